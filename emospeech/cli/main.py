@@ -1,0 +1,70 @@
+"""`emospeech`: the commands, and what a failure looks like from outside.
+
+Exit codes: 0 done, 1 the work failed or was stopped, 2 the user's input is wrong. Heavy packages load inside the
+commands, so that `--help` answers at once.
+"""
+
+import sys
+
+import typer
+
+from emospeech.cli import data, output
+from emospeech.cli import run as run_commands
+from emospeech.runtime.console import complain
+from emospeech.runtime.errors import Interrupted, UserError
+
+app = typer.Typer(
+    name="emospeech",
+    help="Speech and text emotion recognition: from raw corpora to a checked leaderboard file.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("demo")(run_commands.demo)
+app.command("train")(run_commands.train)
+app.command("evaluate")(run_commands.evaluate)
+app.command("predict")(run_commands.predict)
+app.command("submit")(output.submit)
+app.command("score")(output.score)
+app.add_typer(data.app, name="data", help="Corpora and manifests.")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from emospeech import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(version: bool = typer.Option(False, "--version", callback=_version, is_eager=True)) -> None:
+    """Options before the command."""
+
+
+def run() -> None:
+    """The console script."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; the exit code."""
+    try:
+        app(args=arguments, prog_name="emospeech")
+    except SystemExit as end:  # typer's own end: 0, or 2 for a usage error
+        return end.code if isinstance(end.code, int) else 1
+    except UserError as error:
+        complain(f"error: {error}")
+        return 2
+    except Interrupted as stop:
+        complain(str(stop))
+        return 1
+    except KeyboardInterrupt:
+        complain("stopped")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,116 @@
+"""Commands that train a recipe or use a trained run."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from emospeech.runtime.distributed import is_main
+from emospeech.runtime.errors import UserError
+from emospeech.runtime.files import refuse_existing, write_json, write_text
+
+Json = Annotated[Path | None, typer.Option("--json", help="Also write the scores to this file.")]
+AudioFolder = Annotated[
+    Path | None,
+    typer.Option("--audio", help="Folder with the audio, named by the ids, for a table that names none."),
+]
+OnBadAudio = Annotated[str, typer.Option(help="Unusable clips: fail, or predict them from silence (silence).")]
+
+
+def demo(
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the runs of an earlier demo.")] = False,
+) -> None:
+    """The whole road on a small corpus that it makes itself, offline, on a CPU."""
+    _quiet()
+    from emospeech.experiments import demo as road
+
+    for line in road.run(overwrite):
+        if is_main():
+            typer.echo(line)
+
+
+def train(
+    recipe: Annotated[Path, typer.Argument(help="A YAML file, such as configs/xlsr_roberta.yaml.")],
+    overrides: Annotated[list[str] | None, typer.Argument(help="key=value …, as data.root=… text=null")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing run of this name.")] = False,
+) -> None:
+    """Train a recipe into runs/<name>/, and score it."""
+    _quiet()
+    from emospeech.experiments import run as experiment
+    from emospeech.systems.build import load_recipe
+
+    result = experiment.run(load_recipe(recipe, overrides or []), resume=resume, overwrite=overwrite)
+    if not is_main():
+        return
+    for name, scores in result.scores.items():
+        typer.echo(experiment.summary(name, scores))
+    typer.echo(f"run: {result.folder.path}")
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    manifest: Annotated[
+        Path, typer.Argument(help="A CSV with id, label and what the run needs: audio, transcription.")
+    ],
+    audio: AudioFolder = None,
+    on_bad_audio: OnBadAudio = "fail",
+    json: Json = None,
+) -> None:
+    """Score a run on a labelled manifest."""
+    _quiet()
+    _check_policy(on_bad_audio)
+    if json:
+        refuse_existing(json)
+    from emospeech.experiments import inference
+    from emospeech.experiments.run import summary
+
+    system, rows = _load(run, [manifest], audio)
+    scores = inference.evaluate(system, rows, on_bad_audio)
+    typer.echo(summary("all", scores))
+    for name, f1, count in zip(scores["labels"], scores["f1"], scores["support"], strict=True):
+        typer.echo(f"      {name:<10} F1 {f1:.4f}   {count} clips")
+    if json:
+        write_json(json, scores)
+
+
+def predict(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    sources: Annotated[list[Path], typer.Argument(help="One manifest (CSV), or audio files.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The predictions file to write.")],
+    audio: AudioFolder = None,
+    on_bad_audio: OnBadAudio = "fail",
+) -> None:
+    """Predict labels and probabilities: id, label, one p_<class> a class."""
+    _quiet()
+    _check_policy(on_bad_audio)
+    refuse_existing(output)
+    from emospeech.experiments import inference
+
+    system, rows = _load(run, sources, audio)
+    predictions = inference.predict(system, rows, on_bad_audio)
+    write_text(output, predictions.to_csv(index=False, lineterminator="\n"))
+    typer.echo(f"{len(predictions)} predictions: {output}")
+
+
+def _load(run: Path, sources: list[Path], audio: Path | None) -> tuple[Any, Any]:
+    """Rows first: a wrong table shows before a large model is read."""
+    from emospeech.experiments import inference
+    from emospeech.systems import build
+
+    rows = inference.read_rows(sources, audio)
+    return build.load(run), rows
+
+
+def _check_policy(policy: str) -> None:
+    if policy not in ("fail", "silence"):
+        raise UserError(f"--on-bad-audio {policy}: choose fail or silence (every row must get a prediction)")
+
+
+def _quiet() -> None:
+    """Libraries' own bars and chatter would drown ours; their warnings stay."""
+    import os
+
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

@@ -1,0 +1,39 @@
+"""Any folder of sound with a `metadata.csv` whose column `file_name` names the files (Hugging Face's audiofolder).
+
+Further columns are taken over where the manifest has them: `label`, `transcription`, `speaker`, `group`, `gender`,
+`accent`, `language`, `split`, `duration`. All others are left alone.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from emospeech.data import manifest, table
+from emospeech.runtime.errors import UserError, faults
+
+TABLE = "metadata.csv"
+TAKEN = ("transcription", "label", "speaker", "group", "gender", "accent", "language", "split")
+
+
+def index(root: Path) -> pd.DataFrame:
+    """The manifest, in the table's order; the file name is the id.
+
+    Raises:
+        UserError: if `metadata.csv` is missing or faulty.
+    """
+    if not (root / TABLE).is_file():
+        raise UserError(f"{root}: no {TABLE}; an audiofolder has one, with a column file_name")
+    raw = table.read(root / TABLE, ["file_name"], "an audiofolder's table").rename(columns={"file_name": "id"})
+    found = [fault.replace("id", "file_name", 1) for fault in table.check_ids(raw)]
+    found += table.check_choice(raw, "split", manifest.SPLITS)
+    if found:
+        raise faults(f"{root / TABLE}: {len(found)} fault{'s' if len(found) > 1 else ''}", found)
+    seconds = pd.to_numeric(raw["duration"], errors="coerce") if "duration" in raw else [None] * len(raw)
+    return manifest.make(
+        id=raw["id"].tolist(),
+        audio=[str(root / name) for name in raw["id"]],
+        **{name: manifest.filled(raw[name]) for name in TAKEN if name in raw},
+        duration=[None if pd.isna(value) else value for value in seconds],
+        corpus=["audiofolder"] * len(raw),
+        source=table.sources(raw, root / TABLE),
+    )

@@ -1,0 +1,109 @@
+"""One way into the system for sound: `load(path)` gives float32 mono at 16 kHz, whatever the file is.
+
+Formats that libsndfile reads (wav, flac, ogg, opus, mp3) need nothing else; AAC and webm go through the ffmpeg
+program where it is installed.
+"""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+
+from emospeech.runtime.errors import UserError
+
+SAMPLE_RATE = 16_000  # Hz: what every speech encoder here was trained on
+# The shortest clip that carries anything: one frame of wav2vec 2.0's receptive field, and one 25 ms analysis window.
+MIN_SAMPLES = 400
+SILENCE = 1e-5  # peak below -100 dBFS: digital silence, dither included
+NEEDS_FFMPEG = (".m4a", ".aac", ".mp4", ".webm", ".mkv", ".wma", ".amr", ".3gp")
+
+
+class BadAudio(UserError):  # noqa: N818 - what it is about, not a failure of ours
+    """A file that holds no usable sound; the message says why."""
+
+
+def load(path: str | Path) -> np.ndarray:
+    """float32 (time,), mono (channels averaged), 16 kHz, in [-1, 1].
+
+    Raises:
+        BadAudio: if the file is missing, empty, not audio, cut short, or needs ffmpeg and there is none.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise BadAudio(f"{path}: no such file")
+    if path.stat().st_size == 0:
+        raise BadAudio(f"{path}: the file is empty")
+    if path.suffix.lower() in NEEDS_FFMPEG:
+        return _through_ffmpeg(path)
+    return _through_soundfile(path)
+
+
+def fault(path: str | Path) -> str | None:
+    """Why a clip cannot serve (unreadable, silent, too short), or None. Decodes the whole file."""
+    try:
+        waveform = load(path)
+    except BadAudio as error:
+        return str(error).removeprefix(f"{path}: ")
+    if len(waveform) < MIN_SAMPLES:
+        return f"too short: {len(waveform)} samples at 16 kHz, at least {MIN_SAMPLES} are needed"
+    if np.abs(waveform).max() < SILENCE:
+        return "silent: no sample differs from zero"
+    return None
+
+
+def duration(path: str | Path) -> float | None:
+    """Seconds by the file's header, or None where libsndfile cannot tell."""
+    import soundfile
+
+    try:
+        return float(soundfile.info(str(path)).duration)
+    except (soundfile.LibsndfileError, RuntimeError):
+        return None
+
+
+def _through_soundfile(path: Path) -> np.ndarray:
+    import soundfile
+    import soxr
+
+    try:
+        with soundfile.SoundFile(str(path)) as stream:
+            promised, rate = stream.frames, stream.samplerate
+            samples = stream.read(dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        # libsndfile's own words for junk are misleading ("File does not exist"), so ours come first
+        raise BadAudio(f"{path}: not audio that can be read ({_reason(error)})") from None
+    if len(samples) == 0:
+        raise BadAudio(f"{path}: holds no samples")
+    # A cut mp3 still announces its full length and then reads short without an error.
+    # Encoder delay and padding explain a difference of up to two frames of 1152 samples.
+    if promised and len(samples) < promised - 2 * 1152:
+        raise BadAudio(f"{path}: cut short, {len(samples) / rate:.2f} s of {promised / rate:.2f} s can be read")
+    mono = samples.mean(axis=1)
+    if not np.isfinite(mono).all():
+        raise BadAudio(f"{path}: holds samples that are not numbers")
+    if rate != SAMPLE_RATE:
+        mono = soxr.resample(mono, rate, SAMPLE_RATE)
+    return np.clip(mono, -1.0, 1.0).astype(np.float32)
+
+
+def _through_ffmpeg(path: Path) -> np.ndarray:
+    program = shutil.which("ffmpeg")
+    if program is None:
+        raise BadAudio(
+            f"{path}: {path.suffix} needs the ffmpeg program, which is not installed; "
+            "install it (apt-get install ffmpeg) or convert the files to wav, flac, ogg or mp3"
+        )
+    command = [program, "-v", "error", "-nostdin", "-i", f"file:{path}", "-vn", "-ac", "1"]
+    command += ["-ar", str(SAMPLE_RATE), "-f", "f32le", "pipe:1"]
+    done = subprocess.run(command, capture_output=True, check=False)
+    waveform = np.frombuffer(done.stdout[: len(done.stdout) // 4 * 4], dtype="<f4")
+    if done.returncode != 0 or len(waveform) == 0:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        raise BadAudio(f"{path}: not audio that ffmpeg can read ({said[-1] if said else 'no sound in it'})")
+    return np.clip(waveform, -1.0, 1.0).astype(np.float32)
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).split(": ")[-1].strip()
+    return "junk or an unknown format" if "does not exist" in text or "Format not" in text else text

@@ -1,0 +1,152 @@
+"""`dataset[ticket]` -> `Example`; `collate` -> `Batch`, padded, with masks."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from emospeech.data import audio
+from emospeech.data.augment import Augmenter, crop
+from emospeech.data.batching import Ticket
+
+UNLABELLED = -100  # torch's own "ignore this target"
+
+
+class Tokenizer(Protocol):
+    """A transcript to token ids: a checkpoint's own tokenizer, or one trained on the run's text."""
+
+    @property
+    def pad_id(self) -> int: ...
+
+    def __call__(self, text: str) -> Sequence[int]: ...
+
+
+Preprocessor = Callable[[np.ndarray], np.ndarray]  # (time,) -> (time,), as the speech encoder was trained
+
+
+@dataclass(frozen=True)
+class Example:
+    """One utterance, unpadded."""
+
+    row: int
+    waveform: np.ndarray | None  # float32 (samples,)
+    tokens: Sequence[int] | None
+    labels: Mapping[str, int]  # per task; empty where the manifest has no labels
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B utterances. Masks are True on what is real."""
+
+    rows: Tensor  # int64 (B,): positions in the manifest
+    waveforms: Tensor | None  # float32 (B, samples)
+    waveform_mask: Tensor | None  # bool (B, samples)
+    tokens: Tensor | None  # int64 (B, tokens)
+    token_mask: Tensor | None  # bool (B, tokens)
+    labels: Mapping[str, Tensor]  # per task int64 (B,); UNLABELLED is not counted
+
+    def to(self, device: Any) -> "Batch":
+        def move(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor.to(device, non_blocking=True)
+
+        return replace(
+            self,
+            rows=self.rows.to(device),
+            waveforms=move(self.waveforms),
+            waveform_mask=move(self.waveform_mask),
+            tokens=move(self.tokens),
+            token_mask=move(self.token_mask),
+            labels={task: values.to(device, non_blocking=True) for task, values in self.labels.items()},
+        )
+
+
+class UtteranceDataset(torch.utils.data.Dataset[Example]):
+    """The rows of a manifest, as a model wants them.
+
+    Args:
+        manifest: the rows; audio paths must open.
+        preprocess: the speech encoder's own preparation of a waveform, or None to leave sound out.
+        tokenize: the text encoder's tokenizer, or None to leave text out.
+        labels: task -> label vocabulary, for training and scoring; the task `label` is the manifest's column `label`.
+        crop_seconds: length of training crops, None for whole clips.
+        augment: effects for training clips.
+        seed: of crops and effects.
+
+    A row whose audio is NA is heard as a second of silence: `data.usable` lets none through unasked.
+    """
+
+    def __init__(
+        self,
+        manifest: pd.DataFrame,
+        preprocess: Preprocessor | None = None,
+        tokenize: Tokenizer | None = None,
+        labels: Mapping[str, Sequence[str]] | None = None,
+        crop_seconds: float | None = None,
+        augment: Augmenter | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.rows = len(manifest)
+        self.audio = manifest["audio"].tolist() if preprocess else []
+        self.texts = manifest["transcription"].tolist() if tokenize else []
+        self.preprocess, self.tokenize = preprocess, tokenize
+        self.targets = {task: _targets(manifest[task], names) for task, names in (labels or {}).items()}
+        self.crop_samples = None if crop_seconds is None else round(crop_seconds * audio.SAMPLE_RATE)
+        self.augment, self.seed = augment, seed
+
+    def __len__(self) -> int:
+        return self.rows
+
+    def __getitem__(self, ticket: Ticket) -> Example:
+        row = ticket.row
+        return Example(
+            row=row,
+            waveform=self.preprocess(self._waveform(ticket)) if self.preprocess else None,
+            tokens=self.tokenize(self.texts[row]) if self.tokenize else None,
+            labels={task: values[row] if ticket.counts else UNLABELLED for task, values in self.targets.items()},
+        )
+
+    def _waveform(self, ticket: Ticket) -> np.ndarray:
+        path = self.audio[ticket.row]
+        waveform = np.zeros(audio.SAMPLE_RATE, dtype=np.float32) if pd.isna(path) else audio.load(path)
+        rng = np.random.default_rng([self.seed, ticket.epoch, ticket.row])
+        if self.augment is not None:
+            return self.augment(waveform, self.crop_samples, rng)
+        return crop(waveform, self.crop_samples, rng)
+
+
+@dataclass(frozen=True)
+class Collate:
+    """Examples -> Batch. A class, so that worker processes can pickle it."""
+
+    pad_id: int = 0
+
+    def __call__(self, examples: Sequence[Example]) -> Batch:
+        waveforms = [torch.as_tensor(e.waveform) for e in examples if e.waveform is not None]
+        tokens = [torch.as_tensor(e.tokens, dtype=torch.long) for e in examples if e.tokens is not None]
+        waves, wave_mask = pad(waveforms, 0.0) if waveforms else (None, None)
+        ids, id_mask = pad(tokens, self.pad_id) if tokens else (None, None)
+        tasks = examples[0].labels
+        return Batch(
+            rows=torch.tensor([e.row for e in examples]),
+            waveforms=waves,
+            waveform_mask=wave_mask,
+            tokens=ids,
+            token_mask=id_mask,
+            labels={task: torch.tensor([e.labels[task] for e in examples]) for task in tasks},
+        )
+
+
+def pad(sequences: Sequence[Tensor], value: float) -> tuple[Tensor, Tensor]:
+    """Sequences (time_i,) -> padded (B, longest), mask bool (B, longest)."""
+    lengths = torch.tensor([len(sequence) for sequence in sequences])
+    padded = torch.nn.utils.rnn.pad_sequence(list(sequences), batch_first=True, padding_value=value)
+    return padded, torch.arange(int(lengths.max())) < lengths[:, None]
+
+
+def _targets(column: pd.Series, names: Sequence[str]) -> list[int]:
+    index = {name: k for k, name in enumerate(names)}
+    return [UNLABELLED if pd.isna(value) else index[value] for value in column]

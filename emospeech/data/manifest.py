@@ -1,0 +1,93 @@
+"""The manifest: one row an utterance. Every corpus becomes one; everything downstream reads nothing else.
+
+| column | |
+|---|---|
+| `id` | unique, not empty |
+| `audio` | path, or NA |
+| `transcription` | what is said, or NA; the words "NA" and "null" are words |
+| `label` | emotion, or NA where unknown |
+| `speaker`, `group` (source recording, e.g. a video), `gender`, `accent`, `language`, `corpus` | or NA |
+| `split` | `train`, `dev`, `test` or NA |
+| `duration` | seconds, or NA |
+| `source` | file and line the row came from, for messages; not written |
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from emospeech.data import table
+from emospeech.runtime.errors import faults
+from emospeech.runtime.files import write_text
+
+TEXT_COLUMNS = (
+    "id", "audio", "transcription", "label", "speaker", "group", "gender", "accent", "language", "corpus", "split",
+    "source",
+)  # fmt: skip
+COLUMNS = (*TEXT_COLUMNS, "duration")
+SPLITS = ("train", "dev", "test")
+
+
+def make(**columns: Any) -> pd.DataFrame:
+    """A manifest from columns; those not given are NA.
+
+    >>> make(id=["a", "b"], label=["joy", None])["label"].isna().tolist()
+    [False, True]
+    """
+    unknown = set(columns) - set(COLUMNS)
+    assert not unknown, f"not a manifest column: {unknown}"
+    frame = pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
+    frame = frame.reindex(columns=list(COLUMNS)).reset_index(drop=True)
+    for name in TEXT_COLUMNS:
+        frame[name] = frame[name].astype("string")
+    frame["duration"] = frame["duration"].astype("Float64")
+    return frame
+
+
+def read(path: Path, labels: Sequence[str] | None = None) -> pd.DataFrame:
+    """A manifest from CSV. Empty fields are NA; audio paths are taken relative to the file.
+
+    Raises:
+        UserError: with every fault of the file, each with its line.
+    """
+    raw = table.read(path, ["id"], "a manifest")
+    found = table.check_ids(raw)
+    if labels is not None:
+        found += table.check_choice(raw, "label", labels)
+    found += table.check_choice(raw, "split", SPLITS)
+    if "duration" in raw:
+        seconds = pd.to_numeric(raw["duration"], errors="coerce")
+        wrong = raw[(raw["duration"] != "") & ~(seconds > 0)]
+        found += [f"line {line}: duration {value!r} is not a positive number of seconds"
+                  for line, value in zip(wrong[table.LINE], wrong["duration"], strict=True)]  # fmt: skip
+    if found:
+        raise faults(f"{path}: {len(found)} fault{'s' if len(found) > 1 else ''}", found)
+    known = [name for name in raw.columns if name in COLUMNS and name != "source"]
+    frame = make(**{name: filled(raw[name]) for name in known}, source=table.sources(raw, path))
+    frame["audio"] = [path_from(audio, path.parent) for audio in frame["audio"]]
+    frame["audio"] = frame["audio"].astype("string")
+    return frame
+
+
+def write(frame: pd.DataFrame, path: Path) -> None:
+    """A manifest as CSV, audio paths relative to the file where that is possible; whole or not at all."""
+    frame = frame.drop(columns="source")
+    folder = path.parent.resolve()
+    frame["audio"] = [
+        audio if pd.isna(audio) else Path(os.path.relpath(Path(audio).resolve(), folder)).as_posix()
+        for audio in frame["audio"]
+    ]
+    write_text(path, frame.to_csv(index=False, lineterminator="\n"))
+
+
+def filled(column: pd.Series) -> list[str | None]:
+    """Text of a table with empty fields as None."""
+    return [value if value != "" else None for value in column]
+
+
+def path_from(audio: Any, folder: Path) -> Any:
+    """An audio path of a table as one that opens from here: relative ones start at the table's folder."""
+    return audio if pd.isna(audio) else str(folder / audio)

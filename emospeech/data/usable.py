@@ -1,0 +1,111 @@
+"""Before long work starts: does every row have what the model needs? One message names what is missing."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from emospeech.data import audio
+from emospeech.runtime.console import track
+from emospeech.runtime.errors import UserError, faults, some
+from emospeech.runtime.files import write_text
+
+
+@dataclass(frozen=True)
+class BadClip:
+    """A clip whose audio cannot serve."""
+
+    id: str
+    audio: str
+    reason: str
+
+
+def require_text(manifest: pd.DataFrame) -> None:
+    """Every row has a transcript.
+
+    Raises:
+        UserError: naming file and line of each row without one.
+    """
+    absent = manifest["transcription"].isna()
+    if absent.all():
+        raise UserError(
+            "the recipe uses text but no row has a transcription; give a table with a column `transcription`, "
+            "or leave text out with text=null"
+        )
+    empty = manifest[absent | (manifest["transcription"].str.strip() == "")]
+    if len(empty):
+        raise faults(
+            f"{len(empty)} of {len(manifest)} rows have an empty transcription, and the recipe uses text; "
+            "fill them in, remove the rows, or leave text out with text=null",
+            [f"{source_of(row)}id {row.id}" for row in empty.itertuples()],
+        )
+
+
+def require_audio(manifest: pd.DataFrame) -> None:
+    """Every row names an audio file that is there.
+
+    Raises:
+        UserError: with how many are missing, and the first few names.
+    """
+    absent = manifest[manifest["audio"].isna()]
+    if len(absent):
+        raise UserError(
+            f"the recipe uses speech but {len(absent)} of {len(manifest)} rows have no audio "
+            f"({some(absent['id'].tolist())}); put the audio in place, or leave speech out with speech=null"
+        )
+    missing = [path for path in manifest["audio"] if not Path(path).is_file()]
+    if missing:
+        folders = sorted({str(Path(path).parent) for path in missing})
+        raise UserError(
+            f"{len(missing)} of {len(manifest)} audio files are missing from {some(folders)}: "
+            f"{some([Path(path).name for path in missing])}; finish the download or unpacking, "
+            "or leave speech out with speech=null"
+        )
+
+
+def find_bad_audio(manifest: pd.DataFrame) -> list[BadClip]:
+    """Decode every clip once and list those that cannot serve, in manifest order."""
+    paths = manifest["audio"].tolist()
+    with ThreadPoolExecutor() as pool:  # libsndfile and soxr let go of the interpreter while they work
+        reasons = list(track(pool.map(audio.fault, paths), "checking audio", len(paths)))
+    rows = zip(manifest["id"], paths, reasons, strict=True)
+    return [BadClip(id, path, reason) for id, path, reason in rows if reason is not None]
+
+
+def write_bad_audio(bad: Sequence[BadClip], path: Path) -> None:
+    """The list as CSV: id, audio, reason."""
+    frame = pd.DataFrame([(clip.id, clip.audio, clip.reason) for clip in bad], columns=["id", "audio", "reason"])
+    write_text(path, frame.to_csv(index=False, lineterminator="\n"))
+
+
+def without_bad_audio(
+    manifest: pd.DataFrame,
+    bad: Sequence[BadClip],
+    policy: str,
+    listed: str = "",
+    remedy: str = "choose data.on_bad_audio=drop or data.on_bad_audio=silence",
+) -> pd.DataFrame:
+    """The manifest after `data.on_bad_audio`: `fail`, `drop` those rows, or hear `silence` in their place.
+
+    Raises:
+        UserError: under `fail`, if any clip is bad.
+    """
+    if not bad:
+        return manifest
+    if policy == "fail":
+        raise faults(
+            f"{len(bad)} of {len(manifest)} clips have unusable audio{listed}; mend them, or {remedy}",
+            [f"{clip.audio}: {clip.reason}" for clip in bad],
+            limit=10,
+        )
+    broken = manifest["id"].isin([clip.id for clip in bad])
+    if policy == "drop":
+        return manifest[~broken].reset_index(drop=True)
+    return manifest.assign(audio=manifest["audio"].mask(broken))
+
+
+def source_of(row: object) -> str:
+    source = getattr(row, "source", None)
+    return "" if source is None or pd.isna(source) else f"{source}: "

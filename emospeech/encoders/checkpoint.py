@@ -1,0 +1,94 @@
+"""Loading pre-trained checkpoints by Hub id or local folder, with one clear message for what can go wrong."""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from emospeech.runtime.errors import UserError, some
+from emospeech.runtime.files import content_hash
+
+HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+# Weights that a frozen encoder never uses, so a checkpoint may lack them: heads of other tasks.
+UNUSED = ("pooler.", "masked_spec_embed", "quantizer.", "project_", "lm_head")
+
+
+def name_fault(name: str, scratch: Iterable[str]) -> str | None:
+    """What is wrong with an encoder's name, before anything is loaded, or None."""
+    if name in scratch:
+        return None
+    folder = Path(name).expanduser()
+    known = f"from scratch: {', '.join(scratch)}; else a Hub id (owner/name) or a checkpoint folder"
+    if folder.is_dir():
+        return None if (folder / "config.json").is_file() else f"folder {name} is no checkpoint: it has no config.json"
+    looks_like_path = name.startswith((".", "/", "~")) or name.count("/") > 1
+    if looks_like_path or not HUB_ID.fullmatch(name):
+        return f"no checkpoint folder {name!r}; {known}"
+    if "/" not in name and not _cached(name):
+        return f"unknown encoder {name!r}; {known}"
+    return None
+
+
+def _cached(name: str) -> bool:
+    from huggingface_hub import try_to_load_from_cache
+
+    return isinstance(try_to_load_from_cache(name, "config.json"), str)
+
+
+def loaded(what: str, name: str, load: Callable[[], Any]) -> Any:
+    """The result of a `from_pretrained`, its many errors turned into one message.
+
+    Raises:
+        UserError: if the checkpoint cannot be found or read.
+    """
+    try:
+        return load()
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        where = (
+            f"the folder {name}" if Path(name).expanduser().is_dir() else f"the Hub or its cache under the id {name!r}"
+        )
+        raise UserError(
+            f"cannot load the {what} from {where}: {reason}\n"
+            "Give a folder that save_pretrained wrote, or a Hub id that this machine can reach or has in its cache "
+            "(without network: download it where there is one, and set HF_HOME to that cache)"
+        ) from error
+
+
+def pretrained_model(name: str, revision: str | None, **options: Any) -> Any:
+    """A frozen model in eval mode through `AutoModel`; every weight that is used must be in the checkpoint.
+
+    Raises:
+        UserError: if it cannot be loaded, or weights are missing and would be random.
+    """
+    from transformers import AutoModel
+
+    model, info = loaded(
+        "model",
+        name,
+        lambda: AutoModel.from_pretrained(name, revision=revision, output_loading_info=True, **options),
+    )
+    missing = [key for key in info["missing_keys"] if not any(unused in key for unused in UNUSED)]
+    if missing:
+        raise UserError(
+            f"checkpoint {name} lacks {len(missing)} weights of a {model.config.model_type} model "
+            f"({some(sorted(missing))}); they would be random. Is it a checkpoint of another architecture?"
+        )
+    return model.requires_grad_(False).eval()
+
+
+def identity(name: str, model: Any) -> dict[str, str | None]:
+    """What a run must record to find the same weights again: id or folder, and revision or content hash."""
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        return {"name": name, "revision": getattr(model.config, "_commit_hash", None), "sha256": None}
+    return {"name": str(folder.resolve()), "revision": None, "sha256": folder_hash(folder)}
+
+
+def folder_hash(folder: Path) -> str:
+    """SHA-256 over the names and contents of a checkpoint's files."""
+    total = hashlib.sha256()
+    for path in sorted(path for path in folder.iterdir() if path.suffix in (".safetensors", ".bin", ".json", ".model")):
+        total.update(f"{path.name} {content_hash(path)}\n".encode())
+    return total.hexdigest()

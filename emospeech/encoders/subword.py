@@ -1,0 +1,86 @@
+"""Text without pre-trained weights: a subword tokenizer trained on the run's transcripts, and a small Transformer."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from emospeech.encoders.text import Tokenizer
+
+SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
+VOCABULARY = 2000  # tokens
+MAX_TOKENS = 256  # of one transcript
+
+
+def train_tokenizer(texts: Sequence[str], vocabulary: int = VOCABULARY, max_tokens: int = MAX_TOKENS) -> Tokenizer:
+    """Byte-pair encoding (Sennrich et al. 2016) learned from the training transcripts alone, lower-cased.
+
+    Deterministic: the same texts in the same order give the same tokens.
+    """
+    import tokenizers
+    from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    bpe = tokenizers.Tokenizer(models.BPE(unk_token="<unk>"))
+    bpe.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
+    bpe.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Metaspace(), pre_tokenizers.Punctuation()])
+    bpe.decoder = decoders.Metaspace()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary, min_frequency=2, special_tokens=list(SPECIAL), show_progress=False
+    )
+    bpe.train_from_iterator(list(texts), trainer)
+    bpe.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", SPECIAL.index("<s>")), ("</s>", SPECIAL.index("</s>"))]
+    )
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=bpe,
+        bos_token="<s>",
+        eos_token="</s>",
+        pad_token="<pad>",
+        unk_token="<unk>",
+        model_max_length=max_tokens,
+    )
+    return Tokenizer(fast, max_tokens)
+
+
+class SubwordTransformer(nn.Module):
+    """Embeddings, positions, and a pre-norm Transformer encoder (Vaswani et al. 2017; Xiong et al. 2020)."""
+
+    frozen = False
+
+    def __init__(
+        self,
+        tokens: int,
+        max_tokens: int,
+        width: int = 128,
+        depth: int = 2,
+        heads: int = 4,
+        dropout: float = 0.3,
+        token_dropout: float = 0.1,
+    ) -> None:
+        """`tokens`: size of the vocabulary; `token_dropout`: in training, each token becomes `<unk>` that often."""
+        super().__init__()
+        self.width, self.token_dropout = width, token_dropout
+        self.embed = nn.Embedding(tokens, width)
+        self.position = nn.Embedding(max_tokens, width)
+        nn.init.normal_(self.embed.weight, std=0.1)
+        nn.init.normal_(self.position.weight, std=0.02)
+        self.dropout = nn.Dropout(dropout)
+        layer = nn.TransformerEncoderLayer(
+            width, heads, 2 * width, dropout, activation="gelu", batch_first=True, norm_first=True
+        )
+        # nested tensors would drop trailing padding and change shapes between training and evaluation
+        self.layers = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """tokens (B, tokens), mask (B, tokens) -> (B, tokens, width)."""
+        if self.training and self.token_dropout > 0:
+            drop = torch.rand(tokens.shape, device=tokens.device) < self.token_dropout
+            tokens = tokens.masked_fill(drop & mask, SPECIAL.index("<unk>"))
+        positions = torch.arange(tokens.shape[1], device=tokens.device)
+        x = self.dropout(self.embed(tokens) + self.position(positions))
+        out: Tensor = self.layers(x, src_key_padding_mask=~mask)
+        return out
+
+
+SUBWORD_ENCODERS = {"subword_transformer": SubwordTransformer}

@@ -1,0 +1,1 @@
+"""One recipe, one run folder; later protocols and ablations over many."""

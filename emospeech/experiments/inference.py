@@ -1,0 +1,128 @@
+"""A trained run on new rows: read them, check them, predict them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from emospeech.corpora import emospeech2024
+from emospeech.data import manifest, table, usable
+from emospeech.experiments.run import as_dict
+from emospeech.labels import EMOSPEECH2024
+from emospeech.metrics.scores import score
+from emospeech.metrics.statistics import macro_f1_interval
+from emospeech.outputs import submission
+from emospeech.runtime.errors import UserError, faults, some
+from emospeech.systems import build
+from emospeech.systems.base import MAIN_TASK, System
+
+
+def read_rows(sources: Sequence[Path], audio_folder: Path | None = None) -> pd.DataFrame:
+    """One manifest (CSV), or audio files, as a manifest.
+
+    Args:
+        audio_folder: where the audio lies under the names of the ids, for tables that name no audio.
+
+    Raises:
+        UserError: if a source is missing or faulty.
+    """
+    if len(sources) == 1 and sources[0].suffix.lower() == ".csv":
+        rows = manifest.read(sources[0])
+        return with_audio(rows, audio_folder) if audio_folder is not None else rows
+    tables = [path for path in sources if path.suffix.lower() == ".csv"]
+    if tables:
+        raise UserError(f"give one manifest, or audio files; not both ({some(tables)} with {len(sources)} files)")
+    missing = [path for path in sources if not path.is_file()]
+    if missing:
+        raise UserError(f"no such file: {some(missing)}")
+    names = [path.name for path in sources]
+    ids = names if len(set(names)) == len(names) else [str(path) for path in sources]
+    return manifest.make(id=ids, audio=[str(path) for path in sources])
+
+
+def with_audio(rows: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    """Rows whose audio is `folder`/`id`.
+
+    Raises:
+        UserError: if there is no such folder.
+    """
+    if not folder.is_dir():
+        raise UserError(f"no audio folder {folder}")
+    return rows.assign(audio=pd.Series([str(folder / name) for name in rows["id"]], dtype="string"))
+
+
+def predict(system: System, rows: pd.DataFrame, on_bad_audio: str = "fail") -> pd.DataFrame:
+    """Predictions for all rows, in their order.
+
+    Raises:
+        UserError: if a row lacks what the system needs; before any prediction.
+    """
+    if system.needs_text:
+        usable.require_text(rows)
+    if system.needs_audio:
+        usable.require_audio(rows)
+        bad = usable.find_bad_audio(rows)
+        rows = usable.without_bad_audio(rows, bad, on_bad_audio, remedy="give --on-bad-audio silence")
+    return system.predict(rows)
+
+
+def evaluate(system: System, rows: pd.DataFrame, on_bad_audio: str = "fail") -> dict[str, Any]:
+    """Scores on labelled rows, as `experiments.run.as_dict` gives them.
+
+    Raises:
+        UserError: if a row has no label, or one that the system does not know.
+    """
+    labels = system.tasks[MAIN_TASK]
+    unfit = rows[~rows["label"].isin(list(labels))]
+    if len(unfit):
+        raise faults(
+            f"{len(unfit)} of {len(rows)} rows cannot be scored; the run knows {', '.join(labels)}",
+            [
+                f"{usable.source_of(row)}id {row.id}: " + ("no label" if pd.isna(row.label) else f"label {row.label!r}")
+                for row in unfit.itertuples()
+            ],
+        )
+    predictions = predict(system, rows, on_bad_audio)
+    truth, chosen = rows["label"].tolist(), predictions["label"].tolist()
+    return as_dict(score(truth, chosen, labels), macro_f1_interval(truth, chosen, labels))
+
+
+def predict_table(
+    run: Path, test: Path, audio_folder: Path | None, on_bad_audio: str
+) -> tuple[pd.DataFrame, pd.DataFrame, Sequence[str]]:
+    """A challenge's test table and what a run says of it; `run` may be a predictions file instead.
+
+    Returns:
+        the table, the predictions, and the labels that a submission may hold.
+
+    Raises:
+        UserError: if table, run or predictions are not as they must be, or the run was trained on the table's clips.
+    """
+    if audio_folder is None and (test.parent / emospeech2024.TEST_AUDIO).is_dir():
+        audio_folder = test.parent / emospeech2024.TEST_AUDIO
+    rows = emospeech2024.read_table(test, audio_folder)
+    if run.is_file():
+        return rows, submission.read(run), EMOSPEECH2024
+    _refuse_seen(run, rows)
+    system = build.load(run)
+    return rows, predict(system, rows, on_bad_audio), system.tasks[MAIN_TASK]
+
+
+def _refuse_seen(run: Path, rows: pd.DataFrame) -> None:
+    """A test table holds no clip that the run has trained on.
+
+    Raises:
+        UserError: if it does: it is the wrong table.
+    """
+    split = run / "split.csv"
+    if not split.is_file():
+        return
+    used = table.read(split, ["id", "split"], "a run's split")
+    trained = set(used.loc[used["split"] != "test", "id"])
+    seen = [id for id in rows["id"] if id in trained]
+    if seen:
+        raise UserError(
+            f"{len(seen)} of the table's {len(rows)} ids are in {run}'s own training data ({some(seen)}); "
+            "this is not the test table"
+        )

@@ -1,0 +1,128 @@
+"""One recipe, one run folder: from the corpus to a trained model with its scores."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from emospeech.config import Recipe, as_yaml
+from emospeech.data import usable
+from emospeech.experiments import rows as data_rows
+from emospeech.experiments.rows import Rows
+from emospeech.metrics.scores import Scores, score
+from emospeech.metrics.statistics import Interval, macro_f1_interval
+from emospeech.runtime import distributed, runs
+from emospeech.runtime.console import say
+from emospeech.runtime.files import write_json, write_text
+from emospeech.runtime.runs import RunFolder
+from emospeech.systems import build
+from emospeech.systems.base import MAIN_TASK, System
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run ends with: scores by part (`dev`, and `test` where it has labels)."""
+
+    folder: RunFolder
+    scores: dict[str, dict[str, Any]]
+
+
+def run(recipe: Recipe, resume: bool = False, overwrite: bool = False) -> Result:
+    """Train what the recipe names, and score it.
+
+    Raises:
+        UserError: if recipe, data or run folder are not as they must be; before any long work.
+        Interrupted: if asked to stop; `resume` goes on from there.
+    """
+    distributed.start()
+    folder = RunFolder(Path(recipe.runs_dir).expanduser() / recipe.name)
+    config = as_yaml(recipe)
+    distributed.on_main(lambda: runs.refuse_or_continue(folder, config, resume, overwrite))
+    if resume and folder.finished:
+        say(f"{folder.path} is finished; nothing is left to do")
+        return Result(folder, json.loads(folder.scores.read_text(encoding="utf-8")))
+    rows = data_rows.load(recipe)
+    system = build.build(recipe, {MAIN_TASK: rows.labels})
+    with runs.locked(folder, distributed.is_main()):
+        return _in_folder(recipe, config, folder, rows, system, resume)
+
+
+def _in_folder(recipe: Recipe, config: str, folder: RunFolder, rows: Rows, system: System, resume: bool) -> Result:
+    if not resume:
+        distributed.on_main(lambda: runs.clear(folder))
+    if recipe.speech is not None:
+        rows = _with_usable_audio(rows, recipe, folder)
+    distributed.on_main(lambda: _begin(recipe, config, folder, rows, system))
+    system.fit(rows.train, rows.dev, folder.path)
+    scores = {"dev": _scored(system, rows.dev, "dev", folder, rows)}
+    if recipe.data.refit == "train+dev":
+        system.fit(pd.concat([rows.train, rows.dev], ignore_index=True), None, folder.path)
+    distributed.on_main(lambda: system.save(folder.model))
+    if len(rows.test) and rows.test["label"].notna().all():
+        scores["test"] = _scored(system, rows.test, "test", folder, rows)
+    distributed.on_main(lambda: write_json(folder.scores, scores))
+    return Result(folder, scores)
+
+
+def _begin(recipe: Recipe, config: str, folder: RunFolder, rows: Rows, system: System) -> None:
+    """What a reader of the folder needs first: the recipe, the machine, and who trains, steers and tests."""
+    runs.begin(folder, config, recipe.train.seed, system.hardware())
+    parts = [
+        part[["id"]].assign(split=name)
+        for name, part in (("train", rows.train), ("dev", rows.dev), ("test", rows.test))
+    ]
+    write_text(folder.split, pd.concat(parts).to_csv(index=False, lineterminator="\n"))
+
+
+def _with_usable_audio(rows: Rows, recipe: Recipe, folder: RunFolder) -> Rows:
+    """Every clip decoded once; the bad ones listed in the run folder, then failed on, dropped or silenced."""
+    parts = {"train": rows.train, "dev": rows.dev, "test": rows.test}
+    bad = distributed.on_main(lambda: usable.find_bad_audio(pd.concat(parts.values(), ignore_index=True)))
+    if not bad:
+        return rows
+    distributed.on_main(lambda: usable.write_bad_audio(bad, folder.bad_audio))
+    policy = recipe.data.on_bad_audio
+    usable.without_bad_audio(pd.concat(parts.values()), bad, policy, f" (all listed in {folder.bad_audio})")
+    say(f"{len(bad)} clips have unusable audio, listed in {folder.bad_audio}; data.on_bad_audio={policy}")
+    return replace(rows, **{name: usable.without_bad_audio(part, bad, policy) for name, part in parts.items()})
+
+
+def _scored(system: System, part: pd.DataFrame, name: str, folder: RunFolder, rows: Rows) -> dict[str, Any]:
+    """Predict a part, and write predictions and figures."""
+    predictions = system.predict(part)
+    result = score(part["label"].tolist(), predictions["label"].tolist(), rows.labels)
+    interval = macro_f1_interval(part["label"].tolist(), predictions["label"].tolist(), rows.labels)
+
+    def keep() -> None:
+        from emospeech import figures
+
+        write_text(folder.predictions(name), predictions.to_csv(index=False, lineterminator="\n"))
+        figures.save(figures.confusion(result), folder.figures / f"{name}_confusion.png")
+        if name == "dev" and folder.metrics.exists():
+            lines = folder.metrics.read_text(encoding="utf-8").splitlines()
+            figures.save(
+                figures.learning_curves([json.loads(line) for line in lines]),
+                folder.figures / "learning_curves.png",
+            )
+
+    distributed.on_main(keep)
+    return as_dict(result, interval)
+
+
+def as_dict(result: Scores, interval: Interval) -> dict[str, Any]:
+    return {**result.as_dict(), "macro_f1_interval": vars(interval)}
+
+
+def summary(name: str, scores: dict[str, Any]) -> str:
+    """One line a person reads first.
+
+    >>> summary("dev", {"macro_f1": 0.5, "macro_f1_interval": {"low": 0.4, "high": 0.6}, "accuracy": 0.75, "count": 8})
+    'dev   macro-F1 0.5000  (95 % interval 0.4000-0.6000)   accuracy 0.7500   8 clips'
+    """
+    low, high = scores["macro_f1_interval"]["low"], scores["macro_f1_interval"]["high"]
+    return (
+        f"{name:<5} macro-F1 {scores['macro_f1']:.4f}  (95 % interval {low:.4f}-{high:.4f})   "
+        f"accuracy {scores['accuracy']:.4f}   {scores['count']} clips"
+    )

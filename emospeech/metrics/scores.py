@@ -1,0 +1,91 @@
+"""Classification scores, macro-F1 first: it decides the EmoSPeech challenge.
+
+A class that never occurs and is never predicted counts as F1 = 0, as scikit-learn's `zero_division=0` does.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of one set of predictions; all but `support`, `confusion` and `count` are in [0, 1]."""
+
+    labels: tuple[str, ...]
+    macro_f1: float
+    weighted_f1: float
+    uar: float  # unweighted average recall = balanced accuracy over all labels
+    accuracy: float
+    precision: tuple[float, ...]  # per class, in the order of `labels`, like the next three
+    recall: tuple[float, ...]
+    f1: tuple[float, ...]
+    support: tuple[int, ...]
+    confusion: tuple[tuple[int, ...], ...]  # row: truth, column: prediction
+    count: int
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def score(truth: Sequence[str], prediction: Sequence[str], labels: Sequence[str]) -> Scores:
+    """All scores of `prediction` against `truth`, over the given label order.
+
+    Raises:
+        ValueError: if the lengths differ, there is nothing to score, or a label is not among `labels`.
+
+    >>> s = score(["joy", "joy", "fear"], ["joy", "fear", "fear"], ["joy", "fear"])
+    >>> round(s.macro_f1, 4), round(s.uar, 4), s.confusion
+    (0.6667, 0.75, ((1, 1), (0, 1)))
+    """
+    if len(truth) != len(prediction):
+        raise ValueError(f"{len(truth)} true labels but {len(prediction)} predicted ones")
+    if not len(truth):
+        raise ValueError("nothing to score: no rows")
+    confusion = confusion_matrix(encode(truth, labels), encode(prediction, labels), len(labels))
+    precision, recall, f1 = per_class(confusion)
+    support = confusion.sum(axis=1)
+    return Scores(
+        labels=tuple(labels),
+        macro_f1=float(f1.mean()),
+        weighted_f1=float((f1 * support).sum() / support.sum()),
+        uar=float(recall.mean()),
+        accuracy=float(np.trace(confusion) / confusion.sum()),
+        precision=tuple(precision.tolist()),
+        recall=tuple(recall.tolist()),
+        f1=tuple(f1.tolist()),
+        support=tuple(support.tolist()),
+        confusion=tuple(tuple(row) for row in confusion.tolist()),
+        count=int(support.sum()),
+    )
+
+
+def encode(values: Sequence[str], labels: Sequence[str]) -> np.ndarray:
+    """Labels as integers (n,).
+
+    Raises:
+        ValueError: if a value is not among `labels`.
+    """
+    index = {label: k for k, label in enumerate(labels)}
+    unknown = sorted({str(value) for value in values if value not in index})
+    if unknown:
+        raise ValueError(f"unknown label {', '.join(map(repr, unknown))}; known: {', '.join(labels)}")
+    return np.array([index[value] for value in values], dtype=np.int64)
+
+
+def confusion_matrix(truth: np.ndarray, prediction: np.ndarray, classes: int) -> np.ndarray:
+    """Counts (classes, classes), row: truth, column: prediction."""
+    return np.bincount(truth * classes + prediction, minlength=classes * classes).reshape(classes, classes)
+
+
+def per_class(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Precision, recall and F1 of each class from confusions (…, classes, classes); 0 where undefined."""
+    hits = np.diagonal(confusion, axis1=-2, axis2=-1).astype(float)
+    truth, predicted = confusion.sum(axis=-1), confusion.sum(axis=-2)
+
+    def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+        return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
+
+    return ratio(hits, predicted), ratio(hits, truth), ratio(2 * hits, (truth + predicted).astype(float))

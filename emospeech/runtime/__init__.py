@@ -1,0 +1,1 @@
+"""Files, run folders and processes: what everything else stands on."""

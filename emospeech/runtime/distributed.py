@@ -1,0 +1,60 @@
+"""Which process of how many this is, without importing torch: torchrun, accelerate and srun all set these names."""
+
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def rank() -> int:
+    return int(os.environ.get("RANK", "0"))
+
+
+def world_size() -> int:
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def is_main() -> bool:
+    return rank() == 0
+
+
+def start() -> None:
+    """Join the other processes, if there are any.
+
+    Raises:
+        RuntimeError: if the launcher asked for several processes and they did not find each other; each would
+            otherwise train alone and write the same files.
+    """
+    if world_size() == 1:
+        return
+    from accelerate import PartialState
+
+    found = PartialState().num_processes
+    if found != world_size():
+        raise RuntimeError(
+            f"{world_size()} processes were asked for but accelerate joined {found}; on a machine without GPUs set "
+            "ACCELERATE_USE_CPU=true"
+        )
+
+
+def on_main(work: Callable[[], T]) -> T:
+    """Do `work` on the main process alone and give its result, or its error, to all.
+
+    Every process must call it at the same point. The result must pickle.
+    """
+    if world_size() == 1:
+        return work()
+    from accelerate.utils import broadcast_object_list
+
+    outcome: list[Any] = [None, None]
+    if is_main():
+        try:
+            outcome[0] = work()
+        except Exception as error:  # handed on below, to every process
+            outcome[1] = error
+    broadcast_object_list(outcome)
+    if outcome[1] is not None:
+        raise outcome[1]
+    result: T = outcome[0]
+    return result

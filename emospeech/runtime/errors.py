@@ -1,0 +1,29 @@
+"""The two ways in which a command ends early: the user's mistake, and a stop that the user asked for."""
+
+from collections.abc import Sequence
+
+
+class UserError(ValueError):
+    """Wrong input: one message that says what is wrong, where, and what would be right. Exit code 2."""
+
+
+class Interrupted(RuntimeError):  # noqa: N818 - a stop on request is not an error
+    """Work stopped on request (Ctrl-C, SIGTERM) after saving what there is. Exit code 1."""
+
+
+def some(names: Sequence[object], limit: int = 3) -> str:
+    """The first few of many, for a message that must stay readable.
+
+    >>> some(["a.mp3", "b.mp3", "c.mp3", "d.mp3"])
+    'a.mp3, b.mp3, c.mp3 and 1 more'
+    """
+    shown = ", ".join(str(name) for name in names[:limit])
+    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
+
+
+def faults(title: str, found: Sequence[str], limit: int = 20) -> UserError:
+    """One error that lists every fault, so that the user mends them in one round."""
+    lines = [f"  - {fault}" for fault in found[:limit]]
+    if len(found) > limit:
+        lines.append(f"  … and {len(found) - limit} more")
+    return UserError("\n".join([title, *lines]))

@@ -1,0 +1,194 @@
+"""The run folder: its file names, who may write into it, and what it must tell about how it was made."""
+
+import fcntl
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from emospeech.runtime.errors import UserError
+from emospeech.runtime.files import write_json, write_text
+
+PACKAGES = (
+    "emospeech",
+    "torch",
+    "transformers",
+    "accelerate",
+    "tokenizers",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "soundfile",
+)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """`runs/<name>/` and the files in it."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def environment(self) -> Path:
+        return self.path / "environment.json"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model"
+
+    @property
+    def split(self) -> Path:
+        return self.path / "split.csv"
+
+    @property
+    def bad_audio(self) -> Path:
+        return self.path / "bad_audio.csv"
+
+    @property
+    def scores(self) -> Path:
+        return self.path / "scores.json"
+
+    @property
+    def figures(self) -> Path:
+        return self.path / "figures"
+
+    def predictions(self, split: str) -> Path:
+        return self.path / f"{split}_predictions.csv"
+
+    @property
+    def started(self) -> bool:
+        """A folder that only lists bad audio is not a run yet."""
+        return self.config.exists()
+
+    @property
+    def finished(self) -> bool:
+        return self.scores.exists() and self.model.exists()
+
+
+def refuse_or_continue(run: RunFolder, config: str, resume: bool, overwrite: bool) -> None:
+    """Before any work: may this run go into this folder?
+
+    Raises:
+        UserError: if there is a run already and neither was asked for, or it is another recipe's.
+    """
+    if overwrite and resume:
+        raise UserError("--resume and --overwrite exclude each other")
+    if run.path.exists() and not run.path.is_dir():
+        raise UserError(f"{run.path} is a file; a run needs a folder of that name")
+    if not run.started:
+        foreign = [p.name for p in run.path.iterdir()] if run.path.is_dir() else []
+        if set(foreign) - {run.bad_audio.name, ".lock"}:
+            raise UserError(f"{run.path} exists and is not a run folder; choose another with name=… or runs_dir=…")
+        return
+    if not (resume or overwrite):
+        raise UserError(
+            f"{run.path} holds a run already; continue it with --resume, replace it with --overwrite, "
+            "or choose another name with name=…"
+        )
+    if resume and run.config.read_text(encoding="utf-8") != config:
+        raise UserError(
+            f"{run.path} was started with another recipe, so it cannot be resumed with this one:\n"
+            f"{_difference(run.config.read_text(encoding='utf-8'), config)}\n"
+            "resume with the same recipe and overrides, or start afresh with --overwrite or name=…"
+        )
+
+
+def clear(run: RunFolder) -> None:
+    """Remove the run's files, but not its lock, which whoever clears it holds."""
+    for path in run.path.iterdir():
+        if path.name == ".lock":
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def begin(run: RunFolder, config: str, seed: int, hardware: dict[str, Any]) -> None:
+    """Write what was asked for and where it runs. A resumed run keeps its first environment and adds its own."""
+    write_text(run.config, config)
+    former = json.loads(run.environment.read_text(encoding="utf-8")) if run.environment.exists() else []
+    write_json(run.environment, [*former, environment(seed, hardware)])
+
+
+@contextmanager
+def locked(run: RunFolder, hold: bool = True) -> Iterator[None]:
+    """One writer a folder, also across programs; the lock ends with the process that holds it.
+
+    Of several processes of one training, one holds it for all (`hold`).
+
+    Raises:
+        UserError: if another process holds it.
+    """
+    if not hold:
+        yield
+        return
+    run.path.mkdir(parents=True, exist_ok=True)
+    with (run.path / ".lock").open("a") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UserError(
+                f"another process is working in {run.path}; wait for it, or choose another name=…"
+            ) from None
+        yield
+
+
+def environment(seed: int, hardware: dict[str, Any]) -> dict[str, Any]:
+    """What a reader needs to know about the machine and the software of a run."""
+    return {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": ["emospeech", *sys.argv[1:]],
+        "seed": seed,
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        "commit": _commit(),
+        "hardware": {"machine": platform.machine(), "cpus": os.cpu_count(), **hardware},
+        "slurm": {key: value for key, value in os.environ.items() if key in ("SLURM_JOB_ID", "SLURM_JOB_NODELIST")},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    """The commit of the code, marked `+` if there are changes, or None outside a checkout."""
+    here = Path(__file__).parent
+    try:
+        git = ["git", "-C", str(here)]
+        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head + ("+" if changed.strip() else "")
+
+
+def _difference(old: str, new: str) -> str:
+    import difflib
+
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="", n=0)
+    return "\n".join(line for line in lines if line[:1] in "+-" and line[:3] not in ("+++", "---"))

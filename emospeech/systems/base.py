@@ -1,0 +1,49 @@
+"""The contract that neural nets, classical pipelines and ensembles share."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+
+MAIN_TASK = "label"  # the manifest's column that scores and submissions are about
+
+
+class System(Protocol):
+    """Fit on manifests, predict manifests, save to and load from a folder."""
+
+    @property
+    def tasks(self) -> Mapping[str, Sequence[str]]:
+        """Task -> its labels, in the order of the probability columns."""
+
+    @property
+    def needs_audio(self) -> bool: ...
+
+    @property
+    def needs_text(self) -> bool: ...
+
+    def fit(self, train: pd.DataFrame, dev: pd.DataFrame | None, folder: Path) -> None:
+        """Train; working files and checkpoints go to `folder`, from which an interrupted fit goes on.
+
+        Without `dev`, train afresh for as long as the fit before it, which had one, found best.
+        """
+
+    def predict(self, manifest: pd.DataFrame) -> pd.DataFrame:
+        """`id`, `label`, `p_<class>` …: same ids, same order."""
+
+    def save(self, folder: Path) -> None:
+        """Write the model, whole or not at all."""
+
+    def hardware(self) -> dict[str, Any]:
+        """What it runs on, for the run's record."""
+
+
+def as_predictions(ids: Sequence[str], probabilities: Sequence[Sequence[float]], labels: Sequence[str]) -> pd.DataFrame:
+    """A predictions table; ties go to the first label.
+
+    >>> as_predictions(["a"], [[0.25, 0.75]], ["joy", "fear"]).to_dict("records")
+    [{'id': 'a', 'label': 'fear', 'p_joy': 0.25, 'p_fear': 0.75}]
+    """
+    chances = pd.DataFrame(probabilities, columns=[f"p_{label}" for label in labels], dtype=float)
+    best = chances.to_numpy().argmax(axis=1)
+    return pd.concat([pd.DataFrame({"id": list(ids), "label": [labels[k] for k in best]}), chances], axis=1)

@@ -1,0 +1,318 @@
+"""The neural system: encoders, fusion, heads, trained end to end of whatever is not frozen."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from accelerate import Accelerator
+from accelerate.utils import ProjectConfiguration
+from torch import nn
+from torch.utils.data import DataLoader
+
+from emospeech.config import Recipe
+from emospeech.data import audio
+from emospeech.data.augment import Augmenter, sounds_in
+from emospeech.data.batching import TrainingOrder, evaluation_order
+from emospeech.data.dataset import Batch, Collate, UtteranceDataset
+from emospeech.metrics.scores import score
+from emospeech.models.build import build_classifier
+from emospeech.models.classifier import EmotionNetwork
+from emospeech.runtime.console import progress, say
+from emospeech.runtime.distributed import on_main
+from emospeech.runtime.errors import UserError
+from emospeech.runtime.files import write_text
+from emospeech.runtime.interrupt import stop_on_signal
+from emospeech.systems.base import MAIN_TASK, as_predictions
+from emospeech.systems.parts import build_speech, build_text, from_scratch
+from emospeech.systems.saved import save_model, save_tokenizer
+from emospeech.training import loop
+from emospeech.training.checkpoint import Checkpoints
+from emospeech.training.losses import CLASS_WEIGHTS, LOSSES
+from emospeech.training.schedules import SCHEDULES, Replay, Schedule, WarmUp
+
+PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
+TOKENIZER = "tokenizer"  # folder of a tokenizer that was learned in a fit
+METRICS = "metrics.jsonl"  # one line a validation
+
+
+class NeuralSystem:
+    """A network fitted to a recipe. Pre-trained encoders load at once: a faulty one shows before any work."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        tasks: Mapping[str, Sequence[str]],
+        revisions: Mapping[str, str | None] | None = None,
+    ) -> None:
+        """
+        Raises:
+            UserError: naming every encoder that cannot be loaded.
+        """
+        self.recipe, self.tasks = recipe, tasks
+        self.accelerator: Any = Accelerator(
+            mixed_precision=PRECISIONS[recipe.train.precision],
+            log_with=list(recipe.train.trackers),
+            project_config=ProjectConfiguration(logging_dir=str(Path(recipe.runs_dir) / recipe.name / "tensorboard")),
+        )
+        self.network: EmotionNetwork | None = None
+        self.tokenizer: Any = None
+        self.chosen: loop.Standing | None = None  # of the last fit that had a dev set
+        self.frozen = _load_frozen(recipe, revisions or {})
+
+    @property
+    def needs_audio(self) -> bool:
+        return self.recipe.speech is not None
+
+    @property
+    def needs_text(self) -> bool:
+        return self.recipe.text is not None
+
+    def pretrained(self, modality: str) -> Any:
+        """The frozen Hugging Face model of `speech` or `text`."""
+        part = self.frozen[modality]
+        return getattr(part, "encoder", part).model
+
+    def hardware(self) -> dict[str, Any]:
+        """What the network runs on, for the run's record."""
+        device = self.accelerator.device
+        name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+        return {
+            "device": name,
+            "processes": self.accelerator.num_processes,
+            "threads": torch.get_num_threads(),
+        }
+
+    # ---------------------------------------------------------------- fitting
+
+    def fit(self, train: pd.DataFrame, dev: pd.DataFrame | None, folder: Path) -> None:
+        """See `System.fit`."""
+        stage = "dev" if dev is not None else "refit"
+        work = folder / "checkpoints" / stage
+        torch.manual_seed(self.recipe.train.seed)  # the same first weights on every process
+        self._build(train, work)
+        network, settings = self.ready(), self.recipe.train
+        say(self._describe(network, train, dev))
+        augment = self._augmenter()
+        dataset = self._dataset(train, labelled=True, crop=True, augment=augment)
+        order = TrainingOrder(
+            size=len(train),
+            batch_size=settings.batch_size,
+            seed=settings.seed,
+            rank=self.accelerator.process_index,
+            world_size=self.accelerator.num_processes,
+            accumulation=settings.accumulation,
+        )
+        plan = self._plan(order, dev)
+        trained = [p for p in network.parameters() if p.requires_grad]
+        optimizer = getattr(torch.optim, settings.optimizer.name)(
+            trained, lr=settings.optimizer.lr, weight_decay=settings.optimizer.weight_decay
+        )
+        parts = loop.Parts(network, self._losses(train), optimizer, self._schedule(dev), self.accelerator)
+        checkpoints = Checkpoints(work)
+        self.accelerator.init_trackers(stage)
+        with stop_on_signal() as stop:
+            try:
+                standing = loop.train(
+                    parts,
+                    plan,
+                    order,
+                    loader=lambda remaining: self._loader(dataset, remaining),
+                    validate=None if dev is None else (lambda: self._validate(dev)),
+                    checkpoints=checkpoints,
+                    journal=lambda history: _write_metrics(history, folder / METRICS),
+                    stop=stop,
+                    description="training" if dev is not None else "training on all labelled rows",
+                )
+            except loop.NonFiniteLossError as error:
+                clips = ", ".join(train["id"].iloc[row] for row in error.rows)
+                raise RuntimeError(f"{error}; its clips: {clips}. The last checkpoint in {work} stays.") from None
+        self.accelerator.end_training()
+        self.accelerator.wait_for_everyone()
+        self.accelerator.free_memory()
+        network.load_trained_state(checkpoints.load_best())
+        if dev is not None:
+            self.chosen = standing
+
+    def _plan(self, order: TrainingOrder, dev: pd.DataFrame | None) -> loop.Plan:
+        settings = self.recipe.train
+        if dev is None:
+            if self.chosen is None:
+                raise UserError("fitting without a dev set needs a fit with one before it, to choose the steps")
+            return loop.Plan(steps=self.chosen.best_step, clip_norm=settings.clip_norm)
+        return loop.Plan(
+            steps=settings.epochs * order.steps_per_epoch,
+            validate_every=settings.validate_every or order.steps_per_epoch,
+            early_stopping=settings.early_stopping,
+            clip_norm=settings.clip_norm,
+        )
+
+    def _schedule(self, dev: pd.DataFrame | None) -> Schedule:
+        if dev is None and self.chosen is not None:
+            return Replay(self.chosen.factors)
+        wanted = self.recipe.train.schedule
+        schedule = SCHEDULES[wanted.name](wanted.factor, wanted.patience)
+        return WarmUp(schedule, wanted.warmup_steps) if wanted.warmup_steps else schedule
+
+    def _losses(self, train: pd.DataFrame) -> dict[str, nn.Module]:
+        wanted, losses = self.recipe.train.loss, {}
+        for task, names in self.tasks.items():
+            counts = np.array([(train[task] == name).sum() for name in names])
+            losses[task] = LOSSES[wanted.name](CLASS_WEIGHTS[wanted.class_weights](counts).tolist())
+        return losses
+
+    def _build(self, train: pd.DataFrame, folder: Path) -> None:
+        """A fresh network; a from-scratch text encoder learns its tokenizer, once for all processes and resumptions."""
+        saved = folder / TOKENIZER
+        if self.recipe.text is not None and from_scratch(self.recipe.text) and not saved.is_dir():
+            text, transcripts = self.recipe.text, train["transcription"].tolist()
+            on_main(lambda: save_tokenizer(build_text(text, transcripts).tokenizer, saved))
+        self.assemble(saved)
+
+    def assemble(self, saved_tokenizer: Path) -> None:
+        speech, text = self.frozen.get("speech"), self.frozen.get("text")
+        if self.recipe.speech is not None and speech is None:
+            speech = build_speech(self.recipe.speech)
+        if self.recipe.text is not None and text is None:
+            text = build_text(self.recipe.text, saved=saved_tokenizer)
+        classifier = build_classifier(
+            self.recipe.model,
+            self.tasks,
+            speech_shape=(speech.depth, speech.width) if speech is not None else None,
+            text_width=text.encoder.width if text is not None else None,
+        )
+        self.tokenizer = text.tokenizer if text is not None else None
+        self.network = EmotionNetwork(classifier, speech, text.encoder if text is not None else None)
+        self.network.to(self.accelerator.device)
+
+    def ready(self) -> EmotionNetwork:
+        if self.network is None:
+            raise RuntimeError("this system has been neither fitted nor loaded")
+        return self.network
+
+    def _augmenter(self) -> Augmenter | None:
+        wanted = self.recipe.speech.augment if self.recipe.speech else None
+        if wanted is None:
+            return None
+        for effect, folder in (("reverb", wanted.impulse_folder), ("noise", wanted.noise_folder)):
+            if effect in wanted.effects and folder is None:
+                say(f"augmentation: {effect} is synthetic, as the recipe names no folder of recordings for it")
+        return Augmenter(
+            probability=wanted.probability,
+            effects=wanted.effects,
+            speeds=wanted.speeds,
+            snr_db=wanted.snr_db,
+            impulses=sounds_in(wanted.impulse_folder) if wanted.impulse_folder else (),
+            noises=sounds_in(wanted.noise_folder) if wanted.noise_folder else (),
+        )
+
+    def _describe(self, network: EmotionNetwork, train: pd.DataFrame, dev: pd.DataFrame | None) -> str:
+        count = sum(p.numel() for p in network.parameters() if p.requires_grad)
+        settings, processes = self.recipe.train, self.accelerator.num_processes
+        share = f"{settings.batch_size} a step over {processes} process{'es' if processes > 1 else ''}"
+        rows = f"{len(train)} training rows" + ("" if dev is None else f", {len(dev)} dev rows")
+        return f"{rows}; {count:,} trained parameters on {self.accelerator.device}; batch {share}"
+
+    def save(self, folder: Path) -> None:
+        """See `System.save`."""
+        save_model(folder, self.recipe, self.tasks, self.ready(), self.tokenizer)
+
+    # ------------------------------------------------------------- predicting
+
+    def predict(self, manifest: pd.DataFrame) -> pd.DataFrame:
+        """See `System.predict`."""
+        chances = self._chances(manifest, "predicting")
+        return as_predictions(manifest["id"].tolist(), chances.tolist(), self.tasks[MAIN_TASK])
+
+    def _validate(self, dev: pd.DataFrame) -> dict[str, float]:
+        names = self.tasks[MAIN_TASK]
+        chances = self._chances(dev, None)
+        truth = dev[MAIN_TASK].tolist()
+        result = score(truth, [names[k] for k in chances.argmax(axis=1)], names)
+        right = chances[np.arange(len(truth)), [names.index(label) for label in truth]]
+        return {
+            "dev_macro_f1": result.macro_f1,
+            "dev_accuracy": result.accuracy,
+            "dev_loss": float(-np.log(np.maximum(right, 1e-12)).mean()),
+        }
+
+    def _chances(self, manifest: pd.DataFrame, description: str | None) -> np.ndarray:
+        """Probabilities of the main task (rows, classes), in manifest order."""
+        dataset = self._dataset(manifest, labelled=False)
+        order = evaluation_order(
+            self._lengths(manifest),
+            self.recipe.train.eval_batch_size,
+            self.accelerator.process_index,
+            self.accelerator.num_processes,
+        )
+        loader = self._loader(dataset, order)
+        if description is None:
+            rows = loop.predict(self.ready(), loader, self.accelerator)
+        else:
+            with progress(description, sum(map(len, order))) as bar:
+                rows = loop.predict(self.ready(), loop.batches_of(loader, bar), self.accelerator)
+        return torch.stack([rows[MAIN_TASK][k] for k in range(len(manifest))]).numpy()
+
+    def _lengths(self, manifest: pd.DataFrame) -> list[float]:
+        if not self.needs_audio:
+            return [float(len(text)) for text in manifest["transcription"]]
+        known = zip(manifest["duration"], manifest["audio"], strict=True)
+        return [
+            float(seconds) if pd.notna(seconds) else (0.0 if pd.isna(path) else audio.duration(path) or 0.0)
+            for seconds, path in known
+        ]
+
+    def _dataset(
+        self, manifest: pd.DataFrame, labelled: bool, crop: bool = False, augment: Augmenter | None = None
+    ) -> UtteranceDataset:
+        encoder: Any = self.ready().speech
+        speech = self.recipe.speech
+        return UtteranceDataset(
+            manifest,
+            preprocess=encoder.preprocess if encoder is not None else None,
+            tokenize=self.tokenizer,
+            labels=self.tasks if labelled else None,
+            crop_seconds=speech.crop_seconds if speech is not None and crop else None,
+            augment=augment,
+            seed=self.recipe.train.seed,
+        )
+
+    def _loader(self, dataset: UtteranceDataset, order: Any) -> Iterable[Batch]:
+        workers = self.recipe.train.workers
+        return DataLoader(
+            dataset,
+            batch_sampler=order,
+            collate_fn=Collate(self.tokenizer.pad_id if self.tokenizer is not None else 0),
+            num_workers=workers,
+            pin_memory=self.accelerator.device.type == "cuda",
+            # fork would copy torch's thread pools in a state they cannot leave
+            multiprocessing_context="spawn" if workers else None,
+        )
+
+
+def _load_frozen(recipe: Recipe, revisions: Mapping[str, str | None]) -> dict[str, Any]:
+    """Pre-trained parts by modality."""
+    frozen: dict[str, Any] = {}
+    found = []
+    speech, text = recipe.speech, recipe.text
+    try:
+        if speech is not None and not from_scratch(speech):
+            frozen["speech"] = build_speech(speech, revisions.get("speech"))
+    except UserError as error:
+        found.append(str(error))
+    try:
+        if text is not None and not from_scratch(text):
+            frozen["text"] = build_text(text, revision=revisions.get("text"))
+    except UserError as error:
+        found.append(str(error))
+    if found:
+        raise UserError("\n".join(found))
+    return frozen
+
+
+def _write_metrics(history: Sequence[Mapping[str, float]], path: Path) -> None:
+    """All validations so far; written anew each time, so that a resumed run has no line twice."""
+    write_text(path, "".join(json.dumps(dict(entry)) + "\n" for entry in history))

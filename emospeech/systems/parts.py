@@ -1,0 +1,93 @@
+"""From the recipe's words for speech and text to encoders, preprocessors and tokenizers."""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emospeech.config import Speech, Text
+from emospeech.encoders import checkpoint, subword
+from emospeech.encoders.spectrogram import SPECTROGRAM_ENCODERS
+from emospeech.encoders.speech import PretrainedSpeech
+from emospeech.encoders.subword import SUBWORD_ENCODERS
+from emospeech.encoders.text import PretrainedText, load_tokenizer
+from emospeech.encoders.text import Tokenizer as HubTokenizer
+
+
+@dataclass(frozen=True)
+class TextPart:
+    """A text encoder with the tokenizer it was built for."""
+
+    encoder: Any
+    tokenizer: HubTokenizer
+
+
+def from_scratch(part: Speech | Text) -> bool:
+    return part.encoder in SPECTROGRAM_ENCODERS or part.encoder in SUBWORD_ENCODERS
+
+
+def build_speech(speech: Speech, revision: str | None = None) -> Any:
+    """The speech encoder that a recipe names.
+
+    Raises:
+        UserError: if it cannot be loaded.
+    """
+    if speech.encoder in SPECTROGRAM_ENCODERS:
+        return SPECTROGRAM_ENCODERS[speech.encoder](**speech.options)
+    return PretrainedSpeech.load(speech.encoder, speech.layers, revision)
+
+
+def build_text(
+    text: Text, transcripts: Sequence[str] = (), saved: Path | None = None, revision: str | None = None
+) -> TextPart:
+    """The text encoder that a recipe names.
+
+    Args:
+        transcripts: those of the training rows, from which a from-scratch encoder learns its tokenizer.
+        saved: a tokenizer saved by an earlier fit; where it exists, nothing is learned.
+
+    Raises:
+        UserError: if it cannot be loaded.
+    """
+    if text.encoder not in SUBWORD_ENCODERS:
+        return TextPart(*PretrainedText.load(text.encoder, text.max_tokens, revision))
+    if saved is not None and saved.is_dir():
+        limit = text.max_tokens or subword.MAX_TOKENS
+        tokenizer = HubTokenizer(load_tokenizer(str(saved)), limit)
+    else:
+        vocabulary = text.options.get("vocabulary", subword.VOCABULARY)
+        tokenizer = subword.train_tokenizer(transcripts, vocabulary, text.max_tokens or subword.MAX_TOKENS)
+    options = {key: value for key, value in text.options.items() if key != "vocabulary"}
+    encoder = SUBWORD_ENCODERS[text.encoder](len(tokenizer.tokenizer), tokenizer.max_tokens, **options)
+    return TextPart(encoder, tokenizer)
+
+
+def speech_fault(name: str) -> str | None:
+    return checkpoint.name_fault(name, SPECTROGRAM_ENCODERS)
+
+
+def text_fault(name: str) -> str | None:
+    return checkpoint.name_fault(name, SUBWORD_ENCODERS)
+
+
+def speech_options_fault(speech: Speech) -> str | None:
+    """Options that the encoder does not know, and layers that it does not have."""
+    maker = SPECTROGRAM_ENCODERS.get(speech.encoder)
+    if maker is not None and speech.layers != "last":
+        return f"layers: {speech.encoder} has one layer of output; only a pre-trained encoder has more"
+    return _options_fault(speech.options, maker)
+
+
+def text_options_fault(text: Text) -> str | None:
+    """Options that the encoder does not know."""
+    return _options_fault(text.options, SUBWORD_ENCODERS.get(text.encoder), extra=("vocabulary",))
+
+
+def _options_fault(options: Mapping[str, Any], maker: Any, extra: Sequence[str] = ()) -> str | None:
+    if maker is None:
+        return "options: only from-scratch encoders take options" if options else None
+    filled_in = {"tokens", "max_tokens"}  # by the system, not by the recipe
+    known = [*(name for name in inspect.signature(maker).parameters if name not in filled_in), *extra]
+    unknown = [key for key in options if key not in known]
+    return f"options: unknown {', '.join(unknown)}; known: {', '.join(known)}" if unknown else None

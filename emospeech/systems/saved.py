@@ -1,0 +1,102 @@
+"""The model folder: config.json with labels, recipe and encoder revisions; model.safetensors; tokenizer/."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from emospeech import __version__
+from emospeech.config import Recipe, validate
+from emospeech.encoders import checkpoint
+from emospeech.models.classifier import EmotionNetwork
+from emospeech.runtime.errors import UserError
+from emospeech.runtime.files import replacing_folder, write_json
+from emospeech.systems.base import MAIN_TASK
+
+CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer"
+FORMAT = 1  # of the folder
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """What a model folder holds."""
+
+    recipe: Recipe  # pre-trained encoders named as they were found in training
+    tasks: Mapping[str, Sequence[str]]
+    encoders: Mapping[str, Mapping[str, str | None]]  # by modality, pre-trained ones only: name, revision, sha256
+    weights: Mapping[str, Tensor]
+    tokenizer: Path
+
+
+def save_model(
+    folder: Path, recipe: Recipe, tasks: Mapping[str, Sequence[str]], network: EmotionNetwork, tokenizer: Any
+) -> None:
+    """Write the folder, whole or not at all; frozen encoders are named, not copied."""
+    encoders = {
+        name: checkpoint.identity(part.encoder, encoder.model) if part and encoder and encoder.frozen else None
+        for name, part, encoder in (
+            ("speech", recipe.speech, network.speech),
+            ("text", recipe.text, network.text),
+        )
+    }
+    with replacing_folder(folder) as temporary:
+        write_json(
+            temporary / CONFIG,
+            {
+                "format": FORMAT,
+                "emospeech": __version__,
+                "tasks": {task: list(names) for task, names in tasks.items()},
+                "id2label": dict(enumerate(tasks[MAIN_TASK])),
+                "encoders": encoders,
+                "recipe": recipe.model_dump(),
+            },
+        )
+        weights = {key: value.contiguous().cpu() for key, value in network.trained_state().items()}
+        save_file(weights, temporary / WEIGHTS, metadata={"format": "pt"})
+        if tokenizer is not None:
+            tokenizer.tokenizer.save_pretrained(temporary / TOKENIZER)
+
+
+def save_tokenizer(tokenizer: Any, folder: Path) -> None:
+    with replacing_folder(folder) as temporary:
+        tokenizer.tokenizer.save_pretrained(temporary)
+
+
+def read_model(folder: Path) -> SavedModel:
+    """The inverse of `save_model`, encoders not yet loaded.
+
+    Raises:
+        UserError: if the folder is no model, or damaged.
+    """
+    for name in (CONFIG, WEIGHTS):
+        if not (folder / name).is_file():
+            raise UserError(f"{folder} holds no trained model: no {name} in it. Has its training finished?")
+    try:
+        stored = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        weights = load_file(folder / WEIGHTS)
+    except Exception as error:  # JSON's and safetensors' own errors
+        raise UserError(f"the model in {folder} is damaged: {error}") from None
+    if stored.get("format") != FORMAT:
+        raise UserError(f"{folder / CONFIG} has format {stored.get('format')!r}; this version reads format {FORMAT}")
+    encoders = {name: entry for name, entry in stored["encoders"].items() if entry}
+    for name, entry in encoders.items():
+        stored["recipe"][name]["encoder"] = entry["name"]
+    recipe = validate(stored["recipe"], f"the recipe in {folder / CONFIG}")
+    tasks = {task: tuple(names) for task, names in stored["tasks"].items()}
+    return SavedModel(recipe, tasks, encoders, weights, folder / TOKENIZER)
+
+
+def check_encoder(modality: str, entry: Mapping[str, str | None], model: Any, folder: Path) -> None:
+    """
+    Raises:
+        UserError: if a local checkpoint is no longer the one that the model was trained on.
+    """
+    if entry["sha256"] not in (None, checkpoint.identity(str(entry["name"]), model)["sha256"]):
+        raise UserError(
+            f"the {modality} encoder in {entry['name']} has changed since {folder} was trained on it; "
+            "put the original checkpoint back, or train again"
+        )

@@ -1,0 +1,1 @@
+"""The training loop. It knows a module and batches, not which model."""

@@ -1,0 +1,302 @@
+"""The training loop: optimiser steps, validations, the best weights, checkpoints. Nothing here knows which model it is.
+
+Every random draw is a function of seed, step and process, so a resumed run goes on as if it had never stopped, and
+a global batch gives the same loss however many processes and micro-batches share it.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from emospeech.data.batching import TrainingOrder
+from emospeech.data.dataset import Batch
+from emospeech.runtime.console import progress, say
+from emospeech.runtime.errors import Interrupted
+from emospeech.runtime.interrupt import StopRequest
+from emospeech.training.checkpoint import Checkpoints
+from emospeech.training.schedules import Schedule
+
+
+class Trainable(Protocol):
+    """What the loop asks of a network beyond being a module: Batch in, logits per task out."""
+
+    def trained_state(self) -> dict[str, Tensor]: ...
+    def load_trained_state(self, state: Mapping[str, Tensor]) -> None: ...
+
+
+class NonFiniteLossError(RuntimeError):
+    """The loss is no longer a number; `rows` are the manifest rows of the batch."""
+
+    def __init__(self, step: int, rows: Sequence[int]) -> None:
+        super().__init__(f"the loss is not finite at step {step}")
+        self.step, self.rows = step, list(rows)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long, and how often to look up."""
+
+    steps: int  # optimiser steps
+    validate_every: int | None = None  # None: never (there is no dev set); the last weights are the best
+    early_stopping: int | None = None  # validations without gain
+    clip_norm: float | None = None
+
+
+@dataclass
+class Standing:
+    """Where training stands; all of it is in a checkpoint."""
+
+    step: int = 0  # optimiser steps done
+    best_score: float = -math.inf
+    best_step: int = 0
+    waited: int = 0  # validations since the best
+    factors: list[tuple[int, float]] = field(default_factory=list)  # (first step, learning-rate factor)
+    history: list[dict[str, float]] = field(default_factory=list)  # one entry a validation
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What is trained, and with what."""
+
+    network: Any  # an nn.Module that is Trainable, not wrapped
+    losses: Mapping[str, Any]  # modules, per task; forward gives a sum, `normaliser` what to divide it by
+    optimizer: torch.optim.Optimizer
+    schedule: Schedule
+    accelerator: Any
+
+
+def train(
+    parts: Parts,
+    plan: Plan,
+    order: TrainingOrder,
+    loader: Callable[[TrainingOrder], Iterable[Batch]],
+    validate: Callable[[], Mapping[str, float]] | None,
+    checkpoints: Checkpoints,
+    journal: Callable[[list[dict[str, float]]], None],
+    stop: StopRequest,
+    description: str = "training",
+) -> Standing:
+    """Train to the end of the plan, from the newest checkpoint if there is one; the best weights lie in `checkpoints`.
+
+    Args:
+        loader: gives the batches of an order.
+        journal: told all validations so far, after each, on the main process.
+        validate: scores by name, the first of which decides; it runs on every process.
+
+    Raises:
+        Interrupted: on request, after a checkpoint.
+        NonFiniteLossError: if the loss is; the last checkpoint stays.
+    """
+    run = _Run(parts, plan, order.seed, checkpoints)
+    run.restore()
+    with progress(description, plan.steps, run.standing.step) as bar:
+        batches = iter(loader(_from_step(order, run.standing.step, plan.steps)))
+        while run.standing.step < plan.steps and not run.exhausted():
+            loss = run.step([next(batches) for _ in range(order.accumulation)], order.rank)
+            bar(note=f"loss {loss:.3f}  best {run.standing.best_score:.4f}" if validate else f"loss {loss:.3f}")
+            if validate and plan.validate_every and run.due():
+                run.validate(validate, journal)
+            if run.agreed(stop):
+                run.save()
+                raise Interrupted(f"stopped at step {run.standing.step} of {plan.steps}; --resume goes on from there")
+    if validate is None:
+        run.keep_best()
+    run.save()
+    return run.standing
+
+
+def _from_step(order: TrainingOrder, first: int, last: int) -> TrainingOrder:
+    from dataclasses import replace
+
+    return replace(order, first_step=first, last_step=last)
+
+
+class _Run:
+    """One training under way: the parts, and where they stand."""
+
+    def __init__(self, parts: Parts, plan: Plan, seed: int, checkpoints: Checkpoints) -> None:
+        self.parts, self.plan, self.seed, self.checkpoints = parts, plan, seed, checkpoints
+        self.standing = Standing()
+        self.losses_since: list[float] = []
+        self.accelerator = parts.accelerator
+        self.base_rates = [group["lr"] for group in parts.optimizer.param_groups]
+        for loss in parts.losses.values():
+            loss.to(self.accelerator.device)
+        self.model, self.optimizer = self.accelerator.prepare(parts.network, parts.optimizer)
+
+    def exhausted(self) -> bool:
+        patience = self.plan.early_stopping
+        return patience is not None and self.standing.waited >= patience
+
+    def due(self) -> bool:
+        """Time to validate: every so many steps, and at the end."""
+        step, every = self.standing.step, self.plan.validate_every or 1
+        return step % every == 0 or step == self.plan.steps
+
+    def step(self, micro: Sequence[Batch], rank: int) -> float:
+        """One optimiser step over its micro-batches; the loss is the mean over the global batch."""
+        standing, device = self.standing, self.accelerator.device
+        micro = [batch.to(device) for batch in micro]
+        torch.manual_seed(_step_seed(self.seed, standing.step, rank))
+        self._set_rate()
+        self.model.train()
+        totals = self._normalisers(micro)
+        value = torch.zeros((), device=device)
+        for k, batch in enumerate(micro):
+            last = k == len(micro) - 1
+            with _syncing(self.accelerator, self.model, last):
+                logits = self.model(batch)
+                parts = [
+                    self.parts.losses[t](logits[t].float(), batch.labels[t]) / totals[t] for t in self.parts.losses
+                ]
+                loss = torch.stack(parts).sum()
+                # DDP averages gradients over processes; ours are parts of a sum
+                self.accelerator.backward(loss * self.accelerator.num_processes)
+            value += loss.detach()
+        loss_value = float(self.accelerator.reduce(value, reduction="sum"))
+        if not math.isfinite(loss_value):
+            raise NonFiniteLossError(standing.step, [int(row) for batch in micro for row in batch.rows])
+        if self.plan.clip_norm is not None:
+            self.accelerator.clip_grad_norm_(self.model.parameters(), self.plan.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        standing.step += 1
+        self.losses_since.append(loss_value)
+        return loss_value
+
+    def _normalisers(self, micro: Sequence[Batch]) -> dict[str, Tensor]:
+        """Per task, what the whole global batch's loss is divided by."""
+        own = {
+            task: torch.stack([loss.normaliser(batch.labels[task]) for batch in micro]).sum()
+            for task, loss in self.parts.losses.items()
+        }
+        return {task: self.accelerator.reduce(value, reduction="sum") for task, value in own.items()}
+
+    def _set_rate(self) -> None:
+        factor = self.parts.schedule.factor(self.standing.step)
+        if not self.standing.factors or self.standing.factors[-1][1] != factor:
+            self.standing.factors.append((self.standing.step, factor))
+        for group, rate in zip(self.optimizer.param_groups, self.base_rates, strict=True):
+            group["lr"] = rate * factor
+
+    def validate(
+        self, validate: Callable[[], Mapping[str, float]], journal: Callable[[list[dict[str, float]]], None]
+    ) -> None:
+        share_buffers(self.parts.network)
+        scores = dict(validate())
+        score = next(iter(scores.values()))
+        standing = self.standing
+        self.parts.schedule.validated(score)
+        if score > standing.best_score:
+            standing.best_score, standing.best_step, standing.waited = score, standing.step, 0
+            self.keep_best()
+        else:
+            standing.waited += 1
+        entry = {
+            "step": standing.step,
+            "train_loss": sum(self.losses_since) / max(len(self.losses_since), 1),
+            "lr": self.optimizer.param_groups[0]["lr"],
+            **scores,
+        }
+        self.losses_since = []
+        standing.history.append(entry)
+        self.accelerator.log({key: value for key, value in entry.items() if key != "step"}, step=standing.step)
+        if self.accelerator.is_main_process:
+            journal(standing.history)
+        self.save()
+
+    def keep_best(self) -> None:
+        if self.accelerator.is_main_process:
+            self.checkpoints.save_best(self.parts.network.trained_state())
+
+    def save(self) -> None:
+        if not self.accelerator.is_main_process:
+            return
+        scaler = self.accelerator.scaler
+        self.checkpoints.save(
+            self.standing.step,
+            {
+                "standing": dict(vars(self.standing)),
+                "losses_since": self.losses_since,
+                "weights": self.parts.network.trained_state(),
+                "optimizer": self.optimizer.state_dict(),
+                "schedule": self.parts.schedule.state(),
+                "scaler": None if scaler is None else scaler.state_dict(),
+            },
+        )
+
+    def restore(self) -> None:
+        state = self.checkpoints.load()
+        if state is None:
+            return
+        self.standing = Standing(**state["standing"])
+        self.losses_since = state["losses_since"]
+        self.parts.network.load_trained_state(state["weights"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.parts.schedule.restore(state["schedule"])
+        if state["scaler"] is not None and self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
+        say(f"resuming at step {self.standing.step}")
+
+    def agreed(self, stop: StopRequest) -> bool:
+        """Whether any process was asked to stop; all get the same answer."""
+        if self.accelerator.num_processes == 1:
+            return bool(stop)
+        asked = torch.tensor(int(bool(stop)), device=self.accelerator.device)
+        return bool(self.accelerator.reduce(asked, reduction="sum").item())
+
+
+def _step_seed(seed: int, step: int, rank: int) -> int:
+    """One generator state a step and process: dropout is the same whether or not the run was interrupted before."""
+    return ((seed * 1_000_003 + step) * 1_009 + rank) % 2**63
+
+
+def _syncing(accelerator: Any, model: nn.Module, last: bool) -> Any:
+    """Gradients cross processes once a step, with the last micro-batch."""
+    from contextlib import nullcontext
+
+    return nullcontext() if last else accelerator.no_sync(model)
+
+
+def share_buffers(network: nn.Module) -> None:
+    """Batch-norm statistics of the main process to all, so that every process evaluates the same model."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        for buffer in network.buffers():
+            torch.distributed.broadcast(buffer, src=0)
+
+
+@torch.no_grad()
+def predict(network: nn.Module, batches: Iterable[Batch], accelerator: Any) -> dict[str, dict[int, Tensor]]:
+    """Per task, row -> probabilities (classes,) float64 on the CPU; all rows of all processes, each once."""
+    network.eval()
+    own: dict[str, list[tuple[int, Tensor]]] = {}
+    for batch in batches:
+        with accelerator.autocast():
+            logits = network(batch.to(accelerator.device))
+        for task, values in logits.items():
+            chances = torch.softmax(values.double(), dim=-1).cpu()
+            own.setdefault(task, []).extend(zip(batch.rows.tolist(), chances, strict=True))
+    return {task: dict(rows) for task, rows in _gathered(own, accelerator).items()}
+
+
+def _gathered(own: dict[str, list[Any]], accelerator: Any) -> dict[str, list[Any]]:
+    if accelerator.num_processes == 1:
+        return own
+    from accelerate.utils import gather_object
+
+    everyone: dict[str, list[Any]] = {}
+    for part in gather_object([own]):
+        for task, rows in part.items():
+            everyone.setdefault(task, []).extend(rows)
+    return everyone
+
+
+def batches_of(loader: Iterable[Batch], bar: Callable[..., None]) -> Iterator[Batch]:
+    """The batches, each ticked off on a progress bar."""
+    for batch in loader:
+        yield batch
+        bar(len(batch.rows))
