@@ -7,7 +7,7 @@ functions handed in from the floors that know them, so that one message holds al
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -16,21 +16,20 @@ from pydantic import (
     Field,
     ValidationError,
     ValidationInfo,
-    model_validator,
 )
 
 from emospeech.runtime.errors import UserError, faults
 
-# kind of name, or name of a section -> function that says what is wrong with a value, or None
-Checks = Mapping[str, Callable[[Any], str | None]]
+# kind of name -> function (value, the section's fields above it) that says what is wrong, or None
+Checks = Mapping[str, Callable[[Any, Mapping[str, Any]], str | None]]
 
 
 def _named(kind: str) -> Any:
-    """A field whose value must be a known name of this kind."""
+    """A field whose value a function of this kind checks."""
 
     def check(value: Any, info: ValidationInfo) -> Any:
         checks: Checks = info.context or {}
-        fault = checks[kind](value) if kind in checks else None
+        fault = checks[kind](value, info.data) if kind in checks else None
         if fault:
             raise ValueError(fault)
         return value
@@ -40,15 +39,6 @@ def _named(kind: str) -> Any:
 
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    @model_validator(mode="after")
-    def _together(self, info: ValidationInfo) -> Self:
-        """What only several keys of a section show, by a check handed in under the section's name."""
-        check = (info.context or {}).get(type(self).__name__)
-        fault = check(self) if check else None
-        if fault:
-            raise ValueError(fault)
-        return self
 
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -71,7 +61,7 @@ class Split(Section):
 
 class Data(Section):
     corpus: Annotated[str, _named("corpus")]
-    root: str  # the corpus's folder
+    root: Annotated[str, _named("root")]  # the corpus's folder
     labels: list[str] | None = None  # None: the corpus's own
     split: Split = Split()
     limit: Count | None = None  # the first so many rows of each of train, dev, test: a quick look
@@ -96,15 +86,15 @@ class Augment(Section):
 
 class Speech(Section):
     encoder: Annotated[str, _named("speech encoder")]
-    options: dict[str, Any] = {}  # of a from-scratch encoder
-    layers: Literal["last", "weighted"] = "last"
+    options: Annotated[dict[str, Any], _named("speech options")] = {}  # of a from-scratch encoder
+    layers: Annotated[Literal["last", "weighted"], _named("layers")] = "last"
     crop_seconds: Positive | None = None  # random crop in training, short clips repeated; evaluation hears all
     augment: Augment | None = None
 
 
 class Text(Section):
     encoder: Annotated[str, _named("text encoder")]
-    options: dict[str, Any] = {}
+    options: Annotated[dict[str, Any], _named("text options")] = {}
     max_tokens: Count | None = None  # None: as many as the encoder takes
 
 
@@ -268,6 +258,7 @@ def _fault(error: Any) -> str:
     if kind == "value_error":
         return f"{where}: {error['ctx']['error']}"
     message = error["msg"].replace("Input should be", "should be").replace("a valid integer", "a whole number")
+    message = message.replace("a valid ", "a ")
     return f"{where}: {message}, got {error['input']!r}"
 
 

@@ -7,16 +7,24 @@ program where it is installed.
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from emospeech.data import container
 from emospeech.runtime.errors import UserError
 
 SAMPLE_RATE = 16_000  # Hz: what every speech encoder here was trained on
 # The shortest clip that carries anything: one frame of wav2vec 2.0's receptive field, and one 25 ms analysis window.
 MIN_SAMPLES = 400
 SILENCE = 1e-5  # peak below -100 dBFS: digital silence, dither included
+BLOCK = 1 << 20  # samples decoded at a time
+UNKNOWN_LENGTH = 1 << 62  # libsndfile's word for it is a little below 2^63
+MP3_FRAME = 1152  # samples, from 32 kHz on; half below
+MP3_SLACK = 6 * MP3_FRAME  # samples that frames may hold beyond the sound: tag, encoder delay, padding
 NEEDS_FFMPEG = (".m4a", ".aac", ".mp4", ".webm", ".mkv", ".wma", ".amr", ".3gp")
+
+CUT_SHORT_SAYS_FFMPEG = ("partial file", "ended prematurely")
 
 
 class BadAudio(UserError):  # noqa: N818 - what it is about, not a failure of ours
@@ -66,20 +74,25 @@ def _through_soundfile(path: Path) -> np.ndarray:
     import soundfile
     import soxr
 
+    if container.is_cut_ogg(path):
+        raise BadAudio(f"{path}: cut short, its last Ogg page is not whole")
     try:
         with soundfile.SoundFile(str(path)) as stream:
-            promised, rate = stream.frames, stream.samplerate
-            samples = stream.read(dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, RuntimeError) as error:
+            promised, rate, missing = stream.frames, stream.samplerate, container.missing_bytes(stream.extra_info)
+            stream.seekable = lambda: False  # else it seeks after each block, where a streamed FLAC cannot
+            if stream.format == "MP3" and container.mp3_samples(path) > promised + MP3_SLACK:
+                return _through_ffmpeg(path, "an mp3 without its true length in the header")
+            mono = _mono(stream)
+    except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:  # TypeError: a headerless .raw
         # libsndfile's own words for junk are misleading ("File does not exist"), so ours come first
         raise BadAudio(f"{path}: not audio that can be read ({_reason(error)})") from None
-    if len(samples) == 0:
+    if len(mono) == 0:
         raise BadAudio(f"{path}: holds no samples")
-    # A cut mp3 still announces its full length and then reads short without an error.
-    # Encoder delay and padding explain a difference of up to two frames of 1152 samples.
-    if promised and len(samples) < promised - 2 * 1152:
-        raise BadAudio(f"{path}: cut short, {len(samples) / rate:.2f} s of {promised / rate:.2f} s can be read")
-    mono = samples.mean(axis=1)
+    if missing:
+        raise BadAudio(f"{path}: cut short, the last {missing} bytes that its header announces are missing")
+    # A cut mp3 still announces its full length and then reads short without an error
+    if promised < UNKNOWN_LENGTH and len(mono) < promised - 2 * (MP3_FRAME if rate >= 32_000 else MP3_FRAME // 2):
+        raise BadAudio(f"{path}: cut short, {len(mono) / rate:.2f} s of {promised / rate:.2f} s can be read")
     if not np.isfinite(mono).all():
         raise BadAudio(f"{path}: holds samples that are not numbers")
     if rate != SAMPLE_RATE:
@@ -87,23 +100,36 @@ def _through_soundfile(path: Path) -> np.ndarray:
     return np.clip(mono, -1.0, 1.0).astype(np.float32)
 
 
-def _through_ffmpeg(path: Path) -> np.ndarray:
+def _mono(stream: Any) -> np.ndarray:
+    """float32 (time,), channels averaged; in blocks, since a streamed FLAC does not tell its length."""
+    blocks = []
+    while len(block := stream.read(BLOCK, dtype="float32", always_2d=True)):
+        blocks.append(block.mean(axis=1))
+    return np.concatenate(blocks) if blocks else np.empty(0, dtype=np.float32)
+
+
+def _through_ffmpeg(path: Path, what: str = "") -> np.ndarray:
     program = shutil.which("ffmpeg")
     if program is None:
         raise BadAudio(
-            f"{path}: {path.suffix} needs the ffmpeg program, which is not installed; "
+            f"{path}: {what or path.suffix} needs the ffmpeg program, which is not installed; "
             "install it (apt-get install ffmpeg) or convert the files to wav, flac, ogg or mp3"
         )
     command = [program, "-v", "error", "-nostdin", "-i", f"file:{path}", "-vn", "-ac", "1"]
     command += ["-ar", str(SAMPLE_RATE), "-f", "f32le", "pipe:1"]
     done = subprocess.run(command, capture_output=True, check=False)
     waveform = np.frombuffer(done.stdout[: len(done.stdout) // 4 * 4], dtype="<f4")
+    said = done.stderr.decode(errors="replace").strip()
     if done.returncode != 0 or len(waveform) == 0:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise BadAudio(f"{path}: not audio that ffmpeg can read ({said[-1] if said else 'no sound in it'})")
+        last = said.splitlines()[-1] if said else "no sound in it"
+        raise BadAudio(f"{path}: not audio that ffmpeg can read ({last})")
+    if any(sign in said for sign in CUT_SHORT_SAYS_FFMPEG):  # and then ends as if all were well
+        raise BadAudio(f"{path}: cut short, {len(waveform) / SAMPLE_RATE:.2f} s can be read")
     return np.clip(waveform, -1.0, 1.0).astype(np.float32)
 
 
 def _reason(error: Exception) -> str:
     text = str(error).split(": ")[-1].strip()
-    return "junk or an unknown format" if "does not exist" in text or "Format not" in text else text
+    if "does not exist" in text or "Format not" in text:
+        return "junk or an unknown format"
+    return f"cut short or damaged: {text}" if "lost sync" in text or "malformed" in text else text

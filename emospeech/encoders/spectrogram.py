@@ -1,6 +1,8 @@
 """Speech without pre-trained weights: a log-mel spectrogram and a small convolutional net, masked after each block."""
 
 from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,9 +46,10 @@ class LogMel(nn.Module):
 
 
 class LogMelCNN(nn.Module):
-    """Blocks of 3 x 3 convolution, batch norm, ReLU, max pooling by 2 in time and frequency; then a Linear per frame.
+    """Blocks of 3 x 3 convolution with stride 2 in time and frequency, batch norm, ReLU; then a Linear per frame.
 
-    Frames at the end that fill no whole pooling window are dropped, alone as in a batch.
+    What lies past the end of an utterance is set to 0 after each block, which is what a convolution's own padding
+    would put there: a clip gives the same frames alone as in a batch.
     """
 
     frozen = False
@@ -56,7 +59,7 @@ class LogMelCNN(nn.Module):
         self,
         width: int = 128,
         bands: int = 64,
-        channels: Sequence[int] = (16, 32, 64),
+        channels: Sequence[int] = (32, 64, 128),
         dropout: float = 0.2,
         normalise: bool = True,
     ) -> None:
@@ -64,39 +67,35 @@ class LogMelCNN(nn.Module):
         self.width = width
         self.mel = LogMel(bands, normalise)
         self.scale = nn.Parameter(torch.tensor(0.25))  # log-mel values spread over about +-4
-        ins = (1, *channels[:-1])
         self.blocks = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(a, b, 3, padding=1, bias=False), nn.BatchNorm2d(b), nn.ReLU())
-            for a, b in zip(ins, channels, strict=True)
+            nn.Sequential(nn.Conv2d(a, b, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(b), nn.ReLU())
+            for a, b in pairwise((1, *channels))
         )
         self.dropout = nn.Dropout(dropout)
-        self.project = nn.Linear(channels[-1] * (bands >> len(channels)), width)
-
-    @property
-    def min_frames(self) -> int:
-        return int(2 ** len(self.blocks))
+        for _ in channels:
+            bands = _halved(bands)
+        self.project = nn.Linear(channels[-1] * bands, width)
 
     def preprocess(self, waveform: np.ndarray) -> np.ndarray:
-        """(time,) -> (time,): as it is, but long enough for one frame after all pooling."""
-        shortest = WINDOW + HOP * (self.min_frames - 1)
-        return np.pad(waveform, (0, max(shortest - len(waveform), 0)))
+        """(time,) -> (time,): as it is, but long enough for one window."""
+        return np.pad(waveform, (0, max(WINDOW - len(waveform), 0)))
 
     def forward(self, waveforms: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """waveforms (B, samples), mask (B, samples) -> (B, 1, frames, width), mask (B, frames)."""
         mel, valid = self.mel(waveforms, mask)
-        x = (self.scale * mel)[:, None]  # (B, 1, frames, bands)
-        count = valid.sum(1)
+        x, count = (self.scale * mel)[:, None], valid.sum(1)  # (B, 1, frames, bands)
         for block in self.blocks:
-            x = block(x) * _time_mask(count, x.shape[2])
-            x, count = nn.functional.max_pool2d(x, 2), count // 2
-            x = x * _time_mask(count, x.shape[2])
-        frames = self.project(self.dropout(x.permute(0, 2, 1, 3).flatten(2)))  # (B, frames, width)
-        return frames[:, None], _time_mask(count, x.shape[2])[:, 0, :, 0]
+            count = _halved(count)
+            x = block(x)
+            valid = torch.arange(x.shape[2], device=count.device) < count[:, None]
+            x = x * valid[:, None, :, None]
+        frames = self.project(self.dropout(x.transpose(1, 2).flatten(2)))  # (B, frames, width)
+        return frames[:, None], valid
 
 
-def _time_mask(count: Tensor, frames: int) -> Tensor:
-    """bool (B, 1, frames, 1), True on the first `count` frames."""
-    return (torch.arange(frames, device=count.device) < count[:, None])[:, None, :, None]
+def _halved(length: Any) -> Any:
+    """Length after a convolution with kernel 3, stride 2 and padding 1."""
+    return (length + 1) // 2
 
 
 SPECTROGRAM_ENCODERS = {"log_mel_cnn": LogMelCNN}

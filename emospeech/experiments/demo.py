@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from emospeech import config
-from emospeech.corpora import demo, emospeech2024
+from emospeech.corpora import emospeech2024
 from emospeech.experiments import inference
 from emospeech.experiments import run as experiment
 from emospeech.outputs import submission
@@ -33,10 +33,11 @@ def run(overwrite: bool = False) -> Iterator[str]:
     yield "trained from scratch on the demo corpus (synthetic voices, speakers of dev and test never heard in training)"
     fused = results["speech + text"]
     root = Path(recipe.data.root)
+    gold = root / "test_gold.csv"
     _submit(fused.folder.path, root / emospeech2024.TEST_TABLE, overwrite)
     yield ""
     yield f"run:           {fused.folder.path}"
-    yield f"its own score: emospeech score {SUBMISSION} {root / "test_gold.csv"}"
+    yield f"its own score: emospeech score {SUBMISSION} {gold}"
     yield f"dev macro-F1:  {fused.scores['dev']['macro_f1']:.4f}"
     yield f"submission:    {SUBMISSION}"
 

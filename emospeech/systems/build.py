@@ -14,41 +14,43 @@ from emospeech.models.pooling import POOLINGS
 from emospeech.runtime.errors import UserError
 from emospeech.systems.base import System
 from emospeech.systems.neural import NeuralSystem
-from emospeech.systems.parts import speech_fault, speech_options_fault, text_fault, text_options_fault
+from emospeech.systems.parts import layers_fault, speech_fault, speech_options_fault, text_fault, text_options_fault
 from emospeech.systems.saved import check_encoder, read_model
 from emospeech.training.losses import CLASS_WEIGHTS, LOSSES
 from emospeech.training.schedules import SCHEDULES
 
+Check = Callable[[Any, Mapping[str, Any]], str | None]
 
-def one_of(kind: str, known: Iterable[str]) -> Callable[[Any], str | None]:
+
+def one_of(kind: str, known: Iterable[str]) -> Check:
     """A check for a name, or a list of names."""
     names = list(known)
 
-    def check(value: Any) -> str | None:
+    def check(value: Any, _: Mapping[str, Any]) -> str | None:
         wrong = [one for one in (value if isinstance(value, list) else [value]) if one not in names]
         return f"unknown {kind} {', '.join(map(repr, wrong))}; known: {', '.join(names)}" if wrong else None
 
     return check
 
 
-def folder_fault(name: str) -> str | None:
+def folder_fault(name: str, _: Mapping[str, Any]) -> str | None:
     return None if Path(name).expanduser().is_dir() else f"no folder {name!r}"
 
 
-def root_fault(data: config.Data) -> str | None:
-    if data.corpus in CORPORA and CORPORA[data.corpus].makes_itself:
-        return None
-    fault = folder_fault(data.root)
-    return f"root: {fault}; give the corpus's folder as data.root=…" if fault else None
+def root_fault(name: str, data: Mapping[str, Any]) -> str | None:
+    corpus = CORPORA.get(data.get("corpus", ""))
+    fault = None if corpus and corpus.makes_itself else folder_fault(name, data)
+    return f"{fault}; give the corpus's folder as data.root=…" if fault else None
 
 
 CHECKS: config.Checks = {
-    "Data": root_fault,
-    "Speech": speech_options_fault,
-    "Text": text_options_fault,
     "corpus": one_of("corpus", CORPORA),
+    "root": root_fault,
     "speech encoder": speech_fault,
+    "speech options": speech_options_fault,
+    "layers": layers_fault,
     "text encoder": text_fault,
+    "text options": text_options_fault,
     "folder": folder_fault,
     "augment effects": one_of("effect", EFFECTS),
     "fusion": one_of("fusion", FUSIONS),

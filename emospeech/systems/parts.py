@@ -63,31 +63,41 @@ def build_text(
     return TextPart(encoder, tokenizer)
 
 
-def speech_fault(name: str) -> str | None:
+# Checks of a recipe's words: (value, the section's fields above it) -> what is wrong, or None.
+
+
+def speech_fault(name: str, _: Mapping[str, Any]) -> str | None:
     return checkpoint.name_fault(name, SPECTROGRAM_ENCODERS)
 
 
-def text_fault(name: str) -> str | None:
+def text_fault(name: str, _: Mapping[str, Any]) -> str | None:
     return checkpoint.name_fault(name, SUBWORD_ENCODERS)
 
 
-def speech_options_fault(speech: Speech) -> str | None:
-    """Options that the encoder does not know, and layers that it does not have."""
-    maker = SPECTROGRAM_ENCODERS.get(speech.encoder)
-    if maker is not None and speech.layers != "last":
-        return f"layers: {speech.encoder} has one layer of output; only a pre-trained encoder has more"
-    return _options_fault(speech.options, maker)
+def layers_fault(layers: str, speech: Mapping[str, Any]) -> str | None:
+    if layers != "last" and speech.get("encoder") in SPECTROGRAM_ENCODERS:
+        return f"{speech['encoder']} has one layer of output; only a pre-trained encoder has more"
+    return None
 
 
-def text_options_fault(text: Text) -> str | None:
+def speech_options_fault(options: Mapping[str, Any], speech: Mapping[str, Any]) -> str | None:
+    return _options_fault(options, speech, SPECTROGRAM_ENCODERS)
+
+
+def text_options_fault(options: Mapping[str, Any], text: Mapping[str, Any]) -> str | None:
+    return _options_fault(options, text, SUBWORD_ENCODERS, extra=("vocabulary",))
+
+
+def _options_fault(
+    options: Mapping[str, Any], section: Mapping[str, Any], makers: Mapping[str, Any], extra: Sequence[str] = ()
+) -> str | None:
     """Options that the encoder does not know."""
-    return _options_fault(text.options, SUBWORD_ENCODERS.get(text.encoder), extra=("vocabulary",))
-
-
-def _options_fault(options: Mapping[str, Any], maker: Any, extra: Sequence[str] = ()) -> str | None:
-    if maker is None:
-        return "options: only from-scratch encoders take options" if options else None
+    if "encoder" not in section or not options:  # its own fault is told already
+        return None
+    if section["encoder"] not in makers:
+        return "only from-scratch encoders take options"
     filled_in = {"tokens", "max_tokens"}  # by the system, not by the recipe
-    known = [*(name for name in inspect.signature(maker).parameters if name not in filled_in), *extra]
+    parameters = inspect.signature(makers[section["encoder"]]).parameters
+    known = [*(name for name in parameters if name not in filled_in), *extra]
     unknown = [key for key in options if key not in known]
-    return f"options: unknown {', '.join(unknown)}; known: {', '.join(known)}" if unknown else None
+    return f"unknown {', '.join(unknown)}; known: {', '.join(known)}" if unknown else None

@@ -1,0 +1,193 @@
+"""Tiny checkpoints in the formats of the real ones, and small corpora; all made here, nothing is downloaded."""
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# fake GPUs or a busy machine must not change what is tested
+os.environ.setdefault("ACCELERATE_USE_CPU", "true")
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+SENTENCES = [
+    "Hoy vamos al mercado a comprar fruta.",
+    "¡No me lo puedo creer, hemos ganado!",
+    "Qué asco, esto huele fatal.",
+    "Tengo miedo de la oscuridad.",
+    "Estoy muy triste desde que se marchó.",
+    "¡Ya está bien, no aguanto más!",
+]
+LABELS = ["neutral", "joy", "disgust", "fear", "sadness", "anger"]
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The real corpora, where they are at hand."""
+    folder = Path(os.environ.get("EMOSPEECH_TEST_DATA", Path(__file__).parents[1] / "../shared/data"))
+    if not folder.is_dir():
+        pytest.skip(f"real data not found in {folder}; set EMOSPEECH_TEST_DATA")
+    return folder
+
+
+def wav2vec2_config(norm: str):
+    from transformers import Wav2Vec2Config
+
+    return Wav2Vec2Config(
+        hidden_size=16,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        intermediate_size=32,
+        conv_dim=(8,) * 7,
+        feat_extract_norm=norm,
+        do_stable_layer_norm=norm == "layer",
+        conv_bias=norm == "layer",
+        num_conv_pos_embeddings=16,
+        num_conv_pos_embedding_groups=2,
+    )
+
+
+def save_wav2vec2(folder: Path, norm: str) -> Path:
+    import torch
+    from transformers import Wav2Vec2FeatureExtractor, Wav2Vec2Model
+
+    torch.manual_seed(0)
+    model = Wav2Vec2Model(wav2vec2_config(norm))
+    for parameter in model.parameters():  # the default start is so small that every clip looks alike
+        if parameter.ndim > 1:
+            torch.nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5)
+    model.save_pretrained(folder)
+    Wav2Vec2FeatureExtractor(do_normalize=True, return_attention_mask=norm == "layer").save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_xlsr(tmp_path_factory) -> Path:
+    """XLS-R's architecture: wav2vec 2.0 with layer norm throughout."""
+    return save_wav2vec2(tmp_path_factory.mktemp("tiny_xlsr"), "layer")
+
+
+@pytest.fixture(scope="session")
+def tiny_wav2vec2_base(tmp_path_factory) -> Path:
+    """wav2vec2-base's architecture: group norm over time in the first convolution."""
+    return save_wav2vec2(tmp_path_factory.mktemp("tiny_wav2vec2_base"), "group")
+
+
+def unigram_tokenizer():
+    import tokenizers
+    from tokenizers import models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    raw = tokenizers.Tokenizer(models.Unigram())
+    raw.pre_tokenizer = pre_tokenizers.Metaspace()
+    raw.train_from_iterator(
+        SENTENCES * 4, trainers.UnigramTrainer(vocab_size=120, special_tokens=special, unk_token="<unk>")
+    )
+    raw.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=raw,
+        bos_token="<s>",
+        eos_token="</s>",
+        cls_token="<s>",
+        sep_token="</s>",
+        pad_token="<pad>",
+        unk_token="<unk>",
+        mask_token="<mask>",
+    )
+
+
+def save_text_encoder(folder: Path, family: str) -> Path:
+    import torch
+    from transformers import AutoModel, RobertaConfig, XLMRobertaConfig
+
+    tokenizer = unigram_tokenizer()
+    make = {"xlm-roberta": XLMRobertaConfig, "roberta": RobertaConfig}[family]
+    config = make(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=66,
+        pad_token_id=1,
+        bos_token_id=0,
+        eos_token_id=2,
+        type_vocab_size=1,
+    )
+    torch.manual_seed(0)
+    model = AutoModel.from_config(config)
+    for parameter in model.parameters():
+        if parameter.ndim > 1:
+            torch.nn.init.normal_(parameter, std=parameter.shape[-1] ** -0.5)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_xlmr(tmp_path_factory) -> Path:
+    return save_text_encoder(tmp_path_factory.mktemp("tiny_xlmr"), "xlm-roberta")
+
+
+@pytest.fixture(scope="session")
+def tiny_roberta(tmp_path_factory) -> Path:
+    return save_text_encoder(tmp_path_factory.mktemp("tiny_roberta"), "roberta")
+
+
+def tone(label: str, index: int, seconds: float = 0.6, rate: int = 16_000) -> np.ndarray:
+    """A clip whose pitch tells its label, with a little noise; another one for each index."""
+    rng = np.random.default_rng([LABELS.index(label), index])
+    time = np.arange(int((seconds + 0.3 * rng.random()) * rate)) / rate
+    pitch = 200 * 1.5 ** LABELS.index(label) * rng.uniform(0.97, 1.03)
+    return 0.3 * np.sin(2 * np.pi * pitch * time) + 0.01 * rng.standard_normal(len(time))
+
+
+def write_challenge(root: Path, train: int = 36, test: int = 12, audio: bool = True) -> Path:
+    """A small EmoSPeech 2024 folder in the challenge's layout: sine tones and short sentences."""
+    root.mkdir(parents=True, exist_ok=True)
+
+    def rows(count: int, part: str) -> pd.DataFrame:
+        labels = [LABELS[k % len(LABELS)] for k in range(count)]
+        ids = [f"{part}{k:04d}.mp3" for k in range(count)]
+        if audio:
+            folder = root / f"{part}_segments"
+            folder.mkdir(exist_ok=True)
+            for k, (id, label) in enumerate(zip(ids, labels, strict=True)):
+                soundfile.write(folder / id, tone(label, k + 1000 * (part == "test")), 16_000)
+        texts = [SENTENCES[LABELS.index(label)] for label in labels]
+        return pd.DataFrame({"id": ids, "label": labels, "transcription": texts})
+
+    rows(train, "train").to_csv(root / "EmoSPeech_phase_2_train.csv", index=False)
+    held_out = rows(test, "test")
+    held_out.drop(columns="label").to_csv(root / "EmoSPeech_phase_2_test_public.csv", index=False)
+    held_out[["id", "label"]].to_csv(root / "test_gold.csv", index=False)
+    return root
+
+
+@pytest.fixture(scope="session")
+def challenge(tmp_path_factory) -> Path:
+    """A small challenge folder, to be read only."""
+    return write_challenge(tmp_path_factory.mktemp("challenge"))
+
+
+@pytest.fixture
+def make_challenge():
+    """`write_challenge`, for tests that change the folder."""
+    return write_challenge
+
+
+@pytest.fixture
+def make_tone():
+    return tone
+
+
+@pytest.fixture(scope="session")
+def spanish_sentences() -> list[str]:
+    return SENTENCES

@@ -1,0 +1,161 @@
+"""What comes out of a checkpoint is what the checkpoint holds; what is wrong with one is said clearly."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from emospeech.config import Speech, Text
+from emospeech.encoders import checkpoint
+from emospeech.encoders.speech import PretrainedSpeech
+from emospeech.encoders.text import PretrainedText
+from emospeech.runtime.errors import UserError
+from emospeech.systems.parts import build_speech, build_text, speech_fault, text_fault
+
+
+@torch.no_grad()
+def test_weighted_layers_are_the_transformer_layers_and_the_last_one_is_raw(tiny_xlsr):
+    """Against the encoder run layer by layer, by hand."""
+    encoder = PretrainedSpeech.load(str(tiny_xlsr), layers="weighted")
+    model = encoder.model
+    waveform = torch.tensor(encoder.preprocess(np.random.default_rng(0).standard_normal(8000).astype(np.float32)))
+    states, mask = encoder(waveform[None], torch.ones(1, 8000, dtype=torch.bool))
+    hidden, _ = model.feature_projection(model.feature_extractor(waveform[None]).transpose(1, 2))
+    hidden = hidden + model.encoder.pos_conv_embed(hidden)
+    assert states.shape == (1, 3, hidden.shape[1], 16)
+    assert mask.all()
+    for k, layer in enumerate(model.encoder.layers):
+        hidden = layer(hidden)
+        torch.testing.assert_close(states[:, k], hidden, rtol=0, atol=1e-5)
+    last, _ = PretrainedSpeech.load(str(tiny_xlsr), layers="last")(
+        waveform[None], torch.ones(1, 8000, dtype=torch.bool)
+    )
+    torch.testing.assert_close(last[:, 0], model.encoder.layer_norm(hidden), rtol=0, atol=1e-5)
+
+
+def test_waveforms_are_normalised_as_the_preprocessor_says(tiny_xlsr, tmp_path):
+    waveform = np.random.default_rng(0).standard_normal(4000).astype(np.float32) * 0.1 + 0.3
+    normalised = PretrainedSpeech.load(str(tiny_xlsr)).preprocess(waveform)
+    np.testing.assert_allclose(normalised, (waveform - waveform.mean()) / np.sqrt(waveform.var() + 1e-7), atol=1e-5)
+    raw = shutil.copytree(tiny_xlsr, tmp_path / "raw")
+    settings = json.loads((raw / "preprocessor_config.json").read_text())
+    (raw / "preprocessor_config.json").write_text(json.dumps(settings | {"do_normalize": False}))
+    np.testing.assert_array_equal(PretrainedSpeech.load(str(raw)).preprocess(waveform), waveform)
+
+
+@torch.no_grad()
+def test_text_is_the_last_hidden_state(tiny_xlmr, spanish_sentences):
+    from transformers import AutoModel, AutoTokenizer
+
+    encoder, tokenizer = PretrainedText.load(str(tiny_xlmr))
+    ids = torch.tensor([tokenizer(spanish_sentences[0])])
+    theirs = AutoModel.from_pretrained(tiny_xlmr).eval()(
+        **AutoTokenizer.from_pretrained(tiny_xlmr)(spanish_sentences[0], return_tensors="pt")
+    )
+    torch.testing.assert_close(encoder(ids, torch.ones_like(ids, dtype=torch.bool)), theirs.last_hidden_state)
+
+
+def test_a_sentencepiece_checkpoint_without_tokenizer_json_loads(tiny_xlmr, tmp_path, spanish_sentences):
+    """Many XLM-R checkpoints on the Hub come with `sentencepiece.bpe.model` alone."""
+    import sentencepiece
+    from transformers import AutoModel, XLMRobertaConfig
+
+    corpus = tmp_path / "text.txt"
+    corpus.write_text("\n".join(spanish_sentences * 5), encoding="utf-8")
+    folder = tmp_path / "xlmr"
+    folder.mkdir()
+    sentencepiece.SentencePieceTrainer.train(
+        input=str(corpus), model_prefix=str(folder / "sentencepiece.bpe"), vocab_size=60, minloglevel=2
+    )
+    config = XLMRobertaConfig(
+        vocab_size=62, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8,
+        max_position_embeddings=34, tokenizer_class="XLMRobertaTokenizer",
+    )  # fmt: skip
+    AutoModel.from_config(config).save_pretrained(folder)
+    _, tokenizer = PretrainedText.load(str(folder))
+    ids = tokenizer(spanish_sentences[0])
+    assert ids[0] == tokenizer.tokenizer.bos_token_id
+    assert ids[-1] == tokenizer.tokenizer.eos_token_id
+    assert tokenizer.tokenizer.decode(ids, skip_special_tokens=True).split()[0] == "Hoy"
+    assert tokenizer.pad_id == 1
+
+
+def test_frozen_encoders_do_not_train(tiny_xlsr, tiny_xlmr):
+    for encoder in (PretrainedSpeech.load(str(tiny_xlsr)), PretrainedText.load(str(tiny_xlmr))[0]):
+        assert not any(parameter.requires_grad for parameter in encoder.parameters())
+        assert not any(module.training for module in encoder.model.modules())
+
+
+def test_text_longer_than_the_encoder_is_counted(tiny_xlmr, spanish_sentences):
+    _, tokenizer = PretrainedText.load(str(tiny_xlmr))
+    assert tokenizer.max_tokens == 64
+    long = " ".join(spanish_sentences * 5)
+    assert len(tokenizer(long)) == 64
+    assert tokenizer.too_long([long, "sí"]) == 1
+
+
+def broken(folder, tmp_path, *names):
+    copy = shutil.copytree(folder, tmp_path / "broken")
+    for name in names:
+        (copy / name).unlink()
+    return str(copy)
+
+
+def test_checkpoint_without_tokenizer(tiny_xlmr, tmp_path):
+    with pytest.raises(UserError, match=r"has no tokenizer .*save_pretrained"):
+        build_text(Text(encoder=broken(tiny_xlmr, tmp_path, "tokenizer.json", "tokenizer_config.json")))
+
+
+def test_checkpoint_without_weights(tiny_xlmr, tmp_path):
+    with pytest.raises(UserError, match="cannot load the model"):
+        build_text(Text(encoder=broken(tiny_xlmr, tmp_path, "model.safetensors")))
+
+
+def test_checkpoint_without_preprocessor(tiny_xlsr, tmp_path):
+    with pytest.raises(UserError, match=r"preprocessor_config\.json"):
+        build_speech(Speech(encoder=broken(tiny_xlsr, tmp_path, "preprocessor_config.json")))
+
+
+def test_checkpoint_with_missing_weights_is_not_filled_with_random_ones(tiny_xlmr, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    folder = broken(tiny_xlmr, tmp_path)
+    weights = load_file(f"{folder}/model.safetensors")
+    gone = next(key for key in weights if "layer.1.attention" in key)
+    del weights[gone]
+    save_file(weights, f"{folder}/model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError, match="they would be random"):
+        build_text(Text(encoder=folder))
+
+
+def test_a_text_model_is_no_speech_encoder_and_the_other_way_round(tiny_xlsr, tiny_xlmr):
+    with pytest.raises(UserError, match="is a xlm-roberta model; speech encoders"):
+        build_speech(Speech(encoder=str(tiny_xlmr)))
+    with pytest.raises(UserError, match="is a wav2vec2 model; text encoders"):
+        build_text(Text(encoder=str(tiny_xlsr)))
+
+
+def test_an_id_that_is_not_at_hand_offline():
+    with pytest.raises(UserError, match=r"under the id 'facebook/no-such-model'[\s\S]*HF_HOME"):
+        build_speech(Speech(encoder="facebook/no-such-model"))
+
+
+@pytest.mark.parametrize("name", ["./nowhere", "/no/such/folder", "log_mel", "what is this?", "a/b/c"])
+def test_names_that_cannot_be_an_encoder(name):
+    assert "log_mel_cnn" in speech_fault(name, {})
+    assert "subword_transformer" in text_fault(name, {})
+
+
+def test_a_folder_that_is_no_checkpoint(tmp_path):
+    assert "no config.json" in speech_fault(str(tmp_path), {})
+
+
+def test_identity_follows_the_content(tiny_xlmr, tmp_path):
+    copy = shutil.copytree(tiny_xlmr, tmp_path / "copy")
+    model = PretrainedText.load(str(copy))[0].model
+    first = checkpoint.identity(str(copy), model)["sha256"]
+    assert first == checkpoint.identity(str(tiny_xlmr), model)["sha256"]
+    (copy / "tokenizer.json").write_text((copy / "tokenizer.json").read_text() + " ")
+    assert checkpoint.identity(str(copy), model)["sha256"] != first

@@ -1,0 +1,143 @@
+"""Recipes: every shipped one loads, every fault is told, at once."""
+
+import pytest
+
+from emospeech import config
+from emospeech.runtime.errors import UserError
+from emospeech.systems.build import CHECKS, load_recipe
+
+RECIPES = sorted(config.recipes_folder().rglob("*.yaml"))
+
+
+@pytest.fixture(autouse=True)
+def roots(tmp_path, monkeypatch):
+    """The shipped recipes name data folders of the user's."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("emospeech2024", "es_acted"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: str(path.relative_to(config.recipes_folder())))
+def test_every_recipe_loads(path):
+    if path.name == "base.yaml":
+        with pytest.raises(UserError, match="both are null"):
+            load_recipe(path)
+        return
+    recipe = load_recipe(path)
+    assert recipe.name == path.stem
+    assert config.validate(recipe.model_dump(), "again", CHECKS) == recipe
+
+
+def test_recipes_were_found():
+    assert {"xlsr_roberta", "demo", "audio_only", "text_only", "mean_pooling"} <= {path.stem for path in RECIPES}
+
+
+def test_the_winners_values():
+    recipe = load_recipe(config.recipes_folder() / "xlsr_roberta.yaml")
+    assert (recipe.train.optimizer.lr, recipe.train.optimizer.weight_decay) == (5e-5, 0.01)
+    assert (recipe.train.batch_size, recipe.train.epochs, recipe.train.validate_every) == (16, 93, 75)
+    assert recipe.speech.layers == "weighted"
+    assert recipe.speech.augment.probability == 0.6
+
+
+def write(path, text):
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+GOOD = """
+data: {corpus: demo, root: x}
+text: {encoder: subword_transformer}
+"""
+
+
+def test_every_fault_is_told_at_once_with_its_path(tmp_path):
+    path = write(
+        tmp_path / "bad.yaml",
+        """
+data: {corpus: emospeech2025, root: /nowhere, limit: many, split: {dev_fractoin: 0.1}}
+speech: {encoder: log_mel, layers: first, augment: {effects: [echo]}}
+text: {encoder: subword_transformer, options: {widht: 3}}
+model: {pooling: median, fusion: sum, mixer: {name: mlp}}
+train: {epochs: 0, loss: {name: hinge}, precision: fp8}
+colour: blue
+""",
+    )
+    with pytest.raises(UserError) as error:
+        load_recipe(path, ["train.optimizer.lr=fast"])
+    message = str(error.value)
+    for expected in (
+        "data.corpus: unknown corpus 'emospeech2025'; known: emospeech2024, audiofolder, demo",
+        "data.root: no folder '/nowhere'; give the corpus's folder as data.root=…",
+        "data.limit: should be a whole number",
+        "data.split.dev_fractoin: unknown key; did you mean dev_fraction?",
+        "speech.encoder: ",
+        "log_mel_cnn",
+        "speech.layers: should be 'last' or 'weighted'",
+        "speech.augment.effects: unknown effect 'echo'; known: speed, reverb, noise",
+        "text.options: unknown widht; known: width",
+        "model.pooling: unknown pooling 'median'; known: attention, mean",
+        "model.fusion: ",
+        "model.mixer.name: ",
+        "train.epochs: should be greater than or equal to 1",
+        "train.loss.name: ",
+        "train.precision: should be 'fp32', 'bf16' or 'fp16'",
+        "train.optimizer.lr: should be a number, got 'fast'",
+        "colour: unknown key; known here: name, runs_dir",
+    ):
+        assert expected in message
+    assert "16 faults" in message.splitlines()[0]
+
+
+def test_overrides_ablate(tmp_path):
+    path = write(tmp_path / "r.yaml", GOOD + "speech: {encoder: log_mel_cnn}\n")
+    assert load_recipe(path, ["speech=null"]).speech is None
+    assert load_recipe(path, ["text=null", "train.seed=2", "name=other"]).name == "other"
+    with pytest.raises(UserError, match="both are null"):
+        load_recipe(path, ["text=null", "speech=null"])
+
+
+@pytest.mark.parametrize("pair", ["train.seed", "=3", "--seed"])
+def test_overrides_that_are_none(tmp_path, pair):
+    with pytest.raises(UserError, match="key=value"):
+        load_recipe(write(tmp_path / "r.yaml", GOOD), [pair])
+
+
+def test_extends_merges_and_says_what_is_missing(tmp_path):
+    write(tmp_path / "base.yaml", GOOD + "train: {seed: 5, epochs: 7}\n")
+    child = write(tmp_path / "child.yaml", "extends: base.yaml\ntrain: {epochs: 9}\n")
+    recipe = load_recipe(child)
+    assert (recipe.name, recipe.train.seed, recipe.train.epochs) == ("child", 5, 9)
+    with pytest.raises(UserError, match="named by 'extends'"):
+        load_recipe(write(tmp_path / "orphan.yaml", "extends: gone.yaml\n"))
+    write(tmp_path / "a.yaml", "extends: b.yaml\n")
+    write(tmp_path / "b.yaml", "extends: a.yaml\n")
+    with pytest.raises(UserError, match="extends itself"):
+        load_recipe(tmp_path / "a.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("data: [", "is not YAML"), ("- a\n- b\n", "is not a recipe"), ("data: ${nope}\n", "nope")],
+)
+def test_files_that_are_no_recipe(tmp_path, text, expected):
+    with pytest.raises(UserError, match=expected):
+        load_recipe(write(tmp_path / "r.yaml", text))
+
+
+def test_missing_recipe_and_missing_keys(tmp_path):
+    with pytest.raises(UserError, match="no recipe"):
+        load_recipe(tmp_path / "none.yaml")
+    with pytest.raises(UserError, match=r"data: missing; set it in the recipe or as data=… on the command line"):
+        load_recipe(write(tmp_path / "r.yaml", "text: {encoder: subword_transformer}\n"))
+
+
+def test_environment_variables(tmp_path, monkeypatch):
+    monkeypatch.setenv("CORPUS_ROOT", str(tmp_path))
+    path = write(tmp_path / "r.yaml", GOOD.replace("root: x", "root: '${oc.env:CORPUS_ROOT}'"))
+    assert load_recipe(path).data.root == str(tmp_path)
+
+
+def test_yaml_round_trip(tmp_path):
+    recipe = load_recipe(write(tmp_path / "r.yaml", GOOD + "speech: {encoder: log_mel_cnn, crop_seconds: 2.5}\n"))
+    assert load_recipe(write(tmp_path / "again.yaml", config.as_yaml(recipe))) == recipe

@@ -1,0 +1,178 @@
+"""The loop on a small network: interruption, accumulation, early stopping, damaged checkpoints."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from accelerate import Accelerator
+
+from emospeech.data.batching import TrainingOrder
+from emospeech.data.dataset import Batch
+from emospeech.runtime.errors import Interrupted
+from emospeech.runtime.interrupt import StopRequest
+from emospeech.training import loop
+from emospeech.training.checkpoint import Checkpoints
+from emospeech.training.losses import CrossEntropy
+from emospeech.training.schedules import Plateau
+
+ROWS = 22
+GENERATOR = torch.Generator().manual_seed(0)
+INPUTS = torch.randn(ROWS, 5, generator=GENERATOR)
+LABELS = torch.randint(3, (ROWS,), generator=GENERATOR)
+
+
+class Net(torch.nn.Module):
+    def __init__(self, dropout=0.5):
+        super().__init__()
+        torch.manual_seed(3)
+        self.layers = torch.nn.Sequential(torch.nn.Linear(5, 8), torch.nn.Dropout(dropout), torch.nn.Linear(8, 3))
+
+    def forward(self, batch):
+        return {"label": self.layers(INPUTS[batch.rows])}
+
+    def trained_state(self):
+        return self.state_dict()
+
+    def load_trained_state(self, state):
+        self.load_state_dict(state)
+
+
+def loader(order):
+    for tickets in order:
+        rows = torch.tensor([ticket.row for ticket in tickets])
+        labels = torch.where(torch.tensor([t.counts for t in tickets]), LABELS[rows], -100)
+        yield Batch(rows, None, None, None, None, {"label": labels})
+
+
+class Stopper(StopRequest):
+    """Asks for a stop once so many steps are done."""
+
+    def __init__(self, after):
+        super().__init__()
+        self.left = after
+
+    def __bool__(self):
+        self.left -= 1
+        return self.left < 0
+
+
+def train(folder, stop=None, accumulation=1, batch_size=4, dropout=0.5, scores=None, steps=15, patience=None):
+    network = Net(dropout)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=0.05)
+    parts = loop.Parts(
+        network, {"label": CrossEntropy([1.0, 3.0, 0.5])}, optimizer, Plateau(0.5, 2), Accelerator(cpu=True)
+    )
+    journal = []
+
+    def validate():
+        network.eval()
+        with torch.no_grad():
+            logits = network.layers(INPUTS)
+        value = float(torch.nn.functional.cross_entropy(logits, LABELS))
+        return {"score": scores.pop(0) if scores else -value}
+
+    standing = loop.train(
+        parts,
+        loop.Plan(steps=steps, validate_every=4, early_stopping=patience, clip_norm=1.0),
+        TrainingOrder(size=ROWS, batch_size=batch_size, seed=1, accumulation=accumulation),
+        loader,
+        validate,
+        Checkpoints(folder),
+        journal=lambda history: journal.append(list(history)),
+        stop=StopRequest() if stop is None else stop,
+    )
+    return network, standing, journal
+
+
+@pytest.mark.parametrize("kill_at", [1, 3, 4, 5, 8, 11, 14])
+def test_resumed_is_uninterrupted_bit_for_bit(tmp_path, kill_at):
+    whole, standing, journal = train(tmp_path / "whole")
+    with pytest.raises(Interrupted, match=f"stopped at step {kill_at} of 15"):
+        train(tmp_path / "cut", stop=Stopper(kill_at - 1))
+    again, standing_again, journal_again = train(tmp_path / "cut")
+    assert standing_again == standing
+    assert journal_again[-1] == journal[-1]
+    for key, value in whole.state_dict().items():
+        assert torch.equal(value, again.state_dict()[key]), key
+    best, best_again = (Checkpoints(tmp_path / name).load_best() for name in ("whole", "cut"))
+    assert all(torch.equal(best[key], best_again[key]) for key in best)
+
+
+def test_a_finished_training_is_not_trained_on(tmp_path):
+    _, standing, _ = train(tmp_path)
+    _, again, _ = train(tmp_path)
+    assert again == standing
+
+
+@pytest.mark.parametrize("accumulation", [2, 3, 7])
+def test_accumulation_changes_nothing_but_rounding(tmp_path, accumulation):
+    """Also with more micro-batches than examples in the last batch of an epoch."""
+    one, first, _ = train(tmp_path / "one", dropout=0.0)
+    many, second, _ = train(tmp_path / "many", dropout=0.0, accumulation=accumulation)
+    for entry, other in zip(first.history, second.history, strict=True):
+        assert entry["train_loss"] == pytest.approx(other["train_loss"], abs=1e-5)
+    torch.testing.assert_close(one.state_dict(), many.state_dict(), rtol=0, atol=1e-5)
+
+
+def test_training_by_hand(tmp_path):
+    """Three steps against plain torch."""
+    network, _, _ = train(tmp_path, dropout=0.0, steps=3)
+    plain = Net(0.0)
+    optimizer = torch.optim.AdamW(plain.parameters(), lr=0.05)
+    order = TrainingOrder(size=ROWS, batch_size=4, seed=1)
+    for step in range(3):
+        rows = torch.tensor(order.global_batch(step)[0])
+        optimizer.zero_grad()
+        weights = torch.tensor([1.0, 3.0, 0.5])
+        torch.nn.functional.cross_entropy(plain.layers(INPUTS[rows]), LABELS[rows], weights).backward()
+        torch.nn.utils.clip_grad_norm_(plain.parameters(), 1.0)
+        optimizer.step()
+    torch.testing.assert_close(network.state_dict(), plain.state_dict(), rtol=0, atol=1e-6)
+
+
+def test_best_weights_are_those_of_the_best_validation(tmp_path):
+    network, standing, journal = train(tmp_path, scores=[0.1, 0.9, 0.2, 0.3])
+    assert (standing.best_step, standing.best_score) == (8, 0.9)
+    assert [entry["step"] for entry in journal[-1]] == [4, 8, 12, 15]
+    short, _, _ = train(tmp_path / "short", scores=[0.1, 0.9], steps=8)
+    best = Checkpoints(tmp_path).load_best()
+    assert all(torch.equal(best[key], value) for key, value in short.state_dict().items())
+    assert not all(torch.equal(best[key], value) for key, value in network.state_dict().items())
+
+
+def test_early_stopping_and_plateau(tmp_path):
+    _, standing, _ = train(tmp_path, scores=[0.5, 0.4, 0.4, 0.9], steps=100, patience=2)
+    assert (standing.step, standing.best_step, standing.waited) == (12, 4, 2)
+    _, standing, _ = train(tmp_path / "plateau", scores=[0.5, 0.4, 0.4, 0.4, 0.4, 0.6], steps=24)
+    assert standing.factors == [(0, 1.0), (12, 0.5), (20, 0.25)]
+
+
+def test_damaged_checkpoint_is_named_and_the_one_before_it_serves(tmp_path, capsys):
+    whole, _, _ = train(tmp_path / "whole")
+    with pytest.raises(Interrupted):
+        train(tmp_path / "cut", stop=Stopper(9))
+    newest = sorted((tmp_path / "cut").glob("step-*.pt"))[-1]
+    newest.write_bytes(newest.read_bytes()[:200])
+    again, _, _ = train(tmp_path / "cut")
+    assert newest.name in capsys.readouterr().err
+    assert all(torch.equal(v, again.state_dict()[k]) for k, v in whole.state_dict().items())
+
+
+def test_a_loss_that_is_no_number_stops_and_names_the_rows(tmp_path):
+    spoiled = INPUTS[3].clone()
+    INPUTS[3] = float("nan")
+    try:
+        with pytest.raises(loop.NonFiniteLossError) as error:
+            train(tmp_path)
+    finally:
+        INPUTS[3] = spoiled
+    assert 3 in error.value.rows
+
+
+def test_predictions_cover_every_row_once(tmp_path):
+    network = Net()
+    order = replace(TrainingOrder(size=ROWS, batch_size=4, seed=1), last_step=6)
+    rows = loop.predict(network, loader(order), Accelerator(cpu=True))["label"]
+    assert sorted(rows) == list(range(ROWS))
+    expected = torch.softmax(network.layers(INPUTS).double(), -1)
+    torch.testing.assert_close(torch.stack([rows[k] for k in range(ROWS)]), expected, rtol=0, atol=1e-6)
