@@ -86,7 +86,7 @@ class Augment(Section):
 
 class Speech(Section):
     encoder: Annotated[str, _named("speech encoder")]
-    options: Annotated[dict[str, Any], _named("speech options")] = {}  # of a from-scratch encoder
+    options: Annotated[dict[str, Any] | None, _named("speech options")] = None  # of a from-scratch encoder
     layers: Annotated[Literal["last", "weighted"], _named("layers")] = "last"
     crop_seconds: Positive | None = None  # random crop in training, short clips repeated; evaluation hears all
     augment: Augment | None = None
@@ -94,7 +94,7 @@ class Speech(Section):
 
 class Text(Section):
     encoder: Annotated[str, _named("text encoder")]
-    options: Annotated[dict[str, Any], _named("text options")] = {}
+    options: Annotated[dict[str, Any] | None, _named("text options")] = None
     max_tokens: Count | None = None  # None: as many as the encoder takes
 
 

@@ -11,7 +11,7 @@ import typer
 from emospeech.cli import data, output
 from emospeech.cli import run as run_commands
 from emospeech.runtime.console import complain
-from emospeech.runtime.errors import Interrupted, UserError
+from emospeech.runtime.errors import Interrupted, UserError, WorkError
 
 app = typer.Typer(
     name="emospeech",
@@ -57,6 +57,9 @@ def main(arguments: list[str]) -> int:
     except UserError as error:
         complain(f"error: {error}")
         return 2
+    except WorkError as error:
+        complain(f"failed: {error}")
+        return 1
     except Interrupted as stop:
         complain(str(stop))
         return 1

@@ -12,7 +12,7 @@ from emospeech.data import manifest, table
 from emospeech.runtime.errors import UserError, faults
 
 TABLE = "metadata.csv"
-TAKEN = ("transcription", "label", "speaker", "group", "gender", "accent", "language", "split")
+TAKEN = ("transcription", "label", "speaker", "group", "gender", "accent", "language", "split", "duration")
 
 
 def index(root: Path) -> pd.DataFrame:
@@ -23,17 +23,16 @@ def index(root: Path) -> pd.DataFrame:
     """
     if not (root / TABLE).is_file():
         raise UserError(f"{root}: no {TABLE}; an audiofolder has one, with a column file_name")
-    raw = table.read(root / TABLE, ["file_name"], "an audiofolder's table").rename(columns={"file_name": "id"})
+    raw = table.read(root / TABLE, ["file_name"], "an audiofolder's table")
+    raw = raw.drop(columns="id", errors="ignore").rename(columns={"file_name": "id"})
     found = [fault.replace("id", "file_name", 1) for fault in table.check_ids(raw)]
-    found += table.check_choice(raw, "split", manifest.SPLITS)
+    found += table.check_choice(raw, "split", manifest.SPLITS) + table.check_seconds(raw, "duration")
     if found:
         raise faults(f"{root / TABLE}: {len(found)} fault{'s' if len(found) > 1 else ''}", found)
-    seconds = pd.to_numeric(raw["duration"], errors="coerce") if "duration" in raw else [None] * len(raw)
     return manifest.make(
         id=raw["id"].tolist(),
         audio=[str(root / name) for name in raw["id"]],
         **{name: manifest.filled(raw[name]) for name in TAKEN if name in raw},
-        duration=[None if pd.isna(value) else value for value in seconds],
         corpus=["audiofolder"] * len(raw),
         source=table.sources(raw, root / TABLE),
     )

@@ -72,19 +72,23 @@ def read_table(path: Path, audio_folder: Path | None = None) -> pd.DataFrame:
 
 
 def _published_split(root: Path, train: pd.DataFrame) -> list[str | None]:
-    """`train` or `dev` by the winner's split files, where they lie beside the tables; else all None."""
-    if not (root / DEV_SPLIT).is_file():
-        return [None] * len(train)
+    """`train` or `dev` by the winner's split files, where they lie beside the tables; else all None.
+
+    Where only one of the two files is there, the other part is what it leaves.
+    """
     split: dict[str, str] = {}
+    absent = []
     for name, path in (("train", root / TRAIN_SPLIT), ("dev", root / DEV_SPLIT)):
-        if path.is_file():
-            rows = table.read(path, ["id"], "a split file")
-            unknown = sorted(set(rows["id"]) - set(train["id"]))
-            if unknown:
-                raise UserError(f"{path}: {len(unknown)} ids are not in {TRAIN_TABLE}: {some(unknown)}")
-            both = sorted(set(rows["id"]) & set(split))
-            if both:
-                raise UserError(f"{path}: {len(both)} ids are in {TRAIN_SPLIT} too: {some(both)}")
-            split |= dict.fromkeys(rows["id"], name)
-    has_train_file = (root / TRAIN_SPLIT).is_file()
-    return [split.get(id, None if has_train_file else "train") for id in train["id"]]
+        if not path.is_file():
+            absent.append(name)
+            continue
+        rows = table.read(path, ["id"], "a split file")
+        unknown = sorted(set(rows["id"]) - set(train["id"]))
+        if unknown:
+            raise UserError(f"{path}: {len(unknown)} ids are not in {TRAIN_TABLE}: {some(unknown)}")
+        both = sorted(set(rows["id"]) & set(split))
+        if both:
+            raise UserError(f"{path}: {len(both)} ids are in {TRAIN_SPLIT} too: {some(both)}")
+        split |= dict.fromkeys(rows["id"], name)
+    left = absent[0] if len(absent) == 1 else None
+    return [split.get(id, left) for id in train["id"]]

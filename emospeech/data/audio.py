@@ -4,6 +4,7 @@ Formats that libsndfile reads (wav, flac, ogg, opus, mp3) need nothing else; AAC
 program where it is installed.
 """
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -38,7 +39,7 @@ def load(path: str | Path) -> np.ndarray:
         BadAudio: if the file is missing, empty, not audio, cut short, or needs ffmpeg and there is none.
     """
     path = Path(path)
-    if not path.is_file():
+    if not is_file(path):
         raise BadAudio(f"{path}: no such file")
     if path.stat().st_size == 0:
         raise BadAudio(f"{path}: the file is empty")
@@ -65,9 +66,18 @@ def duration(path: str | Path) -> float | None:
     import soundfile
 
     try:
-        return float(soundfile.info(str(path)).duration)
-    except (soundfile.LibsndfileError, RuntimeError):
+        found = soundfile.info(os.fsencode(path))
+    except (soundfile.LibsndfileError, RuntimeError, TypeError):
         return None
+    return float(found.duration) if found.frames < UNKNOWN_LENGTH else None
+
+
+def is_file(path: str | Path) -> bool:
+    """As `Path.is_file`, and False for a name that is too long to be one, such as a sentence in the wrong column."""
+    try:
+        return Path(path).is_file()
+    except OSError:
+        return False
 
 
 def _through_soundfile(path: Path) -> np.ndarray:
@@ -77,13 +87,13 @@ def _through_soundfile(path: Path) -> np.ndarray:
     if container.is_cut_ogg(path):
         raise BadAudio(f"{path}: cut short, its last Ogg page is not whole")
     try:
-        with soundfile.SoundFile(str(path)) as stream:
+        with soundfile.SoundFile(os.fsencode(path)) as stream:
             promised, rate, missing = stream.frames, stream.samplerate, container.missing_bytes(stream.extra_info)
             stream.seekable = lambda: False  # else it seeks after each block, where a streamed FLAC cannot
             if stream.format == "MP3" and container.mp3_samples(path) > promised + MP3_SLACK:
                 return _through_ffmpeg(path, "an mp3 without its true length in the header")
             mono = _mono(stream)
-    except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:  # TypeError: a headerless .raw
+    except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
         # libsndfile's own words for junk are misleading ("File does not exist"), so ours come first
         raise BadAudio(f"{path}: not audio that can be read ({_reason(error)})") from None
     if len(mono) == 0:
@@ -129,6 +139,8 @@ def _through_ffmpeg(path: Path, what: str = "") -> np.ndarray:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, TypeError):  # soundfile would like to be told
+        return "raw samples do not tell their rate"
     text = str(error).split(": ")[-1].strip()
     if "does not exist" in text or "Format not" in text:
         return "junk or an unknown format"

@@ -58,11 +58,7 @@ def read(path: Path, labels: Sequence[str] | None = None) -> pd.DataFrame:
     if labels is not None:
         found += table.check_choice(raw, "label", labels)
     found += table.check_choice(raw, "split", SPLITS)
-    if "duration" in raw:
-        seconds = pd.to_numeric(raw["duration"], errors="coerce")
-        wrong = raw[(raw["duration"] != "") & ~(seconds > 0)]
-        found += [f"line {line}: duration {value!r} is not a positive number of seconds"
-                  for line, value in zip(wrong[table.LINE], wrong["duration"], strict=True)]  # fmt: skip
+    found += table.check_seconds(raw, "duration")
     if found:
         raise faults(f"{path}: {len(found)} fault{'s' if len(found) > 1 else ''}", found)
     known = [name for name in raw.columns if name in COLUMNS and name != "source"]
@@ -76,11 +72,8 @@ def write(frame: pd.DataFrame, path: Path) -> None:
     """A manifest as CSV, audio paths relative to the file where that is possible; whole or not at all."""
     frame = frame.drop(columns="source")
     folder = path.parent.resolve()
-    frame["audio"] = [
-        audio if pd.isna(audio) else Path(os.path.relpath(Path(audio).resolve(), folder)).as_posix()
-        for audio in frame["audio"]
-    ]
-    write_text(path, frame.to_csv(index=False, lineterminator="\n"))
+    frame["audio"] = [audio if pd.isna(audio) else _path_to(Path(audio), folder) for audio in frame["audio"]]
+    write_text(path, table.as_csv(frame))
 
 
 def filled(column: pd.Series) -> list[str | None]:
@@ -91,3 +84,8 @@ def filled(column: pd.Series) -> list[str | None]:
 def path_from(audio: Any, folder: Path) -> Any:
     """An audio path of a table as one that opens from here: relative ones start at the table's folder."""
     return audio if pd.isna(audio) else str(folder / audio)
+
+
+def _path_to(audio: Path, folder: Path) -> str:
+    """Relative to a folder without symbolic links. A link to a sound keeps its own name, and with it its suffix."""
+    return Path(os.path.relpath(audio.parent.resolve() / audio.name, folder)).as_posix()

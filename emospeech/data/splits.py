@@ -1,5 +1,6 @@
 """Who trains, who steers, who tests: pure functions from a manifest to a column `split`."""
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,6 +27,8 @@ def stratified(labels: Sequence[str], fraction: float, seed: int) -> np.ndarray:
 def stratified_by_group(labels: Sequence[str], groups: Sequence[str], fraction: float, seed: int) -> np.ndarray:
     """The same, but a group (speaker, source recording) is never on both sides; classes as even as that allows.
 
+    The fraction is met as nearly as one of 1/2, 1/3, … can, or 1 less one of these.
+
     Raises:
         ValueError: if there is only one group.
     """
@@ -34,11 +37,21 @@ def stratified_by_group(labels: Sequence[str], groups: Sequence[str], fraction: 
     distinct = len(set(groups))
     if distinct < 2:
         raise ValueError("all rows belong to one group, so nothing can be set apart from it")
-    folds = min(max(round(1 / fraction), 2), distinct)
+    if fraction > 0.5:
+        return ~stratified_by_group(labels, groups, 1 - fraction, seed)
+    values = np.asarray(labels, dtype=str)
+    classes, counts = np.unique(values, return_counts=True)
+    folds = max(min(round(1 / fraction), distinct, counts.max()), 2)
     splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
-    everything = splitter.split(np.zeros(len(labels)), np.asarray(labels), np.asarray(groups))
-    # of all folds, the one whose size is nearest to what was asked
-    best = min((rows for _, rows in everything), key=lambda rows: abs(len(rows) - fraction * len(labels)))
+
+    def misses(fold: tuple[np.ndarray, np.ndarray]) -> tuple[int, float]:
+        """Classes that lose their last row to the fold; then how far its size is from what was asked."""
+        rest, chosen = fold
+        return len(classes) - len(np.unique(values[rest])), abs(len(chosen) - fraction * len(labels))
+
+    with warnings.catch_warnings():  # that a class has fewer rows than there are folds
+        warnings.simplefilter("ignore", UserWarning)
+        best = min(splitter.split(np.zeros(len(values)), values, np.asarray(groups)), key=misses)[1]
     picked = np.zeros(len(labels), dtype=bool)
     picked[best] = True
     return picked

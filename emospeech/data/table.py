@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 
@@ -20,20 +21,20 @@ def read(path: Path, required: Sequence[str], what: str) -> pd.DataFrame:
     Raises:
         UserError: if the file is missing, empty, lacks a required column, or has rows of another width.
     """
-    rows = list(_rows(path, what))
+    rows = [(line, fields) for line, fields in _rows(path, what) if any(fields)]
     if not rows:
         raise UserError(f"{path} is empty; {what} has the columns {', '.join(required)}")
     header = [name.strip() for name in rows[0][1]]
     missing = [name for name in required if name not in header]
     if missing:
         raise UserError(
-            f"{path}: no column {', '.join(missing)} (found: {', '.join(header)}); "
+            f"{path}: no column {', '.join(missing)} (found: {', '.join(header)}{_other_separator(header)}); "
             f"{what} has the columns {', '.join(required)}"
         )
-    doubled = sorted({name for name in header if header.count(name) > 1})
+    doubled = sorted({name for name in header if name and header.count(name) > 1})
     if doubled:
         raise UserError(f"{path}: column {', '.join(doubled)} is there twice")
-    body = [(line, fields) for line, fields in rows[1:] if any(fields)]
+    body = rows[1:]
     ragged = [(line, fields) for line, fields in body if len(fields) != len(header)]
     if ragged:
         raise faults(
@@ -43,7 +44,19 @@ def read(path: Path, required: Sequence[str], what: str) -> pd.DataFrame:
     if not body:
         raise UserError(f"{path} has a header but no rows")
     frame = pd.DataFrame([fields for _, fields in body], columns=header, dtype=object)
+    frame = frame.drop(columns="", errors="ignore")  # the empty columns at the right of a spreadsheet
     return frame.assign(**{LINE: [line for line, _ in body]})
+
+
+def as_csv(frame: pd.DataFrame) -> str:
+    """A table as CSV with a header; missing values become empty fields, all else reads back as it was."""
+    lines: list[str] = []
+    # With "\r\n" as the end of a line the writer also quotes a carriage return inside a text
+    sink = SimpleNamespace(write=lambda line: lines.append(line.removesuffix("\r\n") + "\n"))
+    writer = csv.writer(sink, lineterminator="\r\n")
+    writer.writerow(frame.columns)
+    writer.writerows(frame.astype(object).where(frame.notna(), "").itertuples(index=False))
+    return "".join(lines)
 
 
 def _rows(path: Path, what: str) -> list[tuple[int, list[str]]]:
@@ -69,9 +82,22 @@ def _decode(path: Path) -> str:
         raise UserError(f"{path} is not a text file in UTF-8 or Latin-1; save it as CSV in UTF-8")
     try:
         return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
+    except UnicodeDecodeError as error:
+        text = raw.decode("utf-8", errors="replace")
+        broken = text.count("\ufffd")
+        if sum(letter > "\x7f" for letter in text) - broken > broken:
+            line = raw.count(b"\n", 0, error.start) + 1
+            raise UserError(
+                f"{path}, line {line}: a byte that is not UTF-8, in a file that otherwise is; "
+                "mend the line, or make or download the table again"
+            ) from None
         # Windows-1252 is Latin-1 with letters where Latin-1 has control characters; five bytes have no meaning in it
         return raw.decode("cp1252", errors="replace")
+
+
+def _other_separator(header: Sequence[str]) -> str:
+    marks = [repr(mark) for mark in (";", "\t", "|") if len(header) == 1 and mark in header[0]]
+    return f", separated by {marks[0]}: save it with commas" if marks else ""
 
 
 def sources(frame: pd.DataFrame, path: Path) -> list[str]:
@@ -95,5 +121,17 @@ def check_choice(frame: pd.DataFrame, column: str, choices: Sequence[str]) -> li
     wrong = frame[~frame[column].isin([*choices, ""])]
     return [
         f"line {line}: unknown {column} {value!r}; known: {', '.join(choices)}"
+        for line, value in zip(wrong[LINE], wrong[column], strict=True)
+    ]
+
+
+def check_seconds(frame: pd.DataFrame, column: str) -> list[str]:
+    """Faults of a column of durations, each with its line; an absent column or an empty field has none."""
+    if column not in frame:
+        return []
+    seconds = pd.to_numeric(frame[column], errors="coerce")
+    wrong = frame[(frame[column] != "") & ~((seconds > 0) & (seconds < float("inf")))]
+    return [
+        f"line {line}: {column} {value!r} is not a positive number of seconds"
         for line, value in zip(wrong[LINE], wrong[column], strict=True)
     ]

@@ -55,7 +55,7 @@ def require_audio(manifest: pd.DataFrame) -> None:
             f"the recipe uses speech but {len(absent)} of {len(manifest)} rows have no audio "
             f"({some(absent['id'].tolist())}); put the audio in place, or leave speech out with speech=null"
         )
-    missing = [path for path in manifest["audio"] if not Path(path).is_file()]
+    missing = [path for path in manifest["audio"] if not audio.is_file(path)]
     if missing:
         folders = sorted({str(Path(path).parent) for path in missing})
         raise UserError(

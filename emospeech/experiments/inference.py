@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from emospeech.corpora import emospeech2024
-from emospeech.data import manifest, table, usable
+from emospeech.data import audio, manifest, table, usable
 from emospeech.experiments.run import as_dict
 from emospeech.labels import EMOSPEECH2024
 from emospeech.metrics.scores import score
@@ -33,9 +33,15 @@ def read_rows(sources: Sequence[Path], audio_folder: Path | None = None) -> pd.D
     tables = [path for path in sources if path.suffix.lower() == ".csv"]
     if tables:
         raise UserError(f"give one manifest, or audio files; not both ({some(tables)} with {len(sources)} files)")
-    missing = [path for path in sources if not path.is_file()]
+    folders = [path for path in sources if path.is_dir()]
+    if folders:
+        raise UserError(f"{some(folders)}: a folder; name the files in it, as {folders[0]}/*.wav")
+    missing = [path for path in sources if not audio.is_file(path)]
     if missing:
         raise UserError(f"no such file: {some(missing)}")
+    doubled = sorted({str(path) for path in sources if sources.count(path) > 1})
+    if doubled:
+        raise UserError(f"named more than once: {some(doubled)}")
     names = [path.name for path in sources]
     ids = names if len(set(names)) == len(names) else [str(path) for path in sources]
     return manifest.make(id=ids, audio=[str(path) for path in sources])
@@ -106,7 +112,7 @@ def predict_table(
         return rows, submission.read(run), EMOSPEECH2024
     _refuse_seen(run, rows)
     system = build.load(run)
-    return rows, predict(system, rows, on_bad_audio), system.tasks[MAIN_TASK]
+    return rows, predict(system, rows, on_bad_audio), EMOSPEECH2024
 
 
 def _refuse_seen(run: Path, rows: pd.DataFrame) -> None:

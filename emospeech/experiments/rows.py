@@ -36,11 +36,11 @@ def load(recipe: Recipe) -> Rows:
     manifest = on_main(lambda: corpus.index(root))
     labels = _labels(manifest, tuple(data.labels) if data.labels else corpus.labels)
     rows = _limited(split(manifest, data), data.limit, labels)
-    for part in (rows.train, rows.dev, rows.test):
-        if len(part) and recipe.text is not None:
-            usable.require_text(part)
-        if len(part) and recipe.speech is not None:
-            usable.require_audio(part)
+    used = pd.concat([rows.train, rows.dev, rows.test], ignore_index=True)
+    if recipe.text is not None:
+        usable.require_text(used)
+    if recipe.speech is not None:
+        usable.require_audio(used)
     absent = [label for label in labels if label not in set(rows.train["label"])]
     if absent:
         say(f"note: no training row is labelled {', '.join(absent)}")
@@ -48,7 +48,9 @@ def load(recipe: Recipe) -> Rows:
 
 
 def split(manifest: pd.DataFrame, data: Data) -> pd.DataFrame:
-    """The manifest with every labelled row in train, dev or test, by the first rule of the recipe that applies.
+    """The manifest with its rows in train, dev or test, by the first rule of the recipe that applies.
+
+    What is left out, because it has no label or because no rule names it, is said aloud.
 
     Raises:
         UserError: if a rule names what is not there, or leaves no row to train or to steer by.
@@ -58,7 +60,7 @@ def split(manifest: pd.DataFrame, data: Data) -> pd.DataFrame:
         manifest = _by_files(manifest, rule.train_file, rule.dev_file, Path(data.root).expanduser())
     elif rule.dev_speakers or rule.test_speakers:
         manifest = _by_speakers(manifest, rule.dev_speakers, rule.test_speakers)
-    manifest = _drawn(manifest, data)
+    manifest = _drawn(_labelled(manifest), data)
     counts = manifest["split"].value_counts()
     for name in ("train", "dev"):
         if not counts.get(name, 0):
@@ -66,16 +68,35 @@ def split(manifest: pd.DataFrame, data: Data) -> pd.DataFrame:
     return manifest
 
 
+def _labelled(manifest: pd.DataFrame) -> pd.DataFrame:
+    """Nothing can be learned from, or steered by, a row without a label."""
+    idle = manifest["label"].isna() & manifest["split"].isin(["train", "dev"])
+    if idle.any():
+        say(f"note: {idle.sum()} rows of train and dev have no label and are left out: {some(manifest['id'][idle])}")
+    return manifest.assign(split=manifest["split"].mask(idle))
+
+
+def _completed(manifest: pd.DataFrame) -> pd.DataFrame:
+    """Beside a dev set alone, all other labelled rows train; beside train and dev sets they are left out."""
+    free = manifest["label"].notna() & manifest["split"].isna()
+    if not (manifest["split"] == "train").any():
+        return manifest.assign(split=manifest["split"].mask(free, "train"))
+    if free.any():
+        say(f"note: {free.sum()} labelled rows are in no part of the split and are left out")
+    return manifest
+
+
 def _drawn(manifest: pd.DataFrame, data: Data) -> pd.DataFrame:
     """Where no rule gave a dev set, draw one from the labelled rows that are not test."""
-    free = manifest["label"].notna() & manifest["split"].isna()
     if (manifest["split"] == "dev").any():
-        return manifest.assign(split=manifest["split"].mask(free, "train"))
+        return _completed(manifest)
     pool = manifest[manifest["label"].notna() & (manifest["split"].isna() | (manifest["split"] == "train"))]
     if not len(pool):
         raise UserError("no row has a label, so there is nothing to train on")
     rule = data.split
     groups = splits.group_column(pool, rule.disjoint)
+    if groups is None and rule.disjoint in ("group", "speaker"):
+        raise UserError(f"data.split.disjoint={rule.disjoint}, but no row to split has a {rule.disjoint}")
     if groups is None:
         picked = splits.stratified(pool["label"].tolist(), rule.dev_fraction, rule.seed)
         how = "stratified"
@@ -127,9 +148,10 @@ def _by_speakers(manifest: pd.DataFrame, dev: Sequence[str], test: Sequence[str]
 
 
 def _labels(manifest: pd.DataFrame, known: tuple[str, ...] | None) -> tuple[str, ...]:
-    present = sorted(set(manifest["label"].dropna()))
     if known is None:
-        known = tuple(present)
+        known = tuple(sorted(set(manifest["label"].dropna())))
+    if len(set(known)) < len(known):
+        raise UserError(f"data.labels names a label twice: {', '.join(known)}")
     unknown = manifest[manifest["label"].notna() & ~manifest["label"].isin(list(known))]
     if len(unknown):
         raise faults(

@@ -32,23 +32,27 @@ def write(predictions: pd.DataFrame, ids: Sequence[str], labels: Sequence[str], 
 
 
 def faults_of(predictions: pd.DataFrame, ids: Sequence[str], labels: Sequence[str]) -> list[str]:
-    """Missing, foreign and doubled ids, unknown labels.
+    """Missing, foreign and doubled ids, unknown or empty labels.
 
     >>> faults_of(pd.DataFrame({"id": ["a"], "label": ["joy"]}), ["a", "b"], ["joy"])
     ['1 ids of the table have no prediction: b']
     """
-    given, wanted = predictions["id"].tolist(), set(ids)
+    given, wanted = set(predictions["id"]), set(ids)
     found = []
-    missing = [id for id in ids if id not in set(given)]
+    missing = [id for id in ids if id not in given]
     if missing:
         found.append(f"{len(missing)} ids of the table have no prediction: {some(missing)}")
-    foreign = [id for id in given if id not in wanted]
+    foreign = [id for id in predictions["id"] if id not in wanted]
     if foreign:
         found.append(f"{len(foreign)} predicted ids are not in the table: {some(foreign)}")
     doubled = predictions.loc[predictions["id"].duplicated(), "id"].tolist()
     if doubled:
         found.append(f"{len(doubled)} ids are predicted more than once: {some(doubled)}")
-    unknown = sorted(set(predictions["label"]) - set(labels))
+    table_ids = pd.Series(list(ids), dtype=object)
+    twice = table_ids[table_ids.duplicated()].tolist()
+    if twice:
+        found.append(f"{len(twice)} ids are in the table more than once: {some(twice)}")
+    unknown = sorted({str(label) for label in predictions["label"]} - set(labels))
     if unknown:
         found.append(f"unknown label {', '.join(map(repr, unknown))}; known: {', '.join(labels)}")
     return found
@@ -69,7 +73,7 @@ def aligned(predictions: pd.DataFrame, gold: pd.DataFrame, name: str = "the subm
     Raises:
         UserError: if the ids are not the same.
     """
-    found = faults_of(predictions, gold["id"].tolist(), sorted(set(predictions["label"])))
+    found = faults_of(predictions, gold["id"].tolist(), sorted({*predictions["label"]} - {""}))
     if found:
         raise faults(f"{name} and the gold table are not about the same clips", found)
     unlabelled = gold.loc[gold["label"] == "", "id"].tolist()

@@ -1,8 +1,10 @@
-"""Which process of how many this is, without importing torch: torchrun, accelerate and srun all set these names."""
+"""Which process of how many this is, without importing torch: torchrun and accelerate set these names."""
 
 import os
 from collections.abc import Callable
 from typing import Any, TypeVar
+
+from emospeech.runtime.errors import WorkError
 
 T = TypeVar("T")
 
@@ -23,7 +25,7 @@ def start() -> None:
     """Join the other processes, if there are any.
 
     Raises:
-        RuntimeError: if the launcher asked for several processes and they did not find each other; each would
+        WorkError: if the launcher asked for several processes and they did not find each other; each would
             otherwise train alone and write the same files.
     """
     if world_size() == 1:
@@ -32,7 +34,7 @@ def start() -> None:
 
     found = PartialState().num_processes
     if found != world_size():
-        raise RuntimeError(
+        raise WorkError(
             f"{world_size()} processes were asked for but accelerate joined {found}; on a machine without GPUs set "
             "ACCELERATE_USE_CPU=true"
         )

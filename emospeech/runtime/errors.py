@@ -1,10 +1,14 @@
-"""The two ways in which a command ends early: the user's mistake, and a stop that the user asked for."""
+"""The ways in which a command ends early: the user's mistake, work that failed, a stop that the user asked for."""
 
 from collections.abc import Sequence
 
 
 class UserError(ValueError):
     """Wrong input: one message that says what is wrong, where, and what would be right. Exit code 2."""
+
+
+class WorkError(RuntimeError):
+    """Work that cannot go on, for a reason that one message tells. Exit code 1."""
 
 
 class Interrupted(RuntimeError):  # noqa: N818 - a stop on request is not an error

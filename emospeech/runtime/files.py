@@ -36,17 +36,22 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """The same for a folder: filled under a temporary name, then put in the place of `path`."""
+    """The same for a folder: filled under a temporary name, then put in the place of `path`.
+
+    An old folder steps aside whole before the new one takes its name, so that no half of either is ever seen.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    former = temporary.with_name(f"{temporary.name}.former")
     try:
         yield temporary
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o777 & ~umask)
         if path.exists():
-            shutil.rmtree(path)
+            path.replace(former)
         temporary.replace(path)
+        shutil.rmtree(former, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -15,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError
 from emospeech.runtime.files import write_json, write_text
 
@@ -106,6 +107,11 @@ def refuse_or_continue(run: RunFolder, config: str, resume: bool, overwrite: boo
             f"{run.path} holds a run already; continue it with --resume, replace it with --overwrite, "
             "or choose another name with name=…"
         )
+    if overwrite and not run.environment.exists():  # it would be emptied: make sure that it is ours
+        raise UserError(
+            f"{run.path} has a {run.config.name} but no {run.environment.name}, so it may not be a run folder; "
+            "remove it yourself, or choose another with name=… or runs_dir=…"
+        )
     if resume and run.config.read_text(encoding="utf-8") != config:
         raise UserError(
             f"{run.path} was started with another recipe, so it cannot be resumed with this one:\n"
@@ -148,10 +154,12 @@ def locked(run: RunFolder, hold: bool = True) -> Iterator[None]:
     with (run.path / ".lock").open("a") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise UserError(
                 f"another process is working in {run.path}; wait for it, or choose another name=…"
             ) from None
+        except OSError as error:  # a file system without locks, as Lustre on some clusters
+            say(f"note: {run.path} cannot be locked ({error}); let no other process work in it")
         yield
 
 
@@ -180,6 +188,8 @@ def _commit() -> str | None:
     here = Path(__file__).parent
     try:
         git = ["git", "-C", str(here)]
+        # an environment may lie inside some other project's checkout
+        subprocess.run([*git, "ls-files", "--error-unmatch", __file__], capture_output=True, check=True)
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
         changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):

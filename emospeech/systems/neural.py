@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 
 from emospeech.config import Recipe
 from emospeech.data import audio
-from emospeech.data.augment import Augmenter, sounds_in
+from emospeech.data.augment import Augmenter
 from emospeech.data.batching import TrainingOrder, evaluation_order
 from emospeech.data.dataset import Batch, Collate, UtteranceDataset
 from emospeech.metrics.scores import score
@@ -23,11 +23,18 @@ from emospeech.models.build import build_classifier
 from emospeech.models.classifier import EmotionNetwork
 from emospeech.runtime.console import progress, say
 from emospeech.runtime.distributed import on_main
-from emospeech.runtime.errors import UserError
+from emospeech.runtime.errors import UserError, WorkError
 from emospeech.runtime.files import write_text
 from emospeech.runtime.interrupt import stop_on_signal
 from emospeech.systems.base import MAIN_TASK, as_predictions
-from emospeech.systems.parts import build_speech, build_text, from_scratch
+from emospeech.systems.parts import (
+    build_augmenter,
+    build_speech,
+    build_text,
+    from_scratch,
+    load_pretrained,
+    train_tokenizer,
+)
 from emospeech.systems.saved import save_model, save_tokenizer
 from emospeech.training import loop
 from emospeech.training.checkpoint import Checkpoints
@@ -56,12 +63,12 @@ class NeuralSystem:
         self.accelerator: Any = Accelerator(
             mixed_precision=PRECISIONS[recipe.train.precision],
             log_with=list(recipe.train.trackers),
-            project_config=ProjectConfiguration(logging_dir=str(Path(recipe.runs_dir) / recipe.name / "tensorboard")),
+            project_config=ProjectConfiguration(logging_dir="."),  # each fit sets its own
         )
         self.network: EmotionNetwork | None = None
         self.tokenizer: Any = None
         self.chosen: loop.Standing | None = None  # of the last fit that had a dev set
-        self.frozen = _load_frozen(recipe, revisions or {})
+        self.frozen = load_pretrained(recipe.speech, recipe.text, revisions or {})
 
     @property
     def needs_audio(self) -> bool:
@@ -90,13 +97,27 @@ class NeuralSystem:
 
     def fit(self, train: pd.DataFrame, dev: pd.DataFrame | None, folder: Path) -> None:
         """See `System.fit`."""
-        stage = "dev" if dev is not None else "refit"
-        work = folder / "checkpoints" / stage
-        torch.manual_seed(self.recipe.train.seed)  # the same first weights on every process
+        work = folder / "checkpoints" / ("refit" if dev is None else "dev")
         self._build(train, work)
+        say(self._describe(train, dev))
+        self.accelerator.project_configuration.logging_dir = str(folder / "tensorboard")
+        self.accelerator.init_trackers(work.name)
+        checkpoints = Checkpoints(work)
+        standing = self._trained(train, dev, checkpoints, folder / METRICS)
+        self.accelerator.end_training()
+        self.accelerator.wait_for_everyone()
+        self.accelerator.free_memory()
+        self.ready().load_trained_state(checkpoints.load_best())
+        if dev is not None:
+            self.chosen = standing
+
+    def _trained(
+        self, train: pd.DataFrame, dev: pd.DataFrame | None, checkpoints: Checkpoints, metrics: Path
+    ) -> loop.Standing:
+        """Run the loop to its end, or to a stop."""
         network, settings = self.ready(), self.recipe.train
-        say(self._describe(network, train, dev))
-        augment = self._augmenter()
+        speech = self.recipe.speech
+        augment = build_augmenter(speech.augment) if speech and speech.augment else None
         dataset = self._dataset(train, labelled=True, crop=True, augment=augment)
         order = TrainingOrder(
             size=len(train),
@@ -106,36 +127,29 @@ class NeuralSystem:
             world_size=self.accelerator.num_processes,
             accumulation=settings.accumulation,
         )
-        plan = self._plan(order, dev)
-        trained = [p for p in network.parameters() if p.requires_grad]
         optimizer = getattr(torch.optim, settings.optimizer.name)(
-            trained, lr=settings.optimizer.lr, weight_decay=settings.optimizer.weight_decay
+            [p for p in network.parameters() if p.requires_grad],
+            lr=settings.optimizer.lr,
+            weight_decay=settings.optimizer.weight_decay,
         )
-        parts = loop.Parts(network, self._losses(train), optimizer, self._schedule(dev), self.accelerator)
-        checkpoints = Checkpoints(work)
-        self.accelerator.init_trackers(stage)
         with stop_on_signal() as stop:
             try:
-                standing = loop.train(
-                    parts,
-                    plan,
+                return loop.train(
+                    loop.Parts(network, self._losses(train), optimizer, self._schedule(dev), self.accelerator),
+                    self._plan(order, dev),
                     order,
                     loader=lambda remaining: self._loader(dataset, remaining),
                     validate=None if dev is None else (lambda: self._validate(dev)),
                     checkpoints=checkpoints,
-                    journal=lambda history: _write_metrics(history, folder / METRICS),
+                    journal=lambda history: _write_metrics(history, metrics),
                     stop=stop,
-                    description="training" if dev is not None else "training on all labelled rows",
+                    description="training on all labelled rows" if dev is None else "training",
                 )
             except loop.NonFiniteLossError as error:
                 clips = ", ".join(train["id"].iloc[row] for row in error.rows)
-                raise RuntimeError(f"{error}; its clips: {clips}. The last checkpoint in {work} stays.") from None
-        self.accelerator.end_training()
-        self.accelerator.wait_for_everyone()
-        self.accelerator.free_memory()
-        network.load_trained_state(checkpoints.load_best())
-        if dev is not None:
-            self.chosen = standing
+                raise WorkError(
+                    f"{error}; its clips: {clips}. The last checkpoint in {checkpoints.folder} stays."
+                ) from None
 
     def _plan(self, order: TrainingOrder, dev: pd.DataFrame | None) -> loop.Plan:
         settings = self.recipe.train
@@ -169,7 +183,8 @@ class NeuralSystem:
         saved = folder / TOKENIZER
         if self.recipe.text is not None and from_scratch(self.recipe.text) and not saved.is_dir():
             text, transcripts = self.recipe.text, train["transcription"].tolist()
-            on_main(lambda: save_tokenizer(build_text(text, transcripts).tokenizer, saved))
+            on_main(lambda: save_tokenizer(train_tokenizer(text, transcripts), saved))
+        torch.manual_seed(self.recipe.train.seed)  # the same first weights on every process and after a resumption
         self.assemble(saved)
 
     def assemble(self, saved_tokenizer: Path) -> None:
@@ -193,28 +208,17 @@ class NeuralSystem:
             raise RuntimeError("this system has been neither fitted nor loaded")
         return self.network
 
-    def _augmenter(self) -> Augmenter | None:
-        wanted = self.recipe.speech.augment if self.recipe.speech else None
-        if wanted is None:
-            return None
-        for effect, folder in (("reverb", wanted.impulse_folder), ("noise", wanted.noise_folder)):
-            if effect in wanted.effects and folder is None:
-                say(f"augmentation: {effect} is synthetic, as the recipe names no folder of recordings for it")
-        return Augmenter(
-            probability=wanted.probability,
-            effects=wanted.effects,
-            speeds=wanted.speeds,
-            snr_db=wanted.snr_db,
-            impulses=sounds_in(wanted.impulse_folder) if wanted.impulse_folder else (),
-            noises=sounds_in(wanted.noise_folder) if wanted.noise_folder else (),
-        )
-
-    def _describe(self, network: EmotionNetwork, train: pd.DataFrame, dev: pd.DataFrame | None) -> str:
-        count = sum(p.numel() for p in network.parameters() if p.requires_grad)
-        settings, processes = self.recipe.train, self.accelerator.num_processes
-        share = f"{settings.batch_size} a step over {processes} process{'es' if processes > 1 else ''}"
+    def _describe(self, train: pd.DataFrame, dev: pd.DataFrame | None) -> str:
+        count = sum(p.numel() for p in self.ready().parameters() if p.requires_grad)
+        processes = self.accelerator.num_processes
+        share = f"{self.recipe.train.batch_size} a step over {processes} process{'es' if processes > 1 else ''}"
         rows = f"{len(train)} training rows" + ("" if dev is None else f", {len(dev)} dev rows")
-        return f"{rows}; {count:,} trained parameters on {self.accelerator.device}; batch {share}"
+        cut = sum(self._cut_texts(part) for part in (train, dev) if part is not None)
+        note = f"; {cut} transcripts are longer than {self.tokenizer.max_tokens} tokens and cut" if cut else ""
+        return f"{rows}; {count:,} trained parameters on {self.accelerator.device}; batch {share}{note}"
+
+    def _cut_texts(self, rows: pd.DataFrame) -> int:
+        return 0 if self.tokenizer is None else int(self.tokenizer.too_long(rows["transcription"].tolist()))
 
     def save(self, folder: Path) -> None:
         """See `System.save`."""
@@ -224,6 +228,8 @@ class NeuralSystem:
 
     def predict(self, manifest: pd.DataFrame) -> pd.DataFrame:
         """See `System.predict`."""
+        if cut := self._cut_texts(manifest):
+            say(f"{cut} transcripts are longer than {self.tokenizer.max_tokens} tokens and cut")
         chances = self._chances(manifest, "predicting")
         return as_predictions(manifest["id"].tolist(), chances.tolist(), self.tasks[MAIN_TASK])
 
@@ -291,26 +297,6 @@ class NeuralSystem:
             # fork would copy torch's thread pools in a state they cannot leave
             multiprocessing_context="spawn" if workers else None,
         )
-
-
-def _load_frozen(recipe: Recipe, revisions: Mapping[str, str | None]) -> dict[str, Any]:
-    """Pre-trained parts by modality."""
-    frozen: dict[str, Any] = {}
-    found = []
-    speech, text = recipe.speech, recipe.text
-    try:
-        if speech is not None and not from_scratch(speech):
-            frozen["speech"] = build_speech(speech, revisions.get("speech"))
-    except UserError as error:
-        found.append(str(error))
-    try:
-        if text is not None and not from_scratch(text):
-            frozen["text"] = build_text(text, revision=revisions.get("text"))
-    except UserError as error:
-        found.append(str(error))
-    if found:
-        raise UserError("\n".join(found))
-    return frozen
 
 
 def _write_metrics(history: Sequence[Mapping[str, float]], path: Path) -> None:

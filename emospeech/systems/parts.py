@@ -1,18 +1,21 @@
 """From the recipe's words for speech and text to encoders, preprocessors and tokenizers."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emospeech.config import Speech, Text
+from emospeech.config import Augment, Speech, Text
+from emospeech.data.augment import Augmenter, sounds_in
 from emospeech.encoders import checkpoint, subword
 from emospeech.encoders.spectrogram import SPECTROGRAM_ENCODERS
 from emospeech.encoders.speech import PretrainedSpeech
 from emospeech.encoders.subword import SUBWORD_ENCODERS
 from emospeech.encoders.text import PretrainedText, load_tokenizer
 from emospeech.encoders.text import Tokenizer as HubTokenizer
+from emospeech.runtime.console import say
+from emospeech.runtime.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ def build_speech(speech: Speech, revision: str | None = None) -> Any:
         UserError: if it cannot be loaded.
     """
     if speech.encoder in SPECTROGRAM_ENCODERS:
-        return SPECTROGRAM_ENCODERS[speech.encoder](**speech.options)
+        return SPECTROGRAM_ENCODERS[speech.encoder](**(speech.options or {}))
     return PretrainedSpeech.load(speech.encoder, speech.layers, revision)
 
 
@@ -53,14 +56,59 @@ def build_text(
     if text.encoder not in SUBWORD_ENCODERS:
         return TextPart(*PretrainedText.load(text.encoder, text.max_tokens, revision))
     if saved is not None and saved.is_dir():
-        limit = text.max_tokens or subword.MAX_TOKENS
-        tokenizer = HubTokenizer(load_tokenizer(str(saved)), limit)
+        tokenizer = HubTokenizer(load_tokenizer(str(saved)), text.max_tokens or subword.MAX_TOKENS)
     else:
-        vocabulary = text.options.get("vocabulary", subword.VOCABULARY)
-        tokenizer = subword.train_tokenizer(transcripts, vocabulary, text.max_tokens or subword.MAX_TOKENS)
-    options = {key: value for key, value in text.options.items() if key != "vocabulary"}
+        tokenizer = train_tokenizer(text, transcripts)
+    options = {key: value for key, value in (text.options or {}).items() if key != "vocabulary"}
     encoder = SUBWORD_ENCODERS[text.encoder](len(tokenizer.tokenizer), tokenizer.max_tokens, **options)
     return TextPart(encoder, tokenizer)
+
+
+def train_tokenizer(text: Text, transcripts: Sequence[str]) -> HubTokenizer:
+    """The tokenizer of a from-scratch text encoder, learned from these transcripts."""
+    vocabulary = (text.options or {}).get("vocabulary", subword.VOCABULARY)
+    return subword.train_tokenizer(transcripts, vocabulary, text.max_tokens or subword.MAX_TOKENS)
+
+
+def load_pretrained(speech: Speech | None, text: Text | None, revisions: Mapping[str, str | None]) -> dict[str, Any]:
+    """The pre-trained parts of a recipe, by modality.
+
+    Raises:
+        UserError: naming every one that cannot be loaded.
+    """
+    wanted: dict[str, Callable[[], Any]] = {}
+    if speech is not None and not from_scratch(speech):
+        wanted["speech"] = lambda: build_speech(speech, revisions.get("speech"))
+    if text is not None and not from_scratch(text):
+        wanted["text"] = lambda: build_text(text, revision=revisions.get("text"))
+    parts, found = {}, []
+    for name, load in wanted.items():
+        try:
+            parts[name] = load()
+        except UserError as error:
+            found.append(str(error))
+    if found:
+        raise UserError("\n".join(found))
+    return parts
+
+
+def build_augmenter(wanted: Augment) -> Augmenter:
+    """The augmenter that a recipe describes; what is synthetic is said aloud.
+
+    Raises:
+        UserError: if a folder of recordings cannot be used.
+    """
+    for effect, folder in (("reverb", wanted.impulse_folder), ("noise", wanted.noise_folder)):
+        if effect in wanted.effects and folder is None:
+            say(f"augmentation: {effect} is synthetic, as the recipe names no folder of recordings for it")
+    return Augmenter(
+        probability=wanted.probability,
+        effects=wanted.effects,
+        speeds=wanted.speeds,
+        snr_db=wanted.snr_db,
+        impulses=sounds_in(wanted.impulse_folder) if wanted.impulse_folder else (),
+        noises=sounds_in(wanted.noise_folder) if wanted.noise_folder else (),
+    )
 
 
 # Checks of a recipe's words: (value, the section's fields above it) -> what is wrong, or None.
@@ -80,22 +128,25 @@ def layers_fault(layers: str, speech: Mapping[str, Any]) -> str | None:
     return None
 
 
-def speech_options_fault(options: Mapping[str, Any], speech: Mapping[str, Any]) -> str | None:
+def speech_options_fault(options: Mapping[str, Any] | None, speech: Mapping[str, Any]) -> str | None:
     return _options_fault(options, speech, SPECTROGRAM_ENCODERS)
 
 
-def text_options_fault(options: Mapping[str, Any], text: Mapping[str, Any]) -> str | None:
+def text_options_fault(options: Mapping[str, Any] | None, text: Mapping[str, Any]) -> str | None:
     return _options_fault(options, text, SUBWORD_ENCODERS, extra=("vocabulary",))
 
 
 def _options_fault(
-    options: Mapping[str, Any], section: Mapping[str, Any], makers: Mapping[str, Any], extra: Sequence[str] = ()
+    options: Mapping[str, Any] | None,
+    section: Mapping[str, Any],
+    makers: Mapping[str, Any],
+    extra: Sequence[str] = (),
 ) -> str | None:
     """Options that the encoder does not know."""
     if "encoder" not in section or not options:  # its own fault is told already
         return None
     if section["encoder"] not in makers:
-        return "only from-scratch encoders take options"
+        return f"{section['encoder']} is pre-trained and takes none; remove them with options=null"
     filled_in = {"tokens", "max_tokens"}  # by the system, not by the recipe
     parameters = inspect.signature(makers[section["encoder"]]).parameters
     known = [*(name for name in parameters if name not in filled_in), *extra]
