@@ -26,7 +26,7 @@ test: $(VENV)/installed-dev
 	$(PYTEST) -n 2
 
 test-slow: $(VENV)/installed-dev
-	$(PYTEST) -m slow
+	$(PYTEST) -m slow || [ $$? = 5 ] # 5: there are none
 
 lint: $(VENV)/installed-dev
 	$(VENV)/bin/ruff check .

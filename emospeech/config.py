@@ -67,6 +67,7 @@ class Data(Section):
     limit: Count | None = None  # the first so many rows of each of train, dev, test: a quick look
     refit: Literal["train+dev"] | None = None  # train again on all labelled rows, as long as the dev run chose
     on_bad_audio: Literal["fail", "drop", "silence"] = "fail"
+    memory_gb: Annotated[float, Field(ge=0)] = 2.0  # of decoded audio that each process may keep
 
 
 class Augment(Section):

@@ -37,9 +37,9 @@ def main(arguments: list[str]) -> int:
 
 
 def launch_options() -> list[str]:
-    """For `accelerate launch`, of which nothing is left to its defaults or to a user's own accelerate settings."""
+    """For `accelerate launch`: said in full, so that its defaults and a user's own settings of it change nothing."""
     gpus = torch.cuda.device_count()
-    processes = gpus or int(os.environ.get("EMOSPEECH_CPU_PROCESSES", "1"))
+    processes = gpus or cpu_processes()
     threads = int(os.environ.get("SLURM_CPUS_ON_NODE", os.cpu_count() or 1)) // processes
     os.environ.setdefault("OMP_NUM_THREADS", str(max(threads, 1)))
     # port 0: any free one, so that jobs that share a node do not meet
@@ -54,6 +54,14 @@ def launch_options() -> list[str]:
     if processes > 1:
         return [*options, "--multi_gpu"]  # accelerate's word for several processes on one node, on a CPU too
     return options if gpus else [*options, "--cpu"]
+
+
+def cpu_processes() -> int:
+    wanted = os.environ.get("EMOSPEECH_CPU_PROCESSES", "1")
+    if not wanted.isdecimal() or int(wanted) < 1:
+        print(f"error: EMOSPEECH_CPU_PROCESSES is {wanted!r}; it must be a whole number from 1 up", file=sys.stderr)
+        sys.exit(2)
+    return int(wanted)
 
 
 def _exit_code(code: int) -> int:

@@ -33,4 +33,5 @@ case ${1:--} in
     -* | *=*) ;;
     *) recipe=$1 && shift ;;
 esac
-exec python slurm/launch.py train "$recipe" "$@"
+python=$(dirname "$(readlink -f "$(command -v emospeech)")")/python # the one that emospeech is installed for
+exec "$python" slurm/launch.py train "$recipe" "$@"

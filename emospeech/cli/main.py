@@ -5,12 +5,14 @@ commands, so that `--help` answers at once.
 """
 
 import sys
+import time
 
 import typer
 
 from emospeech.cli import data, output
 from emospeech.cli import run as run_commands
 from emospeech.runtime.console import complain
+from emospeech.runtime.distributed import is_main
 from emospeech.runtime.errors import Interrupted, UserError, WorkError
 
 app = typer.Typer(
@@ -56,6 +58,8 @@ def main(arguments: list[str]) -> int:
         return end.code if isinstance(end.code, int) else 1
     except UserError as error:
         complain(f"error: {error}")
+        if not is_main():  # a launcher ends all processes with the first that ends: let the main one speak
+            time.sleep(3)
         return 2
     except WorkError as error:
         complain(f"failed: {error}")

@@ -29,7 +29,7 @@ CORPORA = {
         language="es",
         labels=EMOSPEECH2024,
         licence="by agreement with the organisers",
-        source="https://codalab.lisn.upsaclay.fr/competitions/17647",
+        source="the organisers of EmoSPeech at IberLEF 2024",
         index=emospeech2024.index,
     ),
     "audiofolder": Corpus(

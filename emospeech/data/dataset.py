@@ -75,6 +75,7 @@ class UtteranceDataset(torch.utils.data.Dataset[Example]):
         crop_seconds: length of training crops, None for whole clips.
         augment: effects for training clips.
         seed: of crops and effects.
+        load: gives the waveform of a path.
 
     A row whose audio is NA is heard as a second of silence: `data.usable` lets none through unasked.
     """
@@ -88,6 +89,7 @@ class UtteranceDataset(torch.utils.data.Dataset[Example]):
         crop_seconds: float | None = None,
         augment: Augmenter | None = None,
         seed: int = 0,
+        load: Callable[[str], np.ndarray] = audio.load,
     ) -> None:
         self.rows = len(manifest)
         self.audio = manifest["audio"].tolist() if preprocess else []
@@ -95,7 +97,7 @@ class UtteranceDataset(torch.utils.data.Dataset[Example]):
         self.preprocess, self.tokenize = preprocess, tokenize
         self.targets = {task: _targets(manifest[task], names) for task, names in (labels or {}).items()}
         self.crop_samples = None if crop_seconds is None else round(crop_seconds * audio.SAMPLE_RATE)
-        self.augment, self.seed = augment, seed
+        self.augment, self.seed, self.load = augment, seed, load
 
     def __len__(self) -> int:
         return self.rows
@@ -111,7 +113,7 @@ class UtteranceDataset(torch.utils.data.Dataset[Example]):
 
     def _waveform(self, ticket: Ticket) -> np.ndarray:
         path = self.audio[ticket.row]
-        waveform = np.zeros(audio.SAMPLE_RATE, dtype=np.float32) if pd.isna(path) else audio.load(path)
+        waveform = np.zeros(audio.SAMPLE_RATE, dtype=np.float32) if pd.isna(path) else self.load(path)
         rng = np.random.default_rng([self.seed, ticket.epoch, ticket.row])
         if self.augment is not None:
             return self.augment(waveform, self.crop_samples, rng)

@@ -30,14 +30,14 @@ def start() -> None:
     """
     if world_size() == 1:
         return
+    import torch
     from accelerate import PartialState
 
-    found = PartialState().num_processes
+    if not torch.cuda.is_available():
+        os.environ["ACCELERATE_USE_CPU"] = "true"  # without it accelerate leaves each process on its own
+    found = PartialState(cpu=os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")).num_processes
     if found != world_size():
-        raise WorkError(
-            f"{world_size()} processes were asked for but accelerate joined {found}; on a machine without GPUs set "
-            "ACCELERATE_USE_CPU=true"
-        )
+        raise WorkError(f"{world_size()} processes were asked for but accelerate joined {found}; look at the launcher")
 
 
 def on_main(work: Callable[[], T]) -> T:

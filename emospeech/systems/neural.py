@@ -18,6 +18,7 @@ from emospeech.data import audio
 from emospeech.data.augment import Augmenter
 from emospeech.data.batching import TrainingOrder, evaluation_order
 from emospeech.data.dataset import Batch, Collate, UtteranceDataset
+from emospeech.data.memory import AudioMemory
 from emospeech.metrics.scores import score
 from emospeech.models.build import build_classifier
 from emospeech.models.classifier import EmotionNetwork
@@ -67,6 +68,7 @@ class NeuralSystem:
         )
         self.network: EmotionNetwork | None = None
         self.tokenizer: Any = None
+        self.audio = AudioMemory(recipe.data.memory_gb * 1e9 / max(recipe.train.workers, 1))
         self.chosen: loop.Standing | None = None  # of the last fit that had a dev set
         self.frozen = load_pretrained(recipe.speech, recipe.text, revisions or {})
 
@@ -104,7 +106,8 @@ class NeuralSystem:
         self.accelerator.init_trackers(work.name)
         checkpoints = Checkpoints(work)
         standing = self._trained(train, dev, checkpoints, folder / METRICS)
-        self.accelerator.end_training()
+        for tracker in self.accelerator.trackers:  # end_training() would end the process group too
+            tracker.finish()
         self.accelerator.wait_for_everyone()
         self.accelerator.free_memory()
         self.ready().load_trained_state(checkpoints.load_best())
@@ -284,6 +287,7 @@ class NeuralSystem:
             crop_seconds=speech.crop_seconds if speech is not None and crop else None,
             augment=augment,
             seed=self.recipe.train.seed,
+            load=self.audio.load,
         )
 
     def _loader(self, dataset: UtteranceDataset, order: Any) -> Iterable[Batch]:

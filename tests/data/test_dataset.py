@@ -87,6 +87,8 @@ def test_crops_are_of_the_asked_length_and_differ_by_epoch(rows):
     assert first[0] != later[0]
     other_seed = UtteranceDataset(rows, as_it_is, crop_seconds=0.1, seed=4)[Ticket(2, epoch=0)].waveform
     assert first[0] != other_seed[0]
+    twins = UtteranceDataset(rows.iloc[[2, 2]], as_it_is, crop_seconds=0.1, seed=3)
+    assert twins[Ticket(0, epoch=0)].waveform[0] != twins[Ticket(1, epoch=0)].waveform[0]
     short = dataset[Ticket(0, epoch=0)].waveform
     np.testing.assert_allclose(short[1000:], short[:600])
 

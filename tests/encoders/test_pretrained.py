@@ -159,3 +159,45 @@ def test_identity_follows_the_content(tiny_xlmr, tmp_path):
     assert first == checkpoint.identity(str(tiny_xlmr), model)["sha256"]
     (copy / "tokenizer.json").write_text((copy / "tokenizer.json").read_text() + " ")
     assert checkpoint.identity(str(copy), model)["sha256"] != first
+
+
+def as_old_hub_checkpoint(model, folder):
+    """`pytorch_model.bin` with the names that weight norm had when most checkpoints on the Hub were uploaded."""
+    model.config.save_pretrained(folder)
+    state = {
+        key.replace("parametrizations.weight.original0", "weight_g").replace(
+            "parametrizations.weight.original1", "weight_v"
+        ): value
+        for key, value in model.state_dict().items()
+    }
+    torch.save(state, folder / "pytorch_model.bin")
+    return str(folder)
+
+
+@torch.no_grad()
+def test_a_pre_training_checkpoint_in_the_old_format_loads_every_weight(tiny_xlsr, tmp_path):
+    """As facebook/wav2vec2-xls-r-300m lies on the Hub: the model for pre-training, with its quantizer."""
+    from transformers import Wav2Vec2ForPreTraining
+
+    inner = PretrainedSpeech.load(str(tiny_xlsr)).model
+    whole = Wav2Vec2ForPreTraining(inner.config)
+    whole.wav2vec2.load_state_dict(inner.state_dict())
+    shutil.copy(tiny_xlsr / "preprocessor_config.json", tmp_path)
+    encoder = PretrainedSpeech.load(as_old_hub_checkpoint(whole, tmp_path))
+    waveform, mask = torch.randn(1, 4000), torch.ones(1, 4000, dtype=torch.bool)
+    torch.testing.assert_close(encoder(waveform, mask), PretrainedSpeech.load(str(tiny_xlsr))(waveform, mask))
+
+
+@torch.no_grad()
+def test_a_masked_language_model_in_the_old_format_loads_every_weight(tiny_xlmr, tmp_path):
+    """As llange/xlm-roberta-large-spanish lies on the Hub: with a language-model head, without a pooler."""
+    from transformers import XLMRobertaForMaskedLM
+
+    inner = PretrainedText.load(str(tiny_xlmr))[0].model
+    whole = XLMRobertaForMaskedLM(inner.config)
+    whole.roberta.load_state_dict(inner.state_dict(), strict=False)
+    for file in tiny_xlmr.glob("tokenizer*"):
+        shutil.copy(file, tmp_path)
+    encoder, _ = PretrainedText.load(as_old_hub_checkpoint(whole, tmp_path))
+    ids, mask = torch.tensor([[0, 7, 9, 2]]), torch.ones(1, 4, dtype=torch.bool)
+    torch.testing.assert_close(encoder(ids, mask), PretrainedText.load(str(tiny_xlmr))[0](ids, mask))

@@ -73,11 +73,13 @@ start() {
 
 stop() {
     local file pid
-    scancel --user="$(id -un)" 2> /dev/null || true
-    for _ in {1..50}; do # the jobs' own processes first
-        [ -n "$(squeue -h 2> /dev/null)" ] || break
-        sleep 0.2
-    done
+    if [ -e "$dir/slurmctld.pid" ]; then # the jobs' own processes first
+        scancel --user="$(id -un)" || true
+        for _ in {1..50}; do
+            [ -n "$(squeue -h)" ] || break
+            sleep 0.2
+        done
+    fi
     for file in "$dir"/slurmd-*.pid "$dir/slurmctld.pid" "$dir/munged.pid"; do
         pid=$(cat "$file" 2> /dev/null) || continue
         kill "$pid" 2> /dev/null || continue
@@ -85,8 +87,8 @@ stop() {
     done
 }
 
-[ $# = 2 ] || usage
+case $#:${1-} in 2:start | 2:stop) ;; *) usage ;; esac
 mkdir -p "$2"
 dir=$(cd "$2" && pwd)
 export SLURM_CONF=$dir/slurm.conf
-case $1 in start | stop) "$1" ;; *) usage ;; esac
+"$1"

@@ -1,0 +1,64 @@
+"""One process and several with the same global batch are the same training."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+RECIPE = """
+data: {corpus: emospeech2024, root: ROOT}
+text:
+  encoder: subword_transformer
+  options: {width: 16, vocabulary: 120, depth: 1, heads: 2, dropout: 0.0, token_dropout: 0.0}
+model: {dropout: 0.0, head: {blocks: 1, width: 16, dropout: 0.0}}
+train: {epochs: 4, batch_size: 7, optimizer: {lr: 0.01}, trackers: []}
+"""
+
+
+def train(folder, processes, *overrides):
+    launcher = [sys.executable, "-m"]
+    if processes > 1:
+        launcher += ["torch.distributed.run", "--standalone", f"--nproc_per_node={processes}", "-m"]
+    command = [*launcher, "emospeech", "train", "recipe.yaml", f"name=with{processes}", *overrides]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+@pytest.fixture
+def folder(tmp_path, challenge):
+    (tmp_path / "recipe.yaml").write_text(RECIPE.replace("ROOT", str(challenge)), encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [2, 3])
+def test_same_losses_and_every_prediction_once(folder, processes):
+    """Batches of 7, the last of an epoch of 2: uneven shares, and with 3 processes one that has nothing to do."""
+    histories, predictions = [], []
+    for count in (1, processes):
+        done = train(folder, count)
+        assert done.returncode == 0, done.stderr
+        run = folder / f"runs/with{count}"
+        histories.append([json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()])
+        predictions.append(pd.read_csv(run / "dev_predictions.csv"))
+    assert len(histories[0]) == 4
+    for one, many in zip(*histories, strict=True):
+        assert many["train_loss"] == pytest.approx(one["train_loss"], abs=1e-5)
+        assert many["dev_macro_f1"] == one["dev_macro_f1"]
+    pd.testing.assert_frame_equal(predictions[0], predictions[1], rtol=0, atol=1e-4)
+    environment = json.loads((folder / f"runs/with{processes}/environment.json").read_text())
+    assert environment[0]["hardware"]["processes"] == processes
+
+
+@pytest.mark.slow
+def test_a_users_mistake_ends_all_processes_with_one_message(folder):
+    (folder / "recipe.yaml").write_text(RECIPE.replace("ROOT", str(folder)), encoding="utf-8")
+    done = train(folder, 2)
+    assert done.returncode != 0
+    assert done.stderr.count("is not the EmoSPeech 2024 folder") == 1
+    assert not (folder / "runs").exists()
