@@ -1,6 +1,7 @@
 """Classification scores, macro-F1 first: it decides the EmoSPeech challenge.
 
-A class that never occurs and is never predicted counts as F1 = 0, as scikit-learn's `zero_division=0` does.
+A class that neither occurs nor is predicted is left out of the mean, as in scikit-learn's `f1_score(average="macro")`,
+which the organisers score with; one that occurs and is never hit counts as 0.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ class Scores:
     labels: tuple[str, ...]
     macro_f1: float
     weighted_f1: float
-    uar: float  # unweighted average recall = balanced accuracy over all labels
+    uar: float  # unweighted average recall over the labels that occur = balanced accuracy
     accuracy: float
     precision: tuple[float, ...]  # per class, in the order of `labels`, like the next three
     recall: tuple[float, ...]
@@ -49,9 +50,9 @@ def score(truth: Sequence[str], prediction: Sequence[str], labels: Sequence[str]
     support = confusion.sum(axis=1)
     return Scores(
         labels=tuple(labels),
-        macro_f1=float(f1.mean()),
+        macro_f1=float(macro_f1(confusion)),
         weighted_f1=float((f1 * support).sum() / support.sum()),
-        uar=float(recall.mean()),
+        uar=float(recall[support > 0].mean()),
         accuracy=float(np.trace(confusion) / confusion.sum()),
         precision=tuple(precision.tolist()),
         recall=tuple(recall.tolist()),
@@ -89,3 +90,14 @@ def per_class(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray
         return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
 
     return ratio(hits, predicted), ratio(hits, truth), ratio(2 * hits, (truth + predicted).astype(float))
+
+
+def macro_f1(confusion: np.ndarray) -> np.ndarray:
+    """Mean F1 of confusions (…, classes, classes) over the classes that occur or are predicted in each.
+
+    >>> macro_f1(np.array([[1, 1, 0], [0, 2, 0], [0, 0, 0]])).round(3).item()
+    0.733
+    """
+    present = confusion.sum(axis=-1) + confusion.sum(axis=-2) > 0
+    mean: np.ndarray = per_class(confusion)[2].sum(axis=-1) / present.sum(axis=-1)
+    return mean

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emospeech.metrics.scores import encode, per_class
+from emospeech.metrics.scores import encode, macro_f1
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def macro_f1_interval(
 
     Resampling n clips with replacement is a multinomial draw over the cells of the confusion matrix, so only the
     cells are drawn: exact, and 10,000 resamples of 750 clips take milliseconds.
-    A class that a resample happens to miss entirely, in truth and prediction, counts as 0, as it would in a score.
+    A class that a resample misses entirely, in truth and prediction, is left out of its mean, as it is of a score.
 
     Raises:
         ValueError: on labels that are not among `labels`, or no rows.
@@ -41,6 +41,5 @@ def macro_f1_interval(
     k = len(labels)
     cells = np.bincount(t * k + p, minlength=k * k)
     draws = np.random.default_rng(seed).multinomial(len(t), cells / len(t), size=resamples)
-    macro = per_class(draws.reshape(resamples, k, k))[2].mean(axis=-1)
-    low, high = np.quantile(macro, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(macro_f1(draws.reshape(resamples, k, k)), [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high), level, resamples)
