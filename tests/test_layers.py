@@ -63,6 +63,16 @@ def test_no_circles():
     graphlib.TopologicalSorter(graph).prepare()
 
 
+def test_every_package_is_installed():
+    """pyproject.toml lists the packages by hand, as the recipes travel with them."""
+    import tomllib
+
+    settings = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    listed = settings["tool"]["setuptools"]["packages"]
+    found = {name for name, path in MODULES.items() if path.name == "__init__.py"}
+    assert set(listed) - {"emospeech.configs"} == found
+
+
 def test_files_stay_readable():
     long = {name: n for name, path in MODULES.items() if (n := len(path.read_text().splitlines())) > 320}
     assert not long, "a file this long is due for a wall"

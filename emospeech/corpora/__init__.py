@@ -20,6 +20,7 @@ class Corpus:
     licence: str
     source: str  # where users get it
     index: Callable[[Path], pd.DataFrame]
+    audio_at: str = ""  # where its audio lies, for messages
     makes_itself: bool = False  # the root need not exist
 
 
@@ -31,6 +32,7 @@ CORPORA = {
         licence="by agreement with the organisers",
         source="the organisers of EmoSPeech at IberLEF 2024",
         index=emospeech2024.index,
+        audio_at=f"{emospeech2024.TRAIN_AUDIO}/ and {emospeech2024.TEST_AUDIO}/ in data.root",
     ),
     "audiofolder": Corpus(
         title="any folder with metadata.csv (file_name, label, …)",

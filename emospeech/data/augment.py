@@ -7,6 +7,7 @@ more processes, hears the same clips.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -122,8 +123,21 @@ def synthetic_noise(samples: int, rng: np.random.Generator) -> np.ndarray:
     return np.fft.irfft(spectrum * frequency ** (-rng.uniform(0, 2) / 2), n=samples)
 
 
-def sounds_in(folder: str) -> list[np.ndarray]:
-    """Every sound below a folder, sorted by path.
+class Sounds(Sequence[np.ndarray]):
+    """Recordings on disk, each read when it is asked for: a collection of noises may be larger than the memory."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths = paths
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: Any) -> Any:
+        return audio.load(self.paths[index])
+
+
+def sounds_in(folder: str) -> Sounds:
+    """Every sound below a folder, sorted by path; each is decoded once now, so that none fails later.
 
     Raises:
         UserError: if there is none, or one cannot be read.
@@ -134,4 +148,4 @@ def sounds_in(folder: str) -> list[np.ndarray]:
     broken = [f"{path}: {fault}" for path in paths if (fault := audio.fault(path))]
     if broken:
         raise UserError(f"{folder}: {len(broken)} of {len(paths)} sounds cannot be used, the first: {broken[0]}")
-    return [audio.load(path) for path in paths]
+    return Sounds(paths)

@@ -43,17 +43,21 @@ def require_text(manifest: pd.DataFrame) -> None:
         )
 
 
-def require_audio(manifest: pd.DataFrame) -> None:
+def require_audio(manifest: pd.DataFrame, where: str = "") -> None:
     """Every row names an audio file that is there.
+
+    Args:
+        where: where the corpus keeps its audio, for the message.
 
     Raises:
         UserError: with how many are missing, and the first few names.
     """
     absent = manifest[manifest["audio"].isna()]
     if len(absent):
+        place = f" ({where})" if where else ""
         raise UserError(
             f"the recipe uses speech but {len(absent)} of {len(manifest)} rows have no audio "
-            f"({some(absent['id'].tolist())}); put the audio in place, or leave speech out with speech=null"
+            f"({some(absent['id'].tolist())}); put the audio in place{place}, or leave speech out with speech=null"
         )
     missing = [path for path in manifest["audio"] if not audio.is_file(path)]
     if missing:

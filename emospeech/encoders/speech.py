@@ -31,6 +31,7 @@ class PretrainedSpeech(nn.Module):
         self.extractor = extractor  # the checkpoint's own preprocessor
         self.width: int = model.config.hidden_size
         self.depth: int = model.config.num_hidden_layers if layers == "weighted" else 1
+        self.receptive_field = receptive_field(model.config.conv_kernel, model.config.conv_stride)
         # With group norm the first convolution normalises over time, so padding would change every frame.
         self.batches = model.config.feat_extract_norm == "layer"
 
@@ -59,7 +60,8 @@ class PretrainedSpeech(nn.Module):
         return cls(checkpoint.pretrained_model(name, revision), extractor, layers)
 
     def preprocess(self, waveform: np.ndarray) -> np.ndarray:
-        """(time,) -> (time,), normalised as the checkpoint was trained."""
+        """(time,) -> (time,), long enough for one frame, normalised as the checkpoint was trained."""
+        waveform = np.pad(waveform, (0, max(self.receptive_field - len(waveform), 0)))
         normalised: np.ndarray = self.extractor(waveform, sampling_rate=SAMPLE_RATE)["input_values"][0]
         return normalised
 
@@ -76,6 +78,18 @@ class PretrainedSpeech(nn.Module):
         else:
             states = out.last_hidden_state[:, None]
         return states, self.model._get_feature_vector_attention_mask(states.shape[2], mask.long())
+
+
+def receptive_field(kernels: Sequence[int], strides: Sequence[int]) -> int:
+    """Samples that one frame sees.
+
+    >>> receptive_field((10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2))  # wav2vec 2.0: 25 ms at 16 kHz
+    400
+    """
+    field = 1
+    for kernel, stride in zip(reversed(kernels), reversed(strides), strict=True):
+        field = (field - 1) * stride + kernel
+    return field
 
 
 def _stack(single: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:

@@ -15,6 +15,7 @@ from emospeech.metrics.scores import Scores, score
 from emospeech.metrics.statistics import Interval, macro_f1_interval
 from emospeech.runtime import distributed, runs
 from emospeech.runtime.console import say
+from emospeech.runtime.errors import UserError
 from emospeech.runtime.files import write_json, write_text
 from emospeech.runtime.runs import RunFolder
 from emospeech.systems import build
@@ -46,34 +47,40 @@ def run(recipe: Recipe, resume: bool = False, overwrite: bool = False) -> Result
     rows = data_rows.load(recipe)
     system = build.build(recipe, {MAIN_TASK: rows.labels})
     with runs.locked(folder, distributed.is_main()):
+        # another program may have been here while the corpus was read
+        distributed.on_main(lambda: runs.refuse_or_continue(folder, config, resume, overwrite))
         return _in_folder(recipe, config, folder, rows, system, resume)
 
 
 def _in_folder(recipe: Recipe, config: str, folder: RunFolder, rows: Rows, system: System, resume: bool) -> Result:
-    if not resume:
-        distributed.on_main(lambda: runs.clear(folder))
     if recipe.speech is not None:
         rows = _with_usable_audio(rows, recipe, folder)
-    distributed.on_main(lambda: _begin(recipe, config, folder, rows, system))
+    distributed.on_main(lambda: _begin(recipe, config, folder, rows, system, resume))
     system.fit(rows.train, rows.dev, folder.path)
     scores = {"dev": _scored(system, rows.dev, "dev", folder, rows)}
     if recipe.data.refit == "train+dev":
         system.fit(pd.concat([rows.train, rows.dev], ignore_index=True), None, folder.path)
     distributed.on_main(lambda: system.save(folder.model))
-    if len(rows.test) and rows.test["label"].notna().all():
+    if len(rows.test):
         scores["test"] = _scored(system, rows.test, "test", folder, rows)
     distributed.on_main(lambda: write_json(folder.scores, scores))
     return Result(folder, scores)
 
 
-def _begin(recipe: Recipe, config: str, folder: RunFolder, rows: Rows, system: System) -> None:
+def _begin(recipe: Recipe, config: str, folder: RunFolder, rows: Rows, system: System, resume: bool) -> None:
     """What a reader of the folder needs first: the recipe, the machine, and who trains, steers and tests."""
+    parts = {"train": rows.train, "dev": rows.dev, "test": rows.test}
+    split = pd.concat([part[["id"]].assign(split=name) for name, part in parts.items()])
+    text = split.to_csv(index=False, lineterminator="\n")
+    if not resume:
+        runs.clear(folder, keep=[folder.bad_audio])
+    elif folder.split.exists() and folder.split.read_text(encoding="utf-8") != text:
+        raise UserError(
+            f"the corpus is no longer the one that {folder.path} was started on: other rows train, steer or test than "
+            f"{folder.split} says; put the corpus back, or start afresh with --overwrite or name=…"
+        )
     runs.begin(folder, config, recipe.train.seed, system.hardware())
-    parts = [
-        part[["id"]].assign(split=name)
-        for name, part in (("train", rows.train), ("dev", rows.dev), ("test", rows.test))
-    ]
-    write_text(folder.split, pd.concat(parts).to_csv(index=False, lineterminator="\n"))
+    write_text(folder.split, text)
 
 
 def _with_usable_audio(rows: Rows, recipe: Recipe, folder: RunFolder) -> Rows:
@@ -81,6 +88,7 @@ def _with_usable_audio(rows: Rows, recipe: Recipe, folder: RunFolder) -> Rows:
     parts = {"train": rows.train, "dev": rows.dev, "test": rows.test}
     bad = distributed.on_main(lambda: usable.find_bad_audio(pd.concat(parts.values(), ignore_index=True)))
     if not bad:
+        distributed.on_main(lambda: folder.bad_audio.unlink(missing_ok=True))
         return rows
     distributed.on_main(lambda: usable.write_bad_audio(bad, folder.bad_audio))
     policy = recipe.data.on_bad_audio

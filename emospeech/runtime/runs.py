@@ -7,7 +7,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -120,10 +120,10 @@ def refuse_or_continue(run: RunFolder, config: str, resume: bool, overwrite: boo
         )
 
 
-def clear(run: RunFolder) -> None:
-    """Remove the run's files, but not its lock, which whoever clears it holds."""
+def clear(run: RunFolder, keep: Sequence[Path] = ()) -> None:
+    """Remove the run's files, but not its lock, which whoever clears it holds, nor those to `keep`."""
     for path in run.path.iterdir():
-        if path.name == ".lock":
+        if path.name == ".lock" or path in keep:
             continue
         if path.is_dir():
             shutil.rmtree(path)

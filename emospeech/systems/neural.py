@@ -15,10 +15,10 @@ from torch.utils.data import DataLoader
 
 from emospeech.config import Recipe
 from emospeech.data import audio
+from emospeech.data.audio.memory import AudioMemory
 from emospeech.data.augment import Augmenter
 from emospeech.data.batching import TrainingOrder, evaluation_order
 from emospeech.data.dataset import Batch, Collate, UtteranceDataset
-from emospeech.data.memory import AudioMemory
 from emospeech.metrics.scores import score
 from emospeech.models.build import build_classifier
 from emospeech.models.classifier import EmotionNetwork

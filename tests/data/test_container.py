@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from emospeech.data import container
+from emospeech.data.audio import container
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import soundfile
 
 from emospeech.data import audio
-from emospeech.data.memory import AudioMemory
+from emospeech.data.audio.memory import AudioMemory
 
 
 def test_it_gives_what_load_gives_and_decodes_once_within_its_budget(tmp_path, monkeypatch):

@@ -215,7 +215,7 @@ def recipe(challenge):
 
 def test_load_a_challenge_folder(recipe):
     found = rows_of.load(recipe())
-    assert (len(found.train) + len(found.dev), len(found.test)) == (36, 12)
+    assert (len(found.train) + len(found.dev), len(found.test)) == (36, 0)  # the challenge keeps its test labels
     assert len(found.dev) == 6  # one of each class
     assert found.labels == ("neutral", "disgust", "anger", "sadness", "joy", "fear")
     assert found.train.index.tolist() == list(range(len(found.train)))
@@ -223,12 +223,12 @@ def test_load_a_challenge_folder(recipe):
 
 def test_the_home_folder_may_be_written_as_a_tilde(recipe, challenge, monkeypatch):
     monkeypatch.setenv("HOME", str(challenge.parent))
-    assert len(rows_of.load(recipe(root=f"~/{challenge.name}")).test) == 12
+    assert len(rows_of.load(recipe(root=f"~/{challenge.name}")).dev) == 6
 
 
 def test_limit(recipe, capsys):
     found = rows_of.load(recipe(limit=5))
-    assert (len(found.train), len(found.dev), len(found.test)) == (5, 5, 5)
+    assert (len(found.train), len(found.dev), len(found.test)) == (5, 5, 0)
     err = capsys.readouterr().err
     assert "at most 5 rows of each of train, dev and test (data.limit)" in err
     assert "note: no training row is labelled" in err  # five rows cannot hold six classes
@@ -245,7 +245,21 @@ def test_missing_audio_of_all_parts_is_counted_together(recipe, make_challenge, 
         path.unlink()
     with pytest.raises(UserError, match="35 of 48 audio files are missing"):
         rows_of.load(recipe(root))
-    assert len(rows_of.load(recipe(root, speech=False)).test) == 12
+    assert len(rows_of.load(recipe(root, speech=False)).dev) == 6
+
+
+def test_the_audio_of_an_unlabelled_test_may_come_later_but_not_by_halves(recipe, make_challenge, tmp_path):
+    root = make_challenge(tmp_path / "late", train=36, test=12)
+    (root / "test_segments/test0003.mp3").unlink()
+    with pytest.raises(UserError, match="1 of 48 audio files are missing"):
+        rows_of.load(recipe(root))
+    (root / "test_segments").rename(root / "elsewhere")
+    assert len(rows_of.load(recipe(root)).dev) == 6
+    (root / "train_segments").rename(root / "gone")
+    with pytest.raises(
+        UserError, match=r"36 of 36 rows have no audio[\s\S]*train_segments/ and test_segments/ in data\.root"
+    ):
+        rows_of.load(recipe(root))
 
 
 def test_an_empty_transcript_where_text_is_used(recipe, make_challenge, tmp_path):
@@ -299,7 +313,7 @@ def test_the_real_challenge_tables(recipe, data_folder):
     if not (data_folder / "emospeech2024").is_dir():
         pytest.skip(f"the challenge's tables are not in {data_folder}")
     found = rows_of.load(recipe(data_folder / "emospeech2024", speech=False))
-    assert (len(found.train), len(found.dev), len(found.test)) == (2520, 480, 750)
+    assert (len(found.train), len(found.dev), len(found.test)) == (2520, 480, 0)
     assert found.train["label"].notna().all()
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from emospeech.data import container
+from emospeech.data.audio import container
 from emospeech.runtime.errors import UserError
 
 SAMPLE_RATE = 16_000  # Hz: what every speech encoder here was trained on
