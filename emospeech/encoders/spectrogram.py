@@ -45,6 +45,11 @@ class LogMel(nn.Module):
         return mel, valid
 
 
+def at_least_a_window(waveform: np.ndarray) -> np.ndarray:
+    """(time,) -> (time,): as it is, but long enough for one window."""
+    return np.pad(waveform, (0, max(WINDOW - len(waveform), 0)))
+
+
 class LogMelCNN(nn.Module):
     """Blocks of 3 x 3 convolution with stride 2 in time and frequency, batch norm, ReLU; then a Linear per frame.
 
@@ -54,6 +59,7 @@ class LogMelCNN(nn.Module):
 
     frozen = False
     depth = 1
+    preprocess = staticmethod(at_least_a_window)
 
     def __init__(
         self,
@@ -75,10 +81,6 @@ class LogMelCNN(nn.Module):
         for _ in channels:
             bands = _halved(bands)
         self.project = nn.Linear(channels[-1] * bands, width)
-
-    def preprocess(self, waveform: np.ndarray) -> np.ndarray:
-        """(time,) -> (time,): as it is, but long enough for one window."""
-        return np.pad(waveform, (0, max(WINDOW - len(waveform), 0)))
 
     def forward(self, waveforms: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """waveforms (B, samples), mask (B, samples) -> (B, 1, frames, width), mask (B, frames)."""

@@ -1,6 +1,7 @@
 """Pre-trained speech encoders (wav2vec 2.0 and XLS-R; Baevski et al. 2020, Babu et al. 2022), frozen."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,20 @@ from emospeech.encoders import checkpoint
 from emospeech.runtime.errors import UserError
 
 FAMILIES = ("wav2vec2",)
+
+
+@dataclass(frozen=True)
+class Preprocessor:
+    """A checkpoint's own preparation of a waveform; apart from the model, of which loader processes need no copy."""
+
+    extractor: Any
+    shortest: int  # samples that one frame needs
+
+    def __call__(self, waveform: np.ndarray) -> np.ndarray:
+        """(time,) -> (time,), long enough for one frame, normalised as the checkpoint was trained."""
+        waveform = np.pad(waveform, (0, max(self.shortest - len(waveform), 0)))
+        normalised: np.ndarray = self.extractor(waveform, sampling_rate=SAMPLE_RATE)["input_values"][0]
+        return normalised
 
 
 class PretrainedSpeech(nn.Module):
@@ -28,10 +43,9 @@ class PretrainedSpeech(nn.Module):
     def __init__(self, model: Any, extractor: Any, layers: str = "last") -> None:
         super().__init__()
         self.model, self.layers = model, layers
-        self.extractor = extractor  # the checkpoint's own preprocessor
         self.width: int = model.config.hidden_size
         self.depth: int = model.config.num_hidden_layers if layers == "weighted" else 1
-        self.receptive_field = receptive_field(model.config.conv_kernel, model.config.conv_stride)
+        self.preprocess = Preprocessor(extractor, receptive_field(model.config.conv_kernel, model.config.conv_stride))
         # With group norm the first convolution normalises over time, so padding would change every frame.
         self.batches = model.config.feat_extract_norm == "layer"
 
@@ -58,12 +72,6 @@ class PretrainedSpeech(nn.Module):
         if extractor.sampling_rate != SAMPLE_RATE:
             raise UserError(f"{name} wants {extractor.sampling_rate} Hz; this system works at {SAMPLE_RATE} Hz")
         return cls(checkpoint.pretrained_model(name, revision), extractor, layers)
-
-    def preprocess(self, waveform: np.ndarray) -> np.ndarray:
-        """(time,) -> (time,), long enough for one frame, normalised as the checkpoint was trained."""
-        waveform = np.pad(waveform, (0, max(self.receptive_field - len(waveform), 0)))
-        normalised: np.ndarray = self.extractor(waveform, sampling_rate=SAMPLE_RATE)["input_values"][0]
-        return normalised
 
     def forward(self, waveforms: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """waveforms (B, samples), mask (B, samples) -> hidden states (B, depth, frames, width), mask (B, frames)."""

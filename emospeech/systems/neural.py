@@ -63,7 +63,7 @@ class NeuralSystem:
         self.recipe, self.tasks = recipe, tasks
         self.accelerator: Any = Accelerator(
             mixed_precision=PRECISIONS[recipe.train.precision],
-            log_with=list(recipe.train.trackers),
+            log_with=list(recipe.train.trackers) or None,
             project_config=ProjectConfiguration(logging_dir="."),  # each fit sets its own
         )
         self.network: EmotionNetwork | None = None

@@ -92,6 +92,22 @@ def test_it_learns(make_recipe, rows, tmp_path):
     assert scores["speech"] > 0.7
 
 
+@pytest.mark.slow
+def test_loader_processes_change_nothing(make_recipe, rows, tmp_path):
+    augmented = {**SCRATCH, "speech": {**SCRATCH["speech"], "crop_seconds": 0.4, "augment": {}}}
+    one, two = (fitted(make_recipe(augmented, workers=n), rows, tmp_path / str(n)).predict(rows[1]) for n in (0, 2))
+    pd.testing.assert_frame_equal(one, two)
+
+
+def test_what_loader_processes_are_sent_holds_no_model(make_recipe, rows, tmp_path):
+    import pickle
+
+    system = build.build(make_recipe({**PRETRAINED, "text": None}), TASKS)
+    system.assemble(tmp_path)
+    size = sum(p.numel() * 4 for p in system.network.parameters())
+    assert len(pickle.dumps(system._dataset(rows[0], labelled=True, crop=True))) < size / 2
+
+
 def test_same_seed_same_model(make_recipe, rows, tmp_path):
     one, two = (fitted(make_recipe(SCRATCH), rows, tmp_path / name).predict(rows[1]) for name in ("one", "two"))
     pd.testing.assert_frame_equal(one, two)
