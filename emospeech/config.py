@@ -38,13 +38,14 @@ def _named(kind: str) -> Any:
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class Split(Section):
@@ -56,7 +57,7 @@ class Split(Section):
     test_speakers: list[str] = []
     dev_fraction: Fraction = 0.16  # of the labelled rows that are left, where dev is drawn
     disjoint: Literal["auto", "group", "speaker", "none"] = "auto"  # auto: by group, else speaker, where known
-    seed: int = 0
+    seed: Seed = 0
 
 
 class Data(Section):
@@ -79,24 +80,26 @@ class Augment(Section):
         "reverb",
         "noise",
     ]
-    speeds: Annotated[list[Positive], Field(min_length=1)] = [0.9, 1.1]
+    speeds: Annotated[list[Annotated[float, Field(ge=0.5, le=2)]], Field(min_length=1)] = [0.9, 1.1]
     snr_db: Annotated[list[float], Field(min_length=2, max_length=2)] = [15.0, 25.0]  # drawn evenly between
-    impulse_folder: Annotated[str, _named("folder")] | None = None  # None: synthetic rooms
-    noise_folder: Annotated[str, _named("folder")] | None = None  # None: synthetic noise
+    impulse_folder: Annotated[str, _named("sounds")] | None = None  # None: synthetic rooms
+    noise_folder: Annotated[str, _named("sounds")] | None = None  # None: synthetic noise
 
 
 class Speech(Section):
     encoder: Annotated[str, _named("speech encoder")]
     options: Annotated[dict[str, Any] | None, _named("speech options")] = None  # of a from-scratch encoder
     layers: Annotated[Literal["last", "weighted"], _named("layers")] = "last"
-    crop_seconds: Positive | None = None  # random crop in training, short clips repeated; evaluation hears all
+    crop_seconds: Annotated[float, Field(ge=0.05)] | None = (
+        None  # random crop in training, short clips repeated; evaluation hears all
+    )
     augment: Augment | None = None
 
 
 class Text(Section):
     encoder: Annotated[str, _named("text encoder")]
     options: Annotated[dict[str, Any] | None, _named("text options")] = None
-    max_tokens: Count | None = None  # None: as many as the encoder takes
+    max_tokens: Annotated[int, Field(ge=3)] | None = None  # None: as many as the encoder takes
 
 
 class Mixer(Section):
@@ -139,10 +142,10 @@ class Loss(Section):
 
 
 class Train(Section):
-    seed: int = 0
+    seed: Seed = 0
     epochs: Count = 10
     batch_size: Count = 16  # examples of one optimiser step, over all processes and micro-batches
-    accumulation: Count = 1  # micro-batches a step: saves memory, changes nothing else
+    accumulation: Count = 1  # micro-batches a step: saves memory; only batch-norm statistics notice
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     loss: Loss = Loss()
@@ -152,11 +155,11 @@ class Train(Section):
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     eval_batch_size: Count = 16
     workers: Annotated[int, Field(ge=0)] = 0  # processes that load audio
-    trackers: list[Literal["tensorboard"]] = ["tensorboard"]
+    trackers: Annotated[list[Literal["tensorboard", "wandb"]], _named("trackers")] = ["tensorboard"]
 
 
 class Recipe(Section):
-    name: str
+    name: Annotated[str, Field(pattern=r"^\w[\w .+=-]*$")]  # of the run's folder
     runs_dir: str = "runs"
     system: Literal["neural"] = "neural"
     data: Data
@@ -175,9 +178,12 @@ def load(path: str | Path, overrides: Sequence[str] = (), checks: Checks | None 
     from omegaconf import OmegaConf
 
     path = Path(path)
-    raw = OmegaConf.merge({"name": path.stem}, _read(path, ()), _overrides(overrides))
+    changes = _overrides(overrides)
     try:
+        raw = OmegaConf.merge({"name": path.stem}, _read(path, ()), changes)
         plain = OmegaConf.to_container(raw, resolve=True)
+    except UserError:
+        raise
     except Exception as error:  # OmegaConf has a family of its own
         raise UserError(f"recipe {path}: {error}") from None
     return validate(plain, f"recipe {path}", checks)
@@ -230,6 +236,8 @@ def _read(path: Path, seen: tuple[Path, ...]) -> Any:
     if not isinstance(own, DictConfig):
         raise UserError(f"{path} is not a recipe: its top level must be keys and values")
     base = own.pop("extends", None)
+    if base is not None and not isinstance(base, str):
+        raise UserError(f"{path}: extends: should be the path of one recipe, got {base!r}")
     return own if base is None else OmegaConf.merge(_read(path.parent / base, (*seen, path.resolve())), own)
 
 

@@ -19,8 +19,9 @@ def confusion(scores: Scores) -> Any:
     for row, column in np.ndindex(counts.shape):
         shade = "black" if shares[row, column] > 0.6 else "white"
         axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=shade)
-    axes.set_xticks(range(len(scores.labels)), scores.labels, rotation=30)
-    axes.set_yticks(range(len(scores.labels)), scores.labels)
+    names = [label.replace("$", r"\$") for label in scores.labels]  # a label is no formula
+    axes.set_xticks(range(len(names)), names, rotation=30)
+    axes.set_yticks(range(len(names)), names)
     axes.set(xlabel="prediction", ylabel="truth", title=f"macro-F1 {scores.macro_f1:.3f}, {scores.count} clips")
     return figure
 

@@ -89,6 +89,35 @@ colour: blue
     assert "16 faults" in message.splitlines()[0]
 
 
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("name=a/b", "name: "),
+        ("name=..", "name: "),
+        ("train.seed=-1", "train.seed: "),
+        ("train.optimizer.lr=.inf", "train.optimizer.lr: "),
+        ("text.max_tokens=1", "text.max_tokens: "),
+        ("text.options.width=abc", "cannot be built with"),
+        ("text.options.heads=3", "divisible by num_heads"),
+        ("text.options.vocabulary=0", "vocabulary should be a number of tokens, got 0"),
+        ("speech.options.channels=[]", "cannot be built with"),
+        ("speech.options.dropout=3", "cannot be built with"),
+        ("speech.crop_seconds=0.000001", "speech.crop_seconds: "),
+        ("speech.augment.speeds=[100]", "speech.augment.speeds.0: "),
+        ("speech.augment.noise_folder=/nowhere", "holds no sound files"),
+        ("train.trackers=[wandb]", "wandb is not installed; pip install 'emospeech[wandb]'"),
+        ("data.split.dev_speakers.0=x", "dev_speakers"),
+    ],
+)
+def test_values_that_could_only_fail_later(tmp_path, override, expected):
+    text = GOOD.replace("}\n", ", options: {width: 16}}\n") if "options" in override else GOOD
+    text = text.replace("root: x, options: {width: 16}", "root: x")
+    speech = "speech: {encoder: log_mel_cnn, options: {width: 8}, augment: {}}\n"
+    with pytest.raises(UserError) as error:
+        load_recipe(write(tmp_path / "r.yaml", text + speech), [override])
+    assert expected in str(error.value)
+
+
 def test_overrides_ablate(tmp_path):
     path = write(tmp_path / "r.yaml", GOOD + "speech: {encoder: log_mel_cnn}\n")
     assert load_recipe(path, ["speech=null"]).speech is None
@@ -110,6 +139,8 @@ def test_extends_merges_and_says_what_is_missing(tmp_path):
     assert (recipe.name, recipe.train.seed, recipe.train.epochs) == ("child", 5, 9)
     with pytest.raises(UserError, match="named by 'extends'"):
         load_recipe(write(tmp_path / "orphan.yaml", "extends: gone.yaml\n"))
+    with pytest.raises(UserError, match="extends: should be the path of one recipe"):
+        load_recipe(write(tmp_path / "two.yaml", "extends: [base.yaml, child.yaml]\n"))
     write(tmp_path / "a.yaml", "extends: b.yaml\n")
     write(tmp_path / "b.yaml", "extends: a.yaml\n")
     with pytest.raises(UserError, match="extends itself"):

@@ -4,7 +4,9 @@ Exit codes: 0 done, 1 the work failed or was stopped, 2 the user's input is wron
 commands, so that `--help` answers at once.
 """
 
+import signal
 import sys
+import threading
 import time
 
 import typer
@@ -50,12 +52,18 @@ def run() -> None:
     sys.exit(main(sys.argv[1:]))
 
 
+def _as_interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
 def main(arguments: list[str]) -> int:
     """Run one command; the exit code."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _as_interrupt)  # training asks for a stop of its own, more gently
     try:
         app(args=arguments, prog_name="emospeech")
     except SystemExit as end:  # typer's own end: 0, or 2 for a usage error
-        return end.code if isinstance(end.code, int) else 1
+        return end.code if end.code in (0, 2) else 1  # 130 is Ctrl-C
     except UserError as error:
         complain(f"error: {error}")
         if not is_main():  # a launcher ends all processes with the first that ends: let the main one speak
@@ -69,6 +77,9 @@ def main(arguments: list[str]) -> int:
         return 1
     except KeyboardInterrupt:
         complain("stopped")
+        return 1
+    except OSError as error:  # a full disk, a folder without rights
+        complain(f"failed: {error}")
         return 1
     return 0
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from emospeech.runtime.console import say
 from emospeech.runtime.distributed import is_main
 from emospeech.runtime.errors import UserError
 from emospeech.runtime.files import refuse_existing, write_json, write_text
@@ -66,6 +67,9 @@ def evaluate(
     from emospeech.experiments.run import summary
 
     system, rows = _load(run, [manifest], audio)
+    seen = inference.seen_in_training(run, rows)
+    if seen:
+        say(f"warning: {len(seen)} of these {len(rows)} rows trained or steered the run, so the score flatters it")
     scores = inference.evaluate(system, rows, on_bad_audio)
     typer.echo(summary("all", scores))
     for name, f1, count in zip(scores["labels"], scores["f1"], scores["support"], strict=True):

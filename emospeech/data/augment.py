@@ -142,7 +142,7 @@ def sounds_in(folder: str) -> Sounds:
     Raises:
         UserError: if there is none, or one cannot be read.
     """
-    paths = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in SOUND_FILES)
+    paths = sorted(path for path in Path(folder).expanduser().rglob("*") if path.suffix.lower() in SOUND_FILES)
     if not paths:
         raise UserError(f"{folder} holds no sound files ({', '.join(SOUND_FILES)})")
     broken = [f"{path}: {fault}" for path in paths if (fault := audio.fault(path))]

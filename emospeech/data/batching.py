@@ -1,7 +1,7 @@
 """The order of training: which rows make which batch, on which process. A pure function of seed and step.
 
 A recipe's batch size is that of one optimiser step over all processes and micro-batches, so a recipe means the same
-training on one GPU, on eight, or on a laptop that accumulates.
+training on one GPU, on eight, or on a laptop that accumulates (batch-norm statistics apart).
 """
 
 from collections.abc import Iterator, Sequence

@@ -32,7 +32,7 @@ def require_text(manifest: pd.DataFrame) -> None:
     if absent.all():
         raise UserError(
             "the recipe uses text but no row has a transcription; give a table with a column `transcription`, "
-            "or leave text out with text=null"
+            "or train without text (text=null)"
         )
     empty = manifest[absent | (manifest["transcription"].str.strip() == "")]
     if len(empty):
@@ -72,8 +72,11 @@ def require_audio(manifest: pd.DataFrame, where: str = "") -> None:
 def find_bad_audio(manifest: pd.DataFrame) -> list[BadClip]:
     """Decode every clip once and list those that cannot serve, in manifest order."""
     paths = manifest["audio"].tolist()
-    with ThreadPoolExecutor() as pool:  # libsndfile and soxr let go of the interpreter while they work
+    pool = ThreadPoolExecutor()  # libsndfile and soxr let go of the interpreter while they work
+    try:
         reasons = list(track(pool.map(audio.fault, paths), "checking audio", len(paths)))
+    finally:
+        pool.shutdown(cancel_futures=True)  # after Ctrl-C nothing more is decoded
     rows = zip(manifest["id"], paths, reasons, strict=True)
     return [BadClip(id, path, reason) for id, path, reason in rows if reason is not None]
 

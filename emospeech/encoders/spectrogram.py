@@ -34,9 +34,10 @@ class LogMel(nn.Module):
 
     def forward(self, waveforms: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """waveforms (B, samples), mask (B, samples) -> (B, frames, bands), mask (B, frames)."""
-        frames = waveforms.float().unfold(1, WINDOW, HOP) * self.window  # (B, frames, WINDOW)
-        power = torch.fft.rfft(frames, n=FFT).abs().square()  # (B, frames, FFT // 2 + 1)
-        mel = torch.log(power @ self.filters + FLOOR)
+        with torch.autocast(waveforms.device.type, enabled=False):  # energies do not fit into half precision
+            frames = waveforms.float().unfold(1, WINDOW, HOP) * self.window  # (B, frames, WINDOW)
+            power = torch.fft.rfft(frames, n=FFT).abs().square()  # (B, frames, FFT // 2 + 1)
+            mel = torch.log(power @ self.filters + FLOOR)
         count = (mask.sum(1) - WINDOW) // HOP + 1
         valid = torch.arange(mel.shape[1], device=mel.device) < count[:, None]
         mel = mel * valid[..., None]
@@ -48,6 +49,19 @@ class LogMel(nn.Module):
 def at_least_a_window(waveform: np.ndarray) -> np.ndarray:
     """(time,) -> (time,): as it is, but long enough for one window."""
     return np.pad(waveform, (0, max(WINDOW - len(waveform), 0)))
+
+
+class MaskedBatchNorm(nn.BatchNorm2d):
+    """Batch norm whose statistics are those of the true frames: padding does not reach training either."""
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:  # type: ignore[override]
+        """x (B, channels, time, bands), mask (B, time) -> the same shape; what is masked is left as it is."""
+        if not self.training or bool(mask.all()):
+            return super().forward(x)
+        true = x.transpose(1, 2)[mask]  # (true frames, channels, bands)
+        out = x.transpose(1, 2).clone()
+        out[mask] = super().forward(true[..., None])[..., 0].to(out.dtype)
+        return out.transpose(1, 2)
 
 
 class LogMelCNN(nn.Module):
@@ -73,10 +87,10 @@ class LogMelCNN(nn.Module):
         self.width = width
         self.mel = LogMel(bands, normalise)
         self.scale = nn.Parameter(torch.tensor(0.25))  # log-mel values spread over about +-4
-        self.blocks = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(a, b, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(b), nn.ReLU())
-            for a, b in pairwise((1, *channels))
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(a, b, 3, stride=2, padding=1, bias=False) for a, b in pairwise((1, *channels))
         )
+        self.norms = nn.ModuleList(MaskedBatchNorm(width) for width in channels)
         self.dropout = nn.Dropout(dropout)
         for _ in channels:
             bands = _halved(bands)
@@ -86,11 +100,11 @@ class LogMelCNN(nn.Module):
         """waveforms (B, samples), mask (B, samples) -> (B, 1, frames, width), mask (B, frames)."""
         mel, valid = self.mel(waveforms, mask)
         x, count = (self.scale * mel)[:, None], valid.sum(1)  # (B, 1, frames, bands)
-        for block in self.blocks:
+        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             count = _halved(count)
-            x = block(x)
+            x = convolution(x)
             valid = torch.arange(x.shape[2], device=count.device) < count[:, None]
-            x = x * valid[:, None, :, None]
+            x = torch.relu(norm(x, valid)) * valid[:, None, :, None]
         frames = self.project(self.dropout(x.transpose(1, 2).flatten(2)))  # (B, frames, width)
         return frames[:, None], valid
 

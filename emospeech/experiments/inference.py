@@ -115,18 +115,23 @@ def predict_table(
     return rows, predict(system, rows, on_bad_audio), EMOSPEECH2024
 
 
+def seen_in_training(run: Path, rows: pd.DataFrame) -> list[str]:
+    """Ids that the run trained on or was steered by."""
+    split = run / "split.csv"
+    if not split.is_file():
+        return []
+    used = table.read(split, ["id", "split"], "a run's split")
+    trained = set(used.loc[used["split"] != "test", "id"])
+    return [id for id in rows["id"] if id in trained]
+
+
 def _refuse_seen(run: Path, rows: pd.DataFrame) -> None:
     """A test table holds no clip that the run has trained on.
 
     Raises:
         UserError: if it does: it is the wrong table.
     """
-    split = run / "split.csv"
-    if not split.is_file():
-        return
-    used = table.read(split, ["id", "split"], "a run's split")
-    trained = set(used.loc[used["split"] != "test", "id"])
-    seen = [id for id in rows["id"] if id in trained]
+    seen = seen_in_training(run, rows)
     if seen:
         raise UserError(
             f"{len(seen)} of the table's {len(rows)} ids are in {run}'s own training data ({some(seen)}); "

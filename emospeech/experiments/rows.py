@@ -59,6 +59,8 @@ def split(manifest: pd.DataFrame, data: Data) -> pd.DataFrame:
         UserError: if a rule names what is not there, or leaves no row to train or to steer by.
     """
     rule = data.split
+    if (rule.train_file or rule.dev_file) and (rule.dev_speakers or rule.test_speakers):
+        raise UserError("data.split: give files, or speakers, not both")
     if rule.train_file or rule.dev_file:
         manifest = _by_files(manifest, rule.train_file, rule.dev_file, Path(data.root).expanduser())
     elif rule.dev_speakers or rule.test_speakers:
@@ -146,7 +148,7 @@ def _by_speakers(manifest: pd.DataFrame, dev: Sequence[str], test: Sequence[str]
     column = manifest["split"].mask(manifest["speaker"].isin(list(dev)), "dev")
     column = column.mask(manifest["speaker"].isin(list(test)), "test")
     if dev:
-        column = column.mask(~manifest["speaker"].isin([*dev, *test]), "train")
+        column = column.mask(~manifest["speaker"].isin([*dev, *test]) & (column != "test").fillna(True), "train")
     return manifest.assign(split=column)
 
 

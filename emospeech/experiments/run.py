@@ -58,6 +58,7 @@ def _in_folder(recipe: Recipe, config: str, folder: RunFolder, rows: Rows, syste
     distributed.on_main(lambda: _begin(recipe, config, folder, rows, system, resume))
     system.fit(rows.train, rows.dev, folder.path)
     scores = {"dev": _scored(system, rows.dev, "dev", folder, rows)}
+    scores["dev"]["trained_on"] = "train"  # not the model of a refit, which has seen dev
     if recipe.data.refit == "train+dev":
         system.fit(pd.concat([rows.train, rows.dev], ignore_index=True), None, folder.path)
     distributed.on_main(lambda: system.save(folder.model))
@@ -70,7 +71,7 @@ def _in_folder(recipe: Recipe, config: str, folder: RunFolder, rows: Rows, syste
 def _begin(recipe: Recipe, config: str, folder: RunFolder, rows: Rows, system: System, resume: bool) -> None:
     """What a reader of the folder needs first: the recipe, the machine, and who trains, steers and tests."""
     parts = {"train": rows.train, "dev": rows.dev, "test": rows.test}
-    split = pd.concat([part[["id"]].assign(split=name) for name, part in parts.items()])
+    split = pd.concat([part[["id", "label"]].assign(split=name) for name, part in parts.items()])
     text = split.to_csv(index=False, lineterminator="\n")
     if not resume:
         runs.clear(folder, keep=[folder.bad_audio])
@@ -79,8 +80,8 @@ def _begin(recipe: Recipe, config: str, folder: RunFolder, rows: Rows, system: S
             f"the corpus is no longer the one that {folder.path} was started on: other rows train, steer or test than "
             f"{folder.split} says; put the corpus back, or start afresh with --overwrite or name=…"
         )
-    runs.begin(folder, config, recipe.train.seed, system.hardware())
     write_text(folder.split, text)
+    runs.begin(folder, config, recipe.train.seed, system.hardware())
 
 
 def _with_usable_audio(rows: Rows, recipe: Recipe, folder: RunFolder) -> Rows:

@@ -79,6 +79,9 @@ def aligned(predictions: pd.DataFrame, gold: pd.DataFrame, name: str = "the subm
     unlabelled = gold.loc[gold["label"] == "", "id"].tolist()
     if unlabelled:
         raise UserError(f"the gold table has no label for {len(unlabelled)} ids: {some(unlabelled)}")
+    strange = sorted({*predictions["label"]} - set(EMOSPEECH2024))
+    if strange and set(gold["label"]) <= set(EMOSPEECH2024):
+        raise UserError(f"{name}: unknown label {', '.join(map(repr, strange))}; known: {', '.join(EMOSPEECH2024)}")
     chosen = dict(zip(predictions["id"], predictions["label"], strict=True))
     return gold["label"].tolist(), [chosen[id] for id in gold["id"]]
 

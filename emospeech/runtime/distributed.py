@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from emospeech.runtime.errors import WorkError
@@ -35,7 +36,9 @@ def start() -> None:
 
     if not torch.cuda.is_available():
         os.environ["ACCELERATE_USE_CPU"] = "true"  # without it accelerate leaves each process on its own
-    found = PartialState(cpu=os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")).num_processes
+    on_cpu = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
+    # the others wait while the main process reads a corpus and decodes it once
+    found = PartialState(cpu=on_cpu, timeout=timedelta(hours=6)).num_processes
     if found != world_size():
         raise WorkError(f"{world_size()} processes were asked for but accelerate joined {found}; look at the launcher")
 

@@ -58,7 +58,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 def write_text(path: Path, text: str) -> None:
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="")
+        temporary.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -66,13 +66,19 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def refuse_existing(path: Path, remedy: str = "name another file, or remove it first") -> None:
-    """Results are never overwritten unasked.
+    """Before the work that makes a result: it must not overwrite one, and its folder must be one that can be written.
 
     Raises:
-        UserError: if `path` exists.
+        UserError: if `path` exists, or cannot come to exist.
     """
-    if path.exists():
-        raise UserError(f"{path} exists already; {remedy}")
+    try:
+        if path.exists():
+            raise UserError(f"{path} exists already; {remedy}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}; name another file") from None
+    if not os.access(path.parent, os.W_OK):
+        raise UserError(f"cannot write {path}: no right to write into {path.parent}")
 
 
 def content_hash(path: Path) -> str:

@@ -99,7 +99,8 @@ def refuse_or_continue(run: RunFolder, config: str, resume: bool, overwrite: boo
         raise UserError(f"{run.path} is a file; a run needs a folder of that name")
     if not run.started:
         foreign = [p.name for p in run.path.iterdir()] if run.path.is_dir() else []
-        if set(foreign) - {run.bad_audio.name, ".lock"}:
+        begun = {run.bad_audio.name, run.environment.name, run.split.name}  # stopped before it was a run
+        if any(name not in begun and not name.startswith(".") for name in foreign):
             raise UserError(f"{run.path} exists and is not a run folder; choose another with name=… or runs_dir=…")
         return
     if not (resume or overwrite):
@@ -122,7 +123,9 @@ def refuse_or_continue(run: RunFolder, config: str, resume: bool, overwrite: boo
 
 def clear(run: RunFolder, keep: Sequence[Path] = ()) -> None:
     """Remove the run's files, but not its lock, which whoever clears it holds, nor those to `keep`."""
-    for path in run.path.iterdir():
+    # what makes it a run goes last: a run that was half cleared when it was stopped can still be overwritten
+    last = (run.environment, run.config)
+    for path in sorted(run.path.iterdir(), key=lambda path: last.index(path) if path in last else -1):
         if path.name == ".lock" or path in keep:
             continue
         if path.is_dir():
@@ -133,9 +136,9 @@ def clear(run: RunFolder, keep: Sequence[Path] = ()) -> None:
 
 def begin(run: RunFolder, config: str, seed: int, hardware: dict[str, Any]) -> None:
     """Write what was asked for and where it runs. A resumed run keeps its first environment and adds its own."""
-    write_text(run.config, config)
     former = json.loads(run.environment.read_text(encoding="utf-8")) if run.environment.exists() else []
     write_json(run.environment, [*former, environment(seed, hardware)])
+    write_text(run.config, config)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """From a recipe to a System, and from a run folder back to one: here the recipe's words meet the code behind them."""
 
+import importlib.util
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from emospeech import config
 from emospeech.config import Recipe
 from emospeech.corpora import CORPORA
-from emospeech.data.augment import EFFECTS
+from emospeech.data.augment import EFFECTS, sounds_in
 from emospeech.models.fusion import FUSIONS
 from emospeech.models.mixing import MIXERS
 from emospeech.models.pooling import POOLINGS
@@ -43,6 +44,20 @@ def root_fault(name: str, data: Mapping[str, Any]) -> str | None:
     return f"{fault}; give the corpus's folder as data.root=…" if fault else None
 
 
+def sounds_fault(folder: str | None, _: Mapping[str, Any]) -> str | None:
+    try:
+        if folder is not None:
+            sounds_in(folder)
+    except UserError as error:
+        return str(error)
+    return None
+
+
+def trackers_fault(names: Sequence[str], _: Mapping[str, Any]) -> str | None:
+    absent = [name for name in names if importlib.util.find_spec(name) is None]
+    return f"{', '.join(absent)} is not installed; pip install 'emospeech[{absent[0]}]'" if absent else None
+
+
 CHECKS: config.Checks = {
     "corpus": one_of("corpus", CORPORA),
     "root": root_fault,
@@ -51,7 +66,8 @@ CHECKS: config.Checks = {
     "layers": layers_fault,
     "text encoder": text_fault,
     "text options": text_options_fault,
-    "folder": folder_fault,
+    "sounds": sounds_fault,
+    "trackers": trackers_fault,
     "augment effects": one_of("effect", EFFECTS),
     "fusion": one_of("fusion", FUSIONS),
     "mixer": one_of("mixer", MIXERS),

@@ -1,6 +1,7 @@
 """The neural system: encoders, fusion, heads, trained end to end of whatever is not frozen."""
 
 import json
+import signal
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ from emospeech.systems.parts import (
     train_tokenizer,
 )
 from emospeech.systems.saved import save_model, save_tokenizer
-from emospeech.training import loop
+from emospeech.training import evaluation, loop
 from emospeech.training.checkpoint import Checkpoints
 from emospeech.training.losses import CLASS_WEIGHTS, LOSSES
 from emospeech.training.schedules import SCHEDULES, Replay, Schedule, WarmUp
@@ -259,10 +260,10 @@ class NeuralSystem:
         )
         loader = self._loader(dataset, order)
         if description is None:
-            rows = loop.predict(self.ready(), loader, self.accelerator)
+            rows = evaluation.predict(self.ready(), loader, self.accelerator)
         else:
             with progress(description, sum(map(len, order))) as bar:
-                rows = loop.predict(self.ready(), loop.batches_of(loader, bar), self.accelerator)
+                rows = evaluation.predict(self.ready(), evaluation.batches_of(loader, bar), self.accelerator)
         return torch.stack([rows[MAIN_TASK][k] for k in range(len(manifest))]).numpy()
 
     def _lengths(self, manifest: pd.DataFrame) -> list[float]:
@@ -300,7 +301,14 @@ class NeuralSystem:
             pin_memory=self.accelerator.device.type == "cuda",
             # fork would copy torch's thread pools in a state they cannot leave
             multiprocessing_context="spawn" if workers else None,
+            worker_init_fn=_leave_signals_to_the_main_process if workers else None,
         )
+
+
+def _leave_signals_to_the_main_process(worker: int) -> None:
+    """Ctrl-C reaches a whole group of processes; the one that trains must still get its batches to stop in order."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _write_metrics(history: Sequence[Mapping[str, float]], path: Path) -> None:

@@ -151,4 +151,13 @@ def _options_fault(
     parameters = inspect.signature(makers[section["encoder"]]).parameters
     known = [*(name for name in parameters if name not in filled_in), *extra]
     unknown = [key for key in options if key not in known]
-    return f"unknown {', '.join(unknown)}; known: {', '.join(known)}" if unknown else None
+    if unknown:
+        return f"unknown {', '.join(unknown)}; known: {', '.join(known)}"
+    if not isinstance(options.get("vocabulary", 10), int) or options.get("vocabulary", 10) < len(subword.SPECIAL) + 1:
+        return f"vocabulary should be a number of tokens, got {options['vocabulary']!r}"
+    try:  # built once in small, which finds values of a wrong type, of a wrong sign, or that do not go together
+        sizes = {name: 10 for name in filled_in if name in parameters}
+        makers[section["encoder"]](**sizes, **{key: value for key, value in options.items() if key not in extra})
+    except Exception as error:
+        return f"{section['encoder']} cannot be built with {dict(options)}: {error}"
+    return None

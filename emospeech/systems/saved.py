@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from emospeech import __version__
@@ -56,7 +57,7 @@ def save_model(
             },
         )
         weights = {key: value.contiguous().cpu() for key, value in network.trained_state().items()}
-        save_file(weights, temporary / WEIGHTS, metadata={"format": "pt"})
+        (temporary / WEIGHTS).write_bytes(to_bytes(weights, metadata={"format": "pt"}))
         if tokenizer is not None:
             tokenizer.tokenizer.save_pretrained(temporary / TOKENIZER)
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from emospeech.runtime.console import say
@@ -43,7 +44,8 @@ class Checkpoints:
 
     def save_best(self, weights: dict[str, Tensor]) -> None:
         with replacing(self.best_path) as temporary:
-            save_file({key: value.contiguous().cpu() for key, value in weights.items()}, temporary)
+            # as bytes, so that a full disk is an ordinary OSError
+            temporary.write_bytes(to_bytes({key: value.contiguous().cpu() for key, value in weights.items()}))
 
     def load_best(self) -> dict[str, Tensor]:
         return load_file(self.best_path)

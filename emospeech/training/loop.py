@@ -5,8 +5,9 @@ a global batch gives the same loss however many processes and micro-batches shar
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import torch
@@ -18,6 +19,7 @@ from emospeech.runtime.console import progress, say
 from emospeech.runtime.errors import Interrupted
 from emospeech.runtime.interrupt import StopRequest
 from emospeech.training.checkpoint import Checkpoints
+from emospeech.training.evaluation import gathered, share_buffers
 from emospeech.training.schedules import Schedule
 
 
@@ -110,8 +112,6 @@ def train(
 
 
 def _from_step(order: TrainingOrder, first: int, last: int) -> TrainingOrder:
-    from dataclasses import replace
-
     return replace(order, first_step=first, last_step=last)
 
 
@@ -159,7 +159,8 @@ class _Run:
             value += loss.detach()
         loss_value = float(self.accelerator.reduce(value, reduction="sum"))
         if not math.isfinite(loss_value):
-            raise NonFiniteLossError(standing.step, [int(row) for batch in micro for row in batch.rows])
+            own = [int(row) for batch in micro for row in batch.rows]
+            raise NonFiniteLossError(standing.step, gathered(own, self.accelerator))
         if self.plan.clip_norm is not None:
             self.accelerator.clip_grad_norm_(self.model.parameters(), self.plan.clip_norm)
         self.optimizer.step()
@@ -257,46 +258,4 @@ def _step_seed(seed: int, step: int, rank: int) -> int:
 
 def _syncing(accelerator: Any, model: nn.Module, last: bool) -> Any:
     """Gradients cross processes once a step, with the last micro-batch."""
-    from contextlib import nullcontext
-
     return nullcontext() if last else accelerator.no_sync(model)
-
-
-def share_buffers(network: nn.Module) -> None:
-    """Batch-norm statistics of the main process to all, so that every process evaluates the same model."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        for buffer in network.buffers():
-            torch.distributed.broadcast(buffer, src=0)
-
-
-@torch.no_grad()
-def predict(network: nn.Module, batches: Iterable[Batch], accelerator: Any) -> dict[str, dict[int, Tensor]]:
-    """Per task, row -> probabilities (classes,) float64 on the CPU; all rows of all processes, each once."""
-    network.eval()
-    own: dict[str, list[tuple[int, Tensor]]] = {}
-    for batch in batches:
-        with accelerator.autocast():
-            logits = network(batch.to(accelerator.device))
-        for task, values in logits.items():
-            chances = torch.softmax(values.double(), dim=-1).cpu()
-            own.setdefault(task, []).extend(zip(batch.rows.tolist(), chances, strict=True))
-    return {task: dict(rows) for task, rows in _gathered(own, accelerator).items()}
-
-
-def _gathered(own: dict[str, list[Any]], accelerator: Any) -> dict[str, list[Any]]:
-    if accelerator.num_processes == 1:
-        return own
-    from accelerate.utils import gather_object
-
-    everyone: dict[str, list[Any]] = {}
-    for part in gather_object([own]):
-        for task, rows in part.items():
-            everyone.setdefault(task, []).extend(rows)
-    return everyone
-
-
-def batches_of(loader: Iterable[Batch], bar: Callable[..., None]) -> Iterator[Batch]:
-    """The batches, each ticked off on a progress bar."""
-    for batch in loader:
-        yield batch
-        bar(len(batch.rows))

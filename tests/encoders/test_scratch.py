@@ -40,6 +40,23 @@ def test_log_mel_normalised_forgets_the_level():
     torch.testing.assert_close(loud, quiet, rtol=0, atol=0.05)
 
 
+def test_padding_does_not_reach_the_statistics_of_training():
+    """Batch norm in training mode: frames beside padding are those without it, and so are the running statistics."""
+    torch.manual_seed(0)
+    waveforms = torch.randn(2, 8000) * 0.1
+    results = []
+    for padding in (0, 16_000):
+        torch.manual_seed(1)
+        encoder = LogMelCNN(width=8, channels=(4, 8), dropout=0.0).train()
+        padded = torch.nn.functional.pad(waveforms, (0, padding))
+        mask = torch.arange(8000 + padding).expand(2, -1) < 8000
+        states, valid = encoder(padded, mask)
+        results.append((states[:, 0][valid], encoder.state_dict()))
+    torch.testing.assert_close(results[0][0], results[1][0], rtol=0, atol=1e-5)
+    for key, value in results[0][1].items():
+        torch.testing.assert_close(value, results[1][1][key], rtol=0, atol=1e-5, msg=key)
+
+
 def test_cnn_takes_the_shortest_clip():
     encoder = LogMelCNN(width=8, channels=(4, 4))
     waveform = torch.tensor(encoder.preprocess(np.zeros(3, dtype=np.float32)))

@@ -317,6 +317,19 @@ def test_the_real_challenge_tables(recipe, data_folder):
     assert found.train["label"].notna().all()
 
 
+def test_speaker_lists_leave_the_corpus_own_test_alone(recipe, tmp_path):
+    speakers = ["ana", "eva", "luis"]
+    lines = [
+        f"{k}.wav,{label},{speakers[k % 3]},{'test' if k > 8 else ''}" for k, label in enumerate(["joy", "fear"] * 6)
+    ]
+    (tmp_path / "metadata.csv").write_text("\n".join(["file_name,label,speaker,split", *lines]))
+    for k in range(12):
+        (tmp_path / f"{k}.wav").touch()
+    found = rows_of.load(recipe(tmp_path, "audiofolder", text=False, split={"dev_speakers": ["eva"]}))
+    assert set(found.test["id"]) == {"9.wav", "11.wav"}  # 10.wav is eva's, whom the recipe names
+    assert not set(found.train["id"]) & {"9.wav", "10.wav", "11.wav"}
+
+
 def test_real_speakers(recipe, data_folder):
     if not (data_folder / "es_acted").is_dir():
         pytest.skip(f"es_acted is not in {data_folder}")

@@ -85,7 +85,7 @@ def test_it_learns(make_recipe, rows, tmp_path):
     scores = {}
     for modality in ("speech", "text"):
         parts = {name: part if name == modality else None for name, part in SCRATCH.items()}
-        fitted(make_recipe(parts, epochs=25), rows, tmp_path / modality)
+        fitted(make_recipe(parts, epochs=50), rows, tmp_path / modality)
         lines = (tmp_path / modality / "metrics.jsonl").read_text().splitlines()
         scores[modality] = max(json.loads(line)["dev_macro_f1"] for line in lines)
     assert scores["text"] == 1.0

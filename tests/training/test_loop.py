@@ -10,7 +10,7 @@ from emospeech.data.batching import TrainingOrder
 from emospeech.data.dataset import Batch
 from emospeech.runtime.errors import Interrupted
 from emospeech.runtime.interrupt import StopRequest
-from emospeech.training import loop
+from emospeech.training import evaluation, loop
 from emospeech.training.checkpoint import Checkpoints
 from emospeech.training.losses import CrossEntropy
 from emospeech.training.schedules import Plateau
@@ -172,7 +172,7 @@ def test_a_loss_that_is_no_number_stops_and_names_the_rows(tmp_path):
 def test_predictions_cover_every_row_once(tmp_path):
     network = Net()
     order = replace(TrainingOrder(size=ROWS, batch_size=4, seed=1), last_step=6)
-    rows = loop.predict(network, loader(order), Accelerator(cpu=True))["label"]
+    rows = evaluation.predict(network, loader(order), Accelerator(cpu=True))["label"]
     assert sorted(rows) == list(range(ROWS))
     expected = torch.softmax(network.layers(INPUTS).double(), -1)
     torch.testing.assert_close(torch.stack([rows[k] for k in range(ROWS)]), expected, rtol=0, atol=1e-6)

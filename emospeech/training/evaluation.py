@@ -1,0 +1,50 @@
+"""Probabilities of a network over batches, gathered from all processes."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from emospeech.data.dataset import Batch
+
+
+def share_buffers(network: nn.Module) -> None:
+    """Batch-norm statistics of the main process to all, so that every process evaluates the same model."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        for buffer in network.buffers():
+            torch.distributed.broadcast(buffer, src=0)
+
+
+@torch.no_grad()
+def predict(network: nn.Module, batches: Iterable[Batch], accelerator: Any) -> dict[str, dict[int, Tensor]]:
+    """Per task, row -> probabilities (classes,) float64 on the CPU; all rows of all processes, each once."""
+    network.eval()
+    own: list[tuple[str, int, Tensor]] = []
+    for batch in batches:
+        with accelerator.autocast():
+            logits = network(batch.to(accelerator.device))
+        for task, values in logits.items():
+            chances = torch.softmax(values.double(), dim=-1).cpu()
+            own += [(task, row, chance) for row, chance in zip(batch.rows.tolist(), chances, strict=True)]
+    found: dict[str, dict[int, Tensor]] = {}
+    for task, row, chance in gathered(own, accelerator):
+        found.setdefault(task, {})[row] = chance
+    return found
+
+
+def gathered(own: list[Any], accelerator: Any) -> list[Any]:
+    """The items of all processes, on every process."""
+    if accelerator.num_processes == 1:
+        return own
+    from accelerate.utils import gather_object
+
+    everyone: list[Any] = gather_object(own)
+    return everyone
+
+
+def batches_of(loader: Iterable[Batch], bar: Callable[..., None]) -> Iterator[Batch]:
+    """The batches, each ticked off on a progress bar."""
+    for batch in loader:
+        yield batch
+        bar(len(batch.rows))
