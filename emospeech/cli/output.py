@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from emospeech.cli.run import AudioFolder, Json, OnBadAudio, _check_policy, _quiet
+from emospeech.cli.options import AudioFolder, Json, OnBadAudio, check_policy, quiet
 from emospeech.runtime.files import refuse_existing, write_json
 
 
@@ -17,8 +17,8 @@ def submit(
     on_bad_audio: OnBadAudio = "fail",
 ) -> None:
     """Write the challenge's file, id,label, checked against the test table."""
-    _quiet()
-    _check_policy(on_bad_audio)
+    quiet()
+    check_policy(on_bad_audio)
     refuse_existing(output, "remove it first, or give another -o")
     from emospeech.experiments import inference
     from emospeech.outputs import submission

@@ -5,24 +5,17 @@ from typing import Annotated, Any
 
 import typer
 
+from emospeech.cli.options import AudioFolder, Json, OnBadAudio, check_policy, quiet
 from emospeech.runtime.console import say
 from emospeech.runtime.distributed import is_main
-from emospeech.runtime.errors import UserError
 from emospeech.runtime.files import refuse_existing, write_json, write_text
-
-Json = Annotated[Path | None, typer.Option("--json", help="Also write the scores to this file.")]
-AudioFolder = Annotated[
-    Path | None,
-    typer.Option("--audio", help="Folder with the audio, named by the ids, for a table that names none."),
-]
-OnBadAudio = Annotated[str, typer.Option(help="Unusable clips: fail, or predict them from silence (silence).")]
 
 
 def demo(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the runs of an earlier demo.")] = False,
 ) -> None:
     """The whole road on a small corpus that it makes itself, offline, on a CPU."""
-    _quiet()
+    quiet()
     from emospeech.experiments import demo as road
 
     for line in road.run(overwrite):
@@ -37,7 +30,7 @@ def train(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing run of this name.")] = False,
 ) -> None:
     """Train a recipe into runs/<name>/, and score it."""
-    _quiet()
+    quiet()
     from emospeech.experiments import run as experiment
     from emospeech.systems.build import load_recipe
 
@@ -59,8 +52,8 @@ def evaluate(
     json: Json = None,
 ) -> None:
     """Score a run on a labelled manifest."""
-    _quiet()
-    _check_policy(on_bad_audio)
+    quiet()
+    check_policy(on_bad_audio)
     if json:
         refuse_existing(json)
     from emospeech.experiments import inference
@@ -86,8 +79,8 @@ def predict(
     on_bad_audio: OnBadAudio = "fail",
 ) -> None:
     """Predict labels and probabilities: id, label, one p_<class> a class."""
-    _quiet()
-    _check_policy(on_bad_audio)
+    quiet()
+    check_policy(on_bad_audio)
     refuse_existing(output)
     from emospeech.experiments import inference
 
@@ -104,17 +97,3 @@ def _load(run: Path, sources: list[Path], audio: Path | None) -> tuple[Any, Any]
 
     rows = inference.read_rows(sources, audio)
     return build.load(run), rows
-
-
-def _check_policy(policy: str) -> None:
-    if policy not in ("fail", "silence"):
-        raise UserError(f"--on-bad-audio {policy}: choose fail or silence (every row must get a prediction)")
-
-
-def _quiet() -> None:
-    """Libraries' own bars and chatter would drown ours; their warnings stay."""
-    import os
-
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

@@ -11,7 +11,6 @@ import pandas as pd
 import torch
 from accelerate import Accelerator
 from accelerate.utils import ProjectConfiguration
-from torch import nn
 from torch.utils.data import DataLoader
 
 from emospeech.config import Recipe
@@ -25,7 +24,7 @@ from emospeech.models.build import build_classifier
 from emospeech.models.classifier import EmotionNetwork
 from emospeech.runtime.console import progress, say
 from emospeech.runtime.distributed import on_main
-from emospeech.runtime.errors import UserError, WorkError
+from emospeech.runtime.errors import WorkError
 from emospeech.runtime.files import write_text
 from emospeech.runtime.interrupt import stop_on_signal
 from emospeech.systems.base import MAIN_TASK, as_predictions
@@ -37,11 +36,11 @@ from emospeech.systems.parts import (
     load_pretrained,
     train_tokenizer,
 )
+from emospeech.systems.plan import losses as build_losses
+from emospeech.systems.plan import repeated, steered
 from emospeech.systems.saved import save_model, save_tokenizer
 from emospeech.training import evaluation, loop
 from emospeech.training.checkpoint import Checkpoints
-from emospeech.training.losses import CLASS_WEIGHTS, LOSSES
-from emospeech.training.schedules import SCHEDULES, Replay, Schedule, WarmUp
 
 PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
 TOKENIZER = "tokenizer"  # folder of a tokenizer that was learned in a fit
@@ -131,6 +130,13 @@ class NeuralSystem:
             world_size=self.accelerator.num_processes,
             accumulation=settings.accumulation,
         )
+        if dev is not None:
+            plan, schedule = steered(settings, order.steps_per_epoch)
+        elif self.chosen is not None:
+            plan, schedule = repeated(settings, self.chosen)
+        else:
+            raise RuntimeError("a fit without a dev set needs one with a dev set before it, to choose the steps")
+        losses = build_losses(settings.loss, train, self.tasks)
         optimizer = getattr(torch.optim, settings.optimizer.name)(
             [p for p in network.parameters() if p.requires_grad],
             lr=settings.optimizer.lr,
@@ -139,8 +145,8 @@ class NeuralSystem:
         with stop_on_signal() as stop:
             try:
                 return loop.train(
-                    loop.Parts(network, self._losses(train), optimizer, self._schedule(dev), self.accelerator),
-                    self._plan(order, dev),
+                    loop.Parts(network, losses, optimizer, schedule, self.accelerator),
+                    plan,
                     order,
                     loader=lambda remaining: self._loader(dataset, remaining),
                     validate=None if dev is None else (lambda: self._validate(dev)),
@@ -154,33 +160,6 @@ class NeuralSystem:
                 raise WorkError(
                     f"{error}; its clips: {clips}. The last checkpoint in {checkpoints.folder} stays."
                 ) from None
-
-    def _plan(self, order: TrainingOrder, dev: pd.DataFrame | None) -> loop.Plan:
-        settings = self.recipe.train
-        if dev is None:
-            if self.chosen is None:
-                raise UserError("fitting without a dev set needs a fit with one before it, to choose the steps")
-            return loop.Plan(steps=self.chosen.best_step, clip_norm=settings.clip_norm)
-        return loop.Plan(
-            steps=settings.epochs * order.steps_per_epoch,
-            validate_every=settings.validate_every or order.steps_per_epoch,
-            early_stopping=settings.early_stopping,
-            clip_norm=settings.clip_norm,
-        )
-
-    def _schedule(self, dev: pd.DataFrame | None) -> Schedule:
-        if dev is None and self.chosen is not None:
-            return Replay(self.chosen.factors)
-        wanted = self.recipe.train.schedule
-        schedule = SCHEDULES[wanted.name](wanted.factor, wanted.patience)
-        return WarmUp(schedule, wanted.warmup_steps) if wanted.warmup_steps else schedule
-
-    def _losses(self, train: pd.DataFrame) -> dict[str, nn.Module]:
-        wanted, losses = self.recipe.train.loss, {}
-        for task, names in self.tasks.items():
-            counts = np.array([(train[task] == name).sum() for name in names])
-            losses[task] = LOSSES[wanted.name](CLASS_WEIGHTS[wanted.class_weights](counts).tolist())
-        return losses
 
     def _build(self, train: pd.DataFrame, folder: Path) -> None:
         """A fresh network; a from-scratch text encoder learns its tokenizer, once for all processes and resumptions."""

@@ -1,0 +1,31 @@
+"""Options that several commands share, and what each command does first."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emospeech.runtime.errors import UserError
+
+Json = Annotated[Path | None, typer.Option("--json", help="Also write the scores to this file.")]
+AudioFolder = Annotated[
+    Path | None, typer.Option("--audio", help="Folder with the audio, named by the ids, for a table that names none.")
+]
+OnBadAudio = Annotated[str, typer.Option(help="Unusable clips: fail, or predict them from silence (silence).")]
+
+
+def check_policy(on_bad_audio: str) -> None:
+    """
+    Raises:
+        UserError: if it is neither `fail` nor `silence`.
+    """
+    if on_bad_audio not in ("fail", "silence"):
+        raise UserError(f"--on-bad-audio {on_bad_audio}: choose fail or silence (every row must get a prediction)")
+
+
+def quiet() -> None:
+    """Libraries' own bars and chatter would drown ours; their warnings stay. Before they are imported."""
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
