@@ -58,16 +58,24 @@ def _as_interrupt(number: int, frame: object) -> None:
 
 def main(arguments: list[str]) -> int:
     """Run one command; the exit code."""
-    if threading.current_thread() is threading.main_thread():
+    handles_signals = threading.current_thread() is threading.main_thread()
+    if handles_signals:
         signal.signal(signal.SIGTERM, _as_interrupt)  # training asks for a stop of its own, more gently
+    code = _outcome(arguments)
+    if handles_signals:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if code and not is_main():  # a launcher ends all processes with the first that ends: let the main one speak
+        time.sleep(3)
+    return code
+
+
+def _outcome(arguments: list[str]) -> int:
     try:
         app(args=arguments, prog_name="emospeech")
     except SystemExit as end:  # typer's own end: 0, or 2 for a usage error
         return end.code if end.code in (0, 2) else 1  # 130 is Ctrl-C
     except UserError as error:
         complain(f"error: {error}")
-        if not is_main():  # a launcher ends all processes with the first that ends: let the main one speak
-            time.sleep(3)
         return 2
     except WorkError as error:
         complain(f"failed: {error}")
