@@ -12,9 +12,7 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.svm import LinearSVC
 
 from emospeech.experiments import rows as data_rows
-from emospeech.experiments.run import as_dict, summary
-from emospeech.metrics.scores import score
-from emospeech.metrics.statistics import macro_f1_interval
+from emospeech.experiments.run import scores_of, summary
 from emospeech.systems.build import load_recipe
 
 
@@ -29,9 +27,8 @@ def main(recipe_path: str, *overrides: str) -> None:
     )
     model.fit(rows.train["transcription"], rows.train["label"])
     truth, chosen = rows.dev["label"].tolist(), model.predict(rows.dev["transcription"]).tolist()
-    scores = as_dict(score(truth, chosen, rows.labels), macro_f1_interval(truth, chosen, rows.labels))
     print(f"TF-IDF + linear SVM, trained on {len(rows.train)} rows")
-    print(summary("dev", scores))
+    print(summary("dev", scores_of(truth, chosen, rows.labels)))
 
 
 if __name__ == "__main__":

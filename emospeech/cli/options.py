@@ -2,11 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from emospeech.runtime.errors import UserError
+from emospeech.runtime.files import write_json
 
 Json = Annotated[Path | None, typer.Option("--json", help="Also write the scores to this file.")]
 AudioFolder = Annotated[
@@ -22,6 +23,17 @@ def check_policy(on_bad_audio: str) -> None:
     """
     if on_bad_audio not in ("fail", "silence"):
         raise UserError(f"--on-bad-audio {on_bad_audio}: choose fail or silence (every row must get a prediction)")
+
+
+def give_scores(scores: dict[str, Any], json: Path | None) -> None:
+    """Print scores, overall and by class, and keep them where `--json` was given."""
+    from emospeech.experiments.run import summary
+
+    typer.echo(summary("all", scores))
+    for name, f1, count in zip(scores["labels"], scores["f1"], scores["support"], strict=True):
+        typer.echo(f"      {name:<10} F1 {f1:.4f}   {count} clips")
+    if json:
+        write_json(json, scores)
 
 
 def quiet() -> None:

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from emospeech.cli.options import AudioFolder, Json, OnBadAudio, check_policy, quiet
-from emospeech.runtime.files import refuse_existing, write_json
+from emospeech.cli.options import AudioFolder, Json, OnBadAudio, check_policy, give_scores, quiet
+from emospeech.runtime.files import refuse_existing
 
 
 def submit(
@@ -36,16 +36,9 @@ def score(
     """Macro-F1 of a submission, as the organisers score it, with its interval."""
     if json:
         refuse_existing(json)
-    from emospeech.experiments.run import as_dict, summary
-    from emospeech.metrics.scores import score as score_labels
-    from emospeech.metrics.statistics import macro_f1_interval
+    from emospeech.experiments.run import scores_of
     from emospeech.outputs import submission
 
     truth, chosen = submission.aligned(submission.read(submission_file), submission.read(gold), str(submission_file))
     labels = submission.label_order(truth, chosen)
-    scores = as_dict(score_labels(truth, chosen, labels), macro_f1_interval(truth, chosen, labels))
-    typer.echo(summary("all", scores))
-    for name, f1, count in zip(labels, scores["f1"], scores["support"], strict=True):
-        typer.echo(f"      {name:<10} F1 {f1:.4f}   {count} clips")
-    if json:
-        write_json(json, scores)
+    give_scores(scores_of(truth, chosen, labels), json)

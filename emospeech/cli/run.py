@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
-from emospeech.cli.options import AudioFolder, Json, OnBadAudio, check_policy, quiet
+from emospeech.cli.options import AudioFolder, Json, OnBadAudio, check_policy, give_scores, quiet
 from emospeech.runtime.console import say
 from emospeech.runtime.distributed import is_main
-from emospeech.runtime.files import refuse_existing, write_json, write_text
+from emospeech.runtime.files import refuse_existing, write_text
 
 
 def demo(
@@ -57,18 +57,13 @@ def evaluate(
     if json:
         refuse_existing(json)
     from emospeech.experiments import inference
-    from emospeech.experiments.run import summary
 
     system, rows = _load(run, [manifest], audio)
     seen = inference.seen_in_training(run, rows)
     if seen:
         say(f"warning: {len(seen)} of these {len(rows)} rows trained or steered the run, so the score flatters it")
     scores = inference.evaluate(system, rows, on_bad_audio)
-    typer.echo(summary("all", scores))
-    for name, f1, count in zip(scores["labels"], scores["f1"], scores["support"], strict=True):
-        typer.echo(f"      {name:<10} F1 {f1:.4f}   {count} clips")
-    if json:
-        write_json(json, scores)
+    give_scores(scores, json)
 
 
 def predict(

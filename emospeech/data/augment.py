@@ -136,8 +136,10 @@ class Sounds(Sequence[np.ndarray]):
         return audio.load(self.paths[index])
 
 
-def sounds_in(folder: str) -> Sounds:
-    """Every sound below a folder, sorted by path; each is decoded once now, so that none fails later.
+def sounds_in(folder: str, decode: bool = True) -> Sounds:
+    """Every sound below a folder, sorted by path.
+
+    `decode`: try each once now, so that none fails later.
 
     Raises:
         UserError: if there is none, or one cannot be read.
@@ -145,7 +147,7 @@ def sounds_in(folder: str) -> Sounds:
     paths = sorted(path for path in Path(folder).expanduser().rglob("*") if path.suffix.lower() in SOUND_FILES)
     if not paths:
         raise UserError(f"{folder} holds no sound files ({', '.join(SOUND_FILES)})")
-    broken = [f"{path}: {fault}" for path in paths if (fault := audio.fault(path))]
+    broken = [f"{path}: {fault}" for path in paths if decode and (fault := audio.fault(path))]
     if broken:
         raise UserError(f"{folder}: {len(broken)} of {len(paths)} sounds cannot be used, the first: {broken[0]}")
     return Sounds(paths)

@@ -8,12 +8,11 @@ import pandas as pd
 
 from emospeech.corpora import emospeech2024
 from emospeech.data import audio, manifest, table, usable
-from emospeech.experiments.run import as_dict
+from emospeech.experiments.run import scores_of
 from emospeech.labels import EMOSPEECH2024
-from emospeech.metrics.scores import score
-from emospeech.metrics.statistics import macro_f1_interval
 from emospeech.outputs import submission
 from emospeech.runtime.errors import UserError, faults, some
+from emospeech.runtime.runs import RunFolder
 from emospeech.systems import build
 from emospeech.systems.base import MAIN_TASK, System
 
@@ -74,7 +73,7 @@ def predict(system: System, rows: pd.DataFrame, on_bad_audio: str = "fail") -> p
 
 
 def evaluate(system: System, rows: pd.DataFrame, on_bad_audio: str = "fail") -> dict[str, Any]:
-    """Scores on labelled rows, as `experiments.run.as_dict` gives them.
+    """Scores on labelled rows, as `experiments.run.scores_of` gives them.
 
     Raises:
         UserError: if a row has no label, or one that the system does not know.
@@ -91,7 +90,7 @@ def evaluate(system: System, rows: pd.DataFrame, on_bad_audio: str = "fail") -> 
         )
     predictions = predict(system, rows, on_bad_audio)
     truth, chosen = rows["label"].tolist(), predictions["label"].tolist()
-    return as_dict(score(truth, chosen, labels), macro_f1_interval(truth, chosen, labels))
+    return scores_of(truth, chosen, labels)
 
 
 def predict_table(
@@ -117,7 +116,7 @@ def predict_table(
 
 def seen_in_training(run: Path, rows: pd.DataFrame) -> list[str]:
     """Ids that the run trained on or was steered by."""
-    split = run / "split.csv"
+    split = RunFolder(run).split
     if not split.is_file():
         return []
     used = table.read(split, ["id", "split"], "a run's split")

@@ -1,6 +1,7 @@
 """One recipe, one run folder: from the corpus to a trained model with its scores."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ from emospeech.config import Recipe, as_yaml
 from emospeech.data import usable
 from emospeech.experiments import rows as data_rows
 from emospeech.experiments.rows import Rows
-from emospeech.metrics.scores import Scores, score
-from emospeech.metrics.statistics import Interval, macro_f1_interval
+from emospeech.metrics.scores import score
+from emospeech.metrics.statistics import macro_f1_interval
 from emospeech.runtime import distributed, runs
 from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError
@@ -101,14 +102,13 @@ def _with_usable_audio(rows: Rows, recipe: Recipe, folder: RunFolder) -> Rows:
 def _scored(system: System, part: pd.DataFrame, name: str, folder: RunFolder, rows: Rows) -> dict[str, Any]:
     """Predict a part, and write predictions and figures."""
     predictions = system.predict(part)
-    result = score(part["label"].tolist(), predictions["label"].tolist(), rows.labels)
-    interval = macro_f1_interval(part["label"].tolist(), predictions["label"].tolist(), rows.labels)
+    truth, chosen = part["label"].tolist(), predictions["label"].tolist()
 
     def keep() -> None:
         from emospeech import figures
 
         write_text(folder.predictions(name), predictions.to_csv(index=False, lineterminator="\n"))
-        figures.save(figures.confusion(result), folder.figures / f"{name}_confusion.png")
+        figures.save(figures.confusion(score(truth, chosen, rows.labels)), folder.figures / f"{name}_confusion.png")
         if name == "dev" and folder.metrics.exists():
             lines = folder.metrics.read_text(encoding="utf-8").splitlines()
             figures.save(
@@ -117,11 +117,13 @@ def _scored(system: System, part: pd.DataFrame, name: str, folder: RunFolder, ro
             )
 
     distributed.on_main(keep)
-    return as_dict(result, interval)
+    return scores_of(truth, chosen, rows.labels)
 
 
-def as_dict(result: Scores, interval: Interval) -> dict[str, Any]:
-    return {**result.as_dict(), "macro_f1_interval": vars(interval)}
+def scores_of(truth: Sequence[str], prediction: Sequence[str], labels: Sequence[str]) -> dict[str, Any]:
+    """All scores as plain values, with the interval of macro-F1."""
+    interval = macro_f1_interval(truth, prediction, labels)
+    return {**score(truth, prediction, labels).as_dict(), "macro_f1_interval": vars(interval)}
 
 
 def summary(name: str, scores: dict[str, Any]) -> str:

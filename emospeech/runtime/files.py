@@ -22,10 +22,7 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        # mkstemp makes the file private; give it the rights that an ordinary new file would have
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        _give_ordinary_rights(temporary, 0o666)
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
         temporary.replace(path)
@@ -45,15 +42,20 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     former = temporary.with_name(f"{temporary.name}.former")
     try:
         yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o777 & ~umask)
+        _give_ordinary_rights(temporary, 0o777)
         if path.exists():
             path.replace(former)
         temporary.replace(path)
         shutil.rmtree(former, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _give_ordinary_rights(path: Path, mode: int) -> None:
+    """tempfile makes things private; give them the rights that an ordinary new file or folder would have."""
+    umask = os.umask(0)
+    os.umask(umask)
+    path.chmod(mode & ~umask)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -27,6 +27,7 @@ from emospeech.runtime.distributed import on_main
 from emospeech.runtime.errors import WorkError
 from emospeech.runtime.files import write_text
 from emospeech.runtime.interrupt import stop_on_signal
+from emospeech.runtime.runs import RunFolder
 from emospeech.systems.base import MAIN_TASK, as_predictions
 from emospeech.systems.parts import (
     build_augmenter,
@@ -38,13 +39,11 @@ from emospeech.systems.parts import (
 )
 from emospeech.systems.plan import losses as build_losses
 from emospeech.systems.plan import repeated, steered
-from emospeech.systems.saved import save_model, save_tokenizer
+from emospeech.systems.saved import TOKENIZER, save_model, save_tokenizer
 from emospeech.training import evaluation, loop
 from emospeech.training.checkpoint import Checkpoints
 
 PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
-TOKENIZER = "tokenizer"  # folder of a tokenizer that was learned in a fit
-METRICS = "metrics.jsonl"  # one line a validation
 
 
 class NeuralSystem:
@@ -99,13 +98,14 @@ class NeuralSystem:
 
     def fit(self, train: pd.DataFrame, dev: pd.DataFrame | None, folder: Path) -> None:
         """See `System.fit`."""
-        work = folder / "checkpoints" / ("refit" if dev is None else "dev")
+        run = RunFolder(folder)
+        work = run.checkpoints / ("refit" if dev is None else "dev")
         self._build(train, work)
         say(self._describe(train, dev))
-        self.accelerator.project_configuration.logging_dir = str(folder / "tensorboard")
+        self.accelerator.project_configuration.logging_dir = str(run.tensorboard)
         self.accelerator.init_trackers(work.name)
         checkpoints = Checkpoints(work)
-        standing = self._trained(train, dev, checkpoints, folder / METRICS)
+        standing = self._trained(train, dev, checkpoints, run.metrics)
         for tracker in self.accelerator.trackers:  # end_training() would end the process group too
             tracker.finish()
         self.accelerator.wait_for_everyone()

@@ -95,6 +95,8 @@ def load_pretrained(speech: Speech | None, text: Text | None, revisions: Mapping
 def build_augmenter(wanted: Augment) -> Augmenter:
     """The augmenter that a recipe describes; what is synthetic is said aloud.
 
+    The recipe's check has decoded every recording already; that is not done again for each fit.
+
     Raises:
         UserError: if a folder of recordings cannot be used.
     """
@@ -106,8 +108,8 @@ def build_augmenter(wanted: Augment) -> Augmenter:
         effects=wanted.effects,
         speeds=wanted.speeds,
         snr_db=wanted.snr_db,
-        impulses=sounds_in(wanted.impulse_folder) if wanted.impulse_folder else (),
-        noises=sounds_in(wanted.noise_folder) if wanted.noise_folder else (),
+        impulses=sounds_in(wanted.impulse_folder, decode=False) if wanted.impulse_folder else (),
+        noises=sounds_in(wanted.noise_folder, decode=False) if wanted.noise_folder else (),
     )
 
 
