@@ -53,8 +53,8 @@ def batch(clips: int, seconds: float, tokens: int) -> Batch:
     samples = round(seconds * 16_000)
     return Batch(
         rows=torch.arange(clips),
-        waveforms=torch.randn(clips, samples),
-        waveform_mask=torch.ones(clips, samples, dtype=torch.bool),
+        speech=torch.randn(clips, samples),
+        speech_mask=torch.ones(clips, samples, dtype=torch.bool),
         tokens=torch.randint(4, 250_000, (clips, tokens)),
         token_mask=torch.ones(clips, tokens, dtype=torch.bool),
         labels={"label": torch.arange(clips) % 6},

@@ -25,7 +25,7 @@ class Tokenizer(Protocol):
     def __call__(self, text: str) -> Sequence[int]: ...
 
 
-Preprocessor = Callable[[np.ndarray], np.ndarray]  # (time,) -> (time,), as the speech encoder was trained
+Preprocessor = Callable[[np.ndarray], np.ndarray]  # (samples,) -> (time,) or (time, bands), as the encoder was trained
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Example:
     """One utterance, unpadded."""
 
     row: int
-    waveform: np.ndarray | None  # float32 (samples,)
+    speech: np.ndarray | None  # float32: samples (time,), or frames (time, bands), as the speech encoder takes them
     tokens: Sequence[int] | None
     labels: Mapping[str, int]  # per task; empty where the manifest has no labels
 
@@ -43,8 +43,8 @@ class Batch:
     """B utterances. Masks are True on what is real."""
 
     rows: Tensor  # int64 (B,): positions in the manifest
-    waveforms: Tensor | None  # float32 (B, samples)
-    waveform_mask: Tensor | None  # bool (B, samples)
+    speech: Tensor | None  # float32 (B, time) samples, or (B, time, bands) frames, as the speech encoder takes them
+    speech_mask: Tensor | None  # bool (B, time)
     tokens: Tensor | None  # int64 (B, tokens)
     token_mask: Tensor | None  # bool (B, tokens)
     labels: Mapping[str, Tensor]  # per task int64 (B,); UNLABELLED is not counted
@@ -56,8 +56,8 @@ class Batch:
         return replace(
             self,
             rows=self.rows.to(device),
-            waveforms=move(self.waveforms),
-            waveform_mask=move(self.waveform_mask),
+            speech=move(self.speech),
+            speech_mask=move(self.speech_mask),
             tokens=move(self.tokens),
             token_mask=move(self.token_mask),
             labels={task: values.to(device, non_blocking=True) for task, values in self.labels.items()},
@@ -106,7 +106,7 @@ class UtteranceDataset(torch.utils.data.Dataset[Example]):
         row = ticket.row
         return Example(
             row=row,
-            waveform=self.preprocess(self._waveform(ticket)) if self.preprocess else None,
+            speech=self.preprocess(self._waveform(ticket)) if self.preprocess else None,
             tokens=self.tokenize(self.texts[row]) if self.tokenize else None,
             labels={task: values[row] if ticket.counts else UNLABELLED for task, values in self.targets.items()},
         )
@@ -127,15 +127,15 @@ class Collate:
     pad_id: int = 0
 
     def __call__(self, examples: Sequence[Example]) -> Batch:
-        waveforms = [torch.as_tensor(e.waveform) for e in examples if e.waveform is not None]
+        waveforms = [torch.as_tensor(e.speech) for e in examples if e.speech is not None]
         tokens = [torch.as_tensor(e.tokens, dtype=torch.long) for e in examples if e.tokens is not None]
         waves, wave_mask = pad(waveforms, 0.0) if waveforms else (None, None)
         ids, id_mask = pad(tokens, self.pad_id) if tokens else (None, None)
         tasks = examples[0].labels
         return Batch(
             rows=torch.tensor([e.row for e in examples]),
-            waveforms=waves,
-            waveform_mask=wave_mask,
+            speech=waves,
+            speech_mask=wave_mask,
             tokens=ids,
             token_mask=id_mask,
             labels={task: torch.tensor([e.labels[task] for e in examples]) for task in tasks},
@@ -143,7 +143,7 @@ class Collate:
 
 
 def pad(sequences: Sequence[Tensor], value: float) -> tuple[Tensor, Tensor]:
-    """Sequences (time_i,) -> padded (B, longest), mask bool (B, longest)."""
+    """Sequences (time_i, …) -> padded (B, longest, …), mask bool (B, longest)."""
     lengths = torch.tensor([len(sequence) for sequence in sequences])
     padded = torch.nn.utils.rnn.pad_sequence(list(sequences), batch_first=True, padding_value=value)
     return padded, torch.arange(int(lengths.max())) < lengths[:, None]

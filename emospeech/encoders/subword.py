@@ -72,15 +72,14 @@ class SubwordTransformer(nn.Module):
         # nested tensors would drop trailing padding and change shapes between training and evaluation
         self.layers = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)
 
-    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
-        """tokens (B, tokens), mask (B, tokens) -> (B, tokens, width)."""
+    def forward(self, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """tokens (B, tokens), mask (B, tokens) -> (B, tokens, width), mask (B, tokens)."""
         if self.training and self.token_dropout > 0:
             drop = torch.rand(tokens.shape, device=tokens.device) < self.token_dropout
             tokens = tokens.masked_fill(drop & mask, SPECIAL.index("<unk>"))
         positions = torch.arange(tokens.shape[1], device=tokens.device)
         x = self.dropout(self.embed(tokens) + self.position(positions))
-        out: Tensor = self.layers(x, src_key_padding_mask=~mask)
-        return out
+        return self.layers(x, src_key_padding_mask=~mask), mask
 
 
 SUBWORD_ENCODERS = {"subword_transformer": SubwordTransformer}

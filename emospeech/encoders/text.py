@@ -74,10 +74,9 @@ class PretrainedText(nn.Module):
         wanted = limit if max_tokens is None else min(max_tokens, limit)
         return cls(checkpoint.pretrained_model(name, revision)), Tokenizer(tokenizer, wanted)
 
-    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
-        """tokens (B, tokens), mask (B, tokens) -> (B, tokens, width)."""
-        states: Tensor = self.model(tokens, attention_mask=mask.long()).last_hidden_state
-        return states
+    def forward(self, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """tokens (B, tokens), mask (B, tokens) -> (B, tokens, width), mask (B, tokens)."""
+        return self.model(tokens, attention_mask=mask.long()).last_hidden_state, mask
 
 
 def load_tokenizer(name: str, revision: str | None = None) -> Any:

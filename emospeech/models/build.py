@@ -17,13 +17,13 @@ def build_classifier(
     text_width: int | None,
 ) -> Classifier:
     """The trained part for speech features of (layers, width) and text of a width; None for an absent modality."""
-    fusion = FUSIONS[model.fusion](speech_shape[1] if speech_shape else None, text_width)
+    fusion = FUSIONS[model.fusion.name](speech_shape[1] if speech_shape else None, text_width)
     width: int = fusion.width  # type: ignore[assignment]
     head = model.head
     return Classifier(
         fusion=fusion,
-        mixer=MIXERS[model.mixer.name](width, model.mixer.heads) if model.mixer else None,
-        pooling=POOLINGS[model.pooling](width),
+        mixer=MIXERS[model.mixer.name](width, **model.mixer.options) if model.mixer else None,
+        pooling=POOLINGS[model.pooling.name](width, **model.pooling.options),
         heads={
             task: MLPHead(width, len(names), head.blocks, head.width, head.dropout) for task, names in tasks.items()
         },

@@ -69,10 +69,10 @@ class EmotionNetwork(nn.Module):
         speech = speech_mask = text = text_mask = None
         if self.speech is not None:
             with torch.set_grad_enabled(torch.is_grad_enabled() and not self.speech.frozen):
-                speech, speech_mask = self.speech(batch.waveforms, batch.waveform_mask)
+                speech, speech_mask = self.speech(batch.speech, batch.speech_mask)
         if self.text is not None:
             with torch.set_grad_enabled(torch.is_grad_enabled() and not self.text.frozen):
-                text, text_mask = self.text(batch.tokens, batch.token_mask), batch.token_mask
+                text, text_mask = self.text(batch.tokens, batch.token_mask)
         return Features(speech, speech_mask, text, text_mask)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:

@@ -35,4 +35,4 @@ def _to_width(own: int | None, width: int) -> nn.Module:
     return nn.Identity() if own in (None, width) else nn.Linear(int(own or 0), width)
 
 
-FUSIONS: dict[str, Callable[[int | None, int | None], nn.Module]] = {"sequence": SequenceFusion}
+FUSIONS: dict[str, Callable[..., nn.Module]] = {"sequence": SequenceFusion}

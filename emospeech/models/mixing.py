@@ -29,7 +29,7 @@ class MultiHeadMixer(nn.Module):
     As the EmoSPeech 2024 winner's sequence attention: scores divided by sqrt(width), heads joined by one linear map.
     """
 
-    def __init__(self, width: int, heads: int = 1) -> None:
+    def __init__(self, width: int, *, heads: int = 1) -> None:
         super().__init__()
         self.width, self.heads = width, heads
         self.query = nn.Linear(width, heads * width, bias=False)
@@ -50,4 +50,4 @@ class MultiHeadMixer(nn.Module):
         return out
 
 
-MIXERS: dict[str, Callable[[int, int], nn.Module]] = {"multi_head": MultiHeadMixer}
+MIXERS: dict[str, Callable[..., nn.Module]] = {"multi_head": MultiHeadMixer}

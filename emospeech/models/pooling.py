@@ -38,4 +38,4 @@ class MeanPooling(nn.Module):
         return total / mask.sum(dim=1, keepdim=True)
 
 
-POOLINGS: dict[str, Callable[[int], nn.Module]] = {"attention": AttentionPooling, "mean": MeanPooling}
+POOLINGS: dict[str, Callable[..., nn.Module]] = {"attention": AttentionPooling, "mean": MeanPooling}

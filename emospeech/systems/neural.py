@@ -37,8 +37,8 @@ from emospeech.systems.parts import (
     load_pretrained,
     train_tokenizer,
 )
+from emospeech.systems.plan import build_optimizer, repeated, steered
 from emospeech.systems.plan import losses as build_losses
-from emospeech.systems.plan import repeated, steered
 from emospeech.systems.saved import TOKENIZER, save_model, save_tokenizer
 from emospeech.training import evaluation, loop
 from emospeech.training.checkpoint import Checkpoints
@@ -137,11 +137,7 @@ class NeuralSystem:
         else:
             raise RuntimeError("a fit without a dev set needs one with a dev set before it, to choose the steps")
         losses = build_losses(settings.loss, train, self.tasks)
-        optimizer = getattr(torch.optim, settings.optimizer.name)(
-            [p for p in network.parameters() if p.requires_grad],
-            lr=settings.optimizer.lr,
-            weight_decay=settings.optimizer.weight_decay,
-        )
+        optimizer = build_optimizer(settings.optimizer, [p for p in network.parameters() if p.requires_grad])
         with stop_on_signal() as stop:
             try:
                 return loop.train(

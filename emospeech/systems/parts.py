@@ -1,6 +1,5 @@
 """From the recipe's words for speech and text to encoders, preprocessors and tokenizers."""
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 
 from emospeech.config import Augment, Speech, Text
 from emospeech.data.augment import Augmenter, sounds_in
-from emospeech.encoders import checkpoint, subword
+from emospeech.encoders import subword
 from emospeech.encoders.spectrogram import SPECTROGRAM_ENCODERS
 from emospeech.encoders.speech import PretrainedSpeech
 from emospeech.encoders.subword import SUBWORD_ENCODERS
@@ -38,7 +37,7 @@ def build_speech(speech: Speech, revision: str | None = None) -> Any:
     """
     if speech.encoder in SPECTROGRAM_ENCODERS:
         return SPECTROGRAM_ENCODERS[speech.encoder](**(speech.options or {}))
-    return PretrainedSpeech.load(speech.encoder, speech.layers, revision)
+    return PretrainedSpeech.load(speech.encoder, str(speech.layers), revision)
 
 
 def build_text(
@@ -111,55 +110,3 @@ def build_augmenter(wanted: Augment) -> Augmenter:
         impulses=sounds_in(wanted.impulse_folder, decode=False) if wanted.impulse_folder else (),
         noises=sounds_in(wanted.noise_folder, decode=False) if wanted.noise_folder else (),
     )
-
-
-# Checks of a recipe's words: (value, the section's fields above it) -> what is wrong, or None.
-
-
-def speech_fault(name: str, _: Mapping[str, Any]) -> str | None:
-    return checkpoint.name_fault(name, SPECTROGRAM_ENCODERS)
-
-
-def text_fault(name: str, _: Mapping[str, Any]) -> str | None:
-    return checkpoint.name_fault(name, SUBWORD_ENCODERS)
-
-
-def layers_fault(layers: str, speech: Mapping[str, Any]) -> str | None:
-    if layers != "last" and speech.get("encoder") in SPECTROGRAM_ENCODERS:
-        return f"{speech['encoder']} has one layer of output; only a pre-trained encoder has more"
-    return None
-
-
-def speech_options_fault(options: Mapping[str, Any] | None, speech: Mapping[str, Any]) -> str | None:
-    return _options_fault(options, speech, SPECTROGRAM_ENCODERS)
-
-
-def text_options_fault(options: Mapping[str, Any] | None, text: Mapping[str, Any]) -> str | None:
-    return _options_fault(options, text, SUBWORD_ENCODERS, extra=("vocabulary",))
-
-
-def _options_fault(
-    options: Mapping[str, Any] | None,
-    section: Mapping[str, Any],
-    makers: Mapping[str, Any],
-    extra: Sequence[str] = (),
-) -> str | None:
-    """Options that the encoder does not know."""
-    if "encoder" not in section or not options:  # its own fault is told already
-        return None
-    if section["encoder"] not in makers:
-        return f"{section['encoder']} is pre-trained and takes none; remove them with options=null"
-    filled_in = {"tokens", "max_tokens"}  # by the system, not by the recipe
-    parameters = inspect.signature(makers[section["encoder"]]).parameters
-    known = [*(name for name in parameters if name not in filled_in), *extra]
-    unknown = [key for key in options if key not in known]
-    if unknown:
-        return f"unknown {', '.join(unknown)}; known: {', '.join(known)}"
-    if not isinstance(options.get("vocabulary", 10), int) or options.get("vocabulary", 10) < len(subword.SPECIAL) + 1:
-        return f"vocabulary should be a number of tokens, got {options['vocabulary']!r}"
-    try:  # built once in small, which finds values of a wrong type, of a wrong sign, or that do not go together
-        sizes = {name: 10 for name in filled_in if name in parameters}
-        makers[section["encoder"]](**sizes, **{key: value for key, value in options.items() if key not in extra})
-    except Exception as error:
-        return f"{section['encoder']} cannot be built with {dict(options)}: {error}"
-    return None

@@ -1,12 +1,14 @@
 """From a recipe's training section to the plan, the schedule and the losses of one fit."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import nn
 
-from emospeech.config import Loss, Train
+from emospeech.config import Loss, Optimizer, Train
 from emospeech.training.loop import Plan, Standing
 from emospeech.training.losses import CLASS_WEIGHTS, LOSSES
 from emospeech.training.schedules import SCHEDULES, Replay, Schedule, WarmUp
@@ -21,8 +23,9 @@ def steered(settings: Train, steps_per_epoch: int) -> tuple[Plan, Schedule]:
         clip_norm=settings.clip_norm,
     )
     wanted = settings.schedule
-    schedule = SCHEDULES[wanted.name](wanted.factor, wanted.patience)
-    return plan, WarmUp(schedule, wanted.warmup_steps) if wanted.warmup_steps else schedule
+    rise = wanted.warmup_steps if isinstance(wanted.warmup_steps, int) else round(wanted.warmup_steps * plan.steps)
+    schedule = SCHEDULES[wanted.name](plan.steps - rise, **wanted.options)
+    return plan, WarmUp(schedule, rise) if rise else schedule
 
 
 def repeated(settings: Train, chosen: Standing) -> tuple[Plan, Schedule]:
@@ -33,5 +36,28 @@ def repeated(settings: Train, chosen: Standing) -> tuple[Plan, Schedule]:
 def losses(wanted: Loss, train: pd.DataFrame, tasks: Mapping[str, Sequence[str]]) -> dict[str, nn.Module]:
     """One loss a task, weighted by the counts of the training rows."""
     counts = {task: np.array([(train[task] == name).sum() for name in names]) for task, names in tasks.items()}
-    weigh = CLASS_WEIGHTS[wanted.class_weights]
-    return {task: LOSSES[wanted.name](weigh(count).tolist()) for task, count in counts.items()}
+    weigh = wanted.class_weights
+    return {
+        task: LOSSES[wanted.name](
+            CLASS_WEIGHTS[weigh.name](count, **weigh.options).tolist(), count.tolist(), **wanted.options
+        )
+        for task, count in counts.items()
+    }
+
+
+# Those that work on any parameter and need no closure.
+OPTIMIZERS: dict[str, Any] = {
+    name: entry
+    for name, entry in vars(torch.optim).items()
+    if isinstance(entry, type)
+    and issubclass(entry, torch.optim.Optimizer)
+    and name not in ("Optimizer", "LBFGS", "SparseAdam", "Muon")
+}
+
+
+def build_optimizer(wanted: Optimizer, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
+    """One of torch's, with its own checks of what it is given."""
+    optimizer: torch.optim.Optimizer = OPTIMIZERS[wanted.name](
+        parameters, lr=wanted.lr, weight_decay=wanted.weight_decay, **wanted.options
+    )
+    return optimizer

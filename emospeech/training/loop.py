@@ -178,7 +178,7 @@ class _Run:
         return {task: self.accelerator.reduce(value, reduction="sum") for task, value in own.items()}
 
     def _set_rate(self) -> None:
-        factor = self.parts.schedule.factor(self.standing.step)
+        factor = self.parts.schedule.factor_at(self.standing.step)
         if not self.standing.factors or self.standing.factors[-1][1] != factor:
             self.standing.factors.append((self.standing.step, factor))
         for group, rate in zip(self.optimizer.param_groups, self.base_rates, strict=True):

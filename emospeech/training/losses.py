@@ -14,7 +14,7 @@ class CrossEntropy(nn.Module):
 
     weights: Tensor
 
-    def __init__(self, weights: Sequence[float]) -> None:
+    def __init__(self, weights: Sequence[float], counts: Sequence[int] = ()) -> None:
         super().__init__()
         self.register_buffer("weights", torch.tensor(list(weights), dtype=torch.float32))
 
@@ -43,5 +43,5 @@ def inverse(counts: np.ndarray) -> np.ndarray:
     return np.divide(counts.sum(), counts, out=np.zeros(len(counts)), where=counts > 0)
 
 
-CLASS_WEIGHTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"none": no_weights, "inverse": inverse}
-LOSSES: dict[str, Callable[[Sequence[float]], nn.Module]] = {"cross_entropy": CrossEntropy}
+CLASS_WEIGHTS: dict[str, Callable[..., np.ndarray]] = {"none": no_weights, "inverse": inverse}
+LOSSES: dict[str, Callable[..., nn.Module]] = {"cross_entropy": CrossEntropy}

@@ -47,13 +47,13 @@ def rows(tmp_path):
 def test_an_example_holds_what_was_asked_for(rows):
     example = UtteranceDataset(rows, as_it_is, Characters(), LABELS)[Ticket(0, epoch=0)]
     assert example.row == 0
-    np.testing.assert_allclose(example.waveform, np.arange(1000) / 10_000)
+    np.testing.assert_allclose(example.speech, np.arange(1000) / 10_000)
     assert example.tokens == [ord("s"), ord("í")]
     assert example.labels == {"label": 1}
 
 
 def test_modalities_that_are_not_asked_for_are_left_out(rows):
-    assert UtteranceDataset(rows, tokenize=Characters())[Ticket(0, 0)].waveform is None
+    assert UtteranceDataset(rows, tokenize=Characters())[Ticket(0, 0)].speech is None
     speech = UtteranceDataset(rows, preprocess=as_it_is)[Ticket(0, 0)]
     assert speech.tokens is None
     assert speech.labels == {}
@@ -75,21 +75,21 @@ def test_the_preprocessor_comes_after_the_crop(rows):
 
     example = UtteranceDataset(rows, preprocess, crop_seconds=0.1)[Ticket(2, 0)]
     assert lengths == [1600]
-    assert example.waveform.tolist() == [1.0] * 1600
+    assert example.speech.tolist() == [1.0] * 1600
 
 
 def test_crops_are_of_the_asked_length_and_differ_by_epoch(rows):
     dataset = UtteranceDataset(rows, as_it_is, crop_seconds=0.1, seed=3)
-    first = dataset[Ticket(2, epoch=0)].waveform
-    again = dataset[Ticket(2, epoch=0)].waveform
-    later = dataset[Ticket(2, epoch=1)].waveform
+    first = dataset[Ticket(2, epoch=0)].speech
+    again = dataset[Ticket(2, epoch=0)].speech
+    later = dataset[Ticket(2, epoch=1)].speech
     np.testing.assert_array_equal(first, again)
     assert first[0] != later[0]
-    other_seed = UtteranceDataset(rows, as_it_is, crop_seconds=0.1, seed=4)[Ticket(2, epoch=0)].waveform
+    other_seed = UtteranceDataset(rows, as_it_is, crop_seconds=0.1, seed=4)[Ticket(2, epoch=0)].speech
     assert first[0] != other_seed[0]
     twins = UtteranceDataset(rows.iloc[[2, 2]], as_it_is, crop_seconds=0.1, seed=3)
-    assert twins[Ticket(0, epoch=0)].waveform[0] != twins[Ticket(1, epoch=0)].waveform[0]
-    short = dataset[Ticket(0, epoch=0)].waveform
+    assert twins[Ticket(0, epoch=0)].speech[0] != twins[Ticket(1, epoch=0)].speech[0]
+    short = dataset[Ticket(0, epoch=0)].speech
     np.testing.assert_allclose(short[1000:], short[:600])
 
 
@@ -98,17 +98,17 @@ def test_augmentation_is_decided_by_seed_epoch_and_row_alone(rows, workers):
     """In whatever order, and in whichever process, an example is loaded."""
     dataset = UtteranceDataset(rows, as_it_is, crop_seconds=0.1, augment=Augmenter(probability=0.8), seed=1)
     tickets = [Ticket(row, epoch) for epoch in (0, 1) for row in range(3)]
-    expected = {ticket: dataset[ticket].waveform for ticket in tickets}
+    expected = {ticket: dataset[ticket].speech for ticket in tickets}
     loader = torch.utils.data.DataLoader(
         dataset, batch_sampler=[tickets[::-1]], collate_fn=as_it_is, num_workers=workers
     )
     for ticket, example in zip(tickets[::-1], next(iter(loader)), strict=True):
-        np.testing.assert_array_equal(example.waveform, expected[ticket])
+        np.testing.assert_array_equal(example.speech, expected[ticket])
     assert not np.array_equal(expected[Ticket(2, 0)], expected[Ticket(2, 1)])
 
 
 def test_a_row_without_audio_is_a_second_of_silence(rows):
-    waveform = UtteranceDataset(rows, as_it_is)[Ticket(3, 0)].waveform
+    waveform = UtteranceDataset(rows, as_it_is)[Ticket(3, 0)].speech
     assert waveform.shape == (RATE,)
     assert waveform.dtype == np.float32
     assert not waveform.any()
@@ -142,14 +142,14 @@ def test_collate_pads_and_masks(rows):
 
     assert batch.rows.tolist() == [2, 0, 1]
     assert batch.rows.dtype == torch.int64
-    assert batch.waveforms.shape == batch.waveform_mask.shape == (3, 4000)
-    assert batch.waveforms.dtype == torch.float32
-    assert batch.waveform_mask.dtype == torch.bool
-    assert batch.waveform_mask.sum(1).tolist() == [4000, 1000, 2000]
+    assert batch.speech.shape == batch.speech_mask.shape == (3, 4000)
+    assert batch.speech.dtype == torch.float32
+    assert batch.speech_mask.dtype == torch.bool
+    assert batch.speech_mask.sum(1).tolist() == [4000, 1000, 2000]
     for k, count in enumerate((4000, 1000, 2000)):
-        assert batch.waveform_mask[k, :count].all()
-        np.testing.assert_allclose(batch.waveforms[k, :count], np.arange(count) / 10_000)
-    assert not batch.waveforms[~batch.waveform_mask].any()
+        assert batch.speech_mask[k, :count].all()
+        np.testing.assert_allclose(batch.speech[k, :count], np.arange(count) / 10_000)
+    assert not batch.speech[~batch.speech_mask].any()
 
     assert batch.tokens.tolist() == [[ord(c) for c in "¡ja!"], [ord("s"), ord("í"), 7, 7], [ord("n"), ord("o"), 7, 7]]
     assert batch.token_mask.tolist() == [[True] * 4, [True, True, False, False], [True, True, False, False]]
@@ -167,8 +167,8 @@ def test_collate_of_one_modality():
     assert batch.token_mask is None
     assert batch.labels == {}
     batch = Collate()([Example(0, None, [1], {})])
-    assert batch.waveforms is None
-    assert batch.waveform_mask is None
+    assert batch.speech is None
+    assert batch.speech_mask is None
 
 
 def test_pad():
@@ -180,10 +180,10 @@ def test_pad():
 def test_a_batch_moves_whole():
     batch = Collate()([Example(0, np.ones(3, np.float32), [1, 2], {"label": 1})])
     moved = batch.to("meta")
-    tensors = [moved.rows, moved.waveforms, moved.waveform_mask, moved.tokens, moved.token_mask, moved.labels["label"]]
+    tensors = [moved.rows, moved.speech, moved.speech_mask, moved.tokens, moved.token_mask, moved.labels["label"]]
     assert {tensor.device.type for tensor in tensors} == {"meta"}
     nothing = Batch(torch.tensor([0]), None, None, None, None, {}).to("cpu")
-    assert nothing.waveforms is None
+    assert nothing.speech is None
 
 
 def test_what_worker_processes_need_pickles(rows):

@@ -12,7 +12,8 @@ from emospeech.encoders import checkpoint
 from emospeech.encoders.speech import PretrainedSpeech
 from emospeech.encoders.text import PretrainedText
 from emospeech.runtime.errors import UserError
-from emospeech.systems.parts import build_speech, build_text, speech_fault, text_fault
+from emospeech.systems.checks import speech_fault, text_fault
+from emospeech.systems.parts import build_speech, build_text
 
 
 @torch.no_grad()

@@ -91,8 +91,8 @@ def test_transformer_knows_word_order(length):
     torch.manual_seed(0)
     encoder = SubwordTransformer(tokens=20, max_tokens=16, width=8, depth=1, heads=2).eval()
     ids = torch.randint(4, 20, (1, length))
-    states = encoder(ids, torch.ones_like(ids, dtype=torch.bool))
+    states, _ = encoder(ids, torch.ones_like(ids, dtype=torch.bool))
     assert states.shape == (1, length, 8)
     if length > 1:
-        flipped = encoder(ids.flip(1), torch.ones_like(ids, dtype=torch.bool))
+        flipped, _ = encoder(ids.flip(1), torch.ones_like(ids, dtype=torch.bool))
         assert not torch.allclose(states.mean(1), flipped.mean(1), atol=1e-6)

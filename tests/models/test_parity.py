@@ -54,7 +54,7 @@ def build(golden) -> Classifier:
     model = Classifier(
         fusion=SequenceFusion(width, width if text else None),
         pooling=(AttentionPooling if "param.attention_query" in golden else MeanPooling)(width),
-        mixer=MultiHeadMixer(width, heads) if heads else None,
+        mixer=MultiHeadMixer(width, heads=heads) if heads else None,
         heads={"label": MLPHead(width, classes, blocks, hidden, dropout=0.0)},
         speech_shape=(layers, width),
         text_width=width if text else None,

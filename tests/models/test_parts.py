@@ -79,7 +79,7 @@ class FakeEncoder(torch.nn.Module):
         self.requires_grad_(not frozen)
 
     def forward(self, tokens, mask):
-        return self.linear(tokens[..., None].float())
+        return self.linear(tokens[..., None].float()), mask
 
 
 @pytest.mark.parametrize("frozen", [True, False])
@@ -114,7 +114,7 @@ def test_padding_never_reaches_the_gradient():
         AttentionPooling(4),
         {"label": MLPHead(4, 2, 1)},
         text_width=4,
-        mixer=MultiHeadMixer(4, 2),
+        mixer=MultiHeadMixer(4, heads=2),
     )
     text = torch.randn(2, 3, 4, requires_grad=True)
     mask = torch.tensor([[True, True, True], [True, False, False]])

@@ -60,7 +60,11 @@ def train(folder, stop=None, accumulation=1, batch_size=4, dropout=0.5, scores=N
     network = Net(dropout)
     optimizer = torch.optim.AdamW(network.parameters(), lr=0.05)
     parts = loop.Parts(
-        network, {"label": CrossEntropy([1.0, 3.0, 0.5])}, optimizer, Plateau(0.5, 2), Accelerator(cpu=True)
+        network,
+        {"label": CrossEntropy([1.0, 3.0, 0.5])},
+        optimizer,
+        Plateau(factor=0.5, patience=2),
+        Accelerator(cpu=True),
     )
     journal = []
 

@@ -1,0 +1,150 @@
+"""`load`: YAML, `extends`, command-line overrides, every fault reported at once, each with its path."""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from emospeech.config.schema import Checks, Recipe
+from emospeech.runtime.errors import UserError, faults
+
+
+def load(path: str | Path, overrides: Sequence[str] = (), checks: Checks | None = None) -> Recipe:
+    """Read a recipe, apply `key=value` overrides, and check all of it.
+
+    Raises:
+        UserError: with every fault, each with its path in the recipe.
+    """
+    return validate(_merged(path, overrides), f"recipe {path}", checks)
+
+
+def load_seeds(path: str | Path, overrides: Sequence[str] = (), checks: Checks | None = None) -> list[Recipe]:
+    """As `load`, but `train.seed` may be a list: then one recipe a seed, named `seed_<n>`, below `runs_dir`/`name`.
+
+    Raises:
+        UserError: with every fault.
+    """
+    plain = _merged(path, overrides)
+    title = f"recipe {path}"
+    train = plain.get("train")
+    if not isinstance(train, dict) or not isinstance(train.get("seed"), list):
+        return [validate(plain, title, checks)]
+    seeds = train["seed"]
+    if not seeds or len(set(map(str, seeds))) < len(seeds):
+        raise UserError(f"{title}: train.seed: should be a list of different numbers, got {seeds}")
+    whole = validate({**plain, "train": {**train, "seed": seeds[0]}}, title, checks)
+    runs_dir = str(Path(whole.runs_dir) / whole.name)
+    return [
+        validate({**plain, "runs_dir": runs_dir, "name": f"seed_{seed}", "train": {**train, "seed": seed}}, title)
+        for seed in seeds
+    ]
+
+
+def _merged(path: str | Path, overrides: Sequence[str]) -> dict[str, Any]:
+    """The recipe with what it extends and what overrides it, as plain values."""
+    from omegaconf import OmegaConf
+
+    path = Path(path)
+    changes = _overrides(overrides)
+    try:
+        raw = OmegaConf.merge({"name": path.stem}, _read(path, ()), changes)
+        plain: dict[str, Any] = OmegaConf.to_container(raw, resolve=True)
+    except UserError:
+        raise
+    except Exception as error:  # OmegaConf has a family of its own
+        raise UserError(f"recipe {path}: {error}") from None
+    return plain
+
+
+def validate(plain: Any, title: str, checks: Checks | None = None) -> Recipe:
+    """A `Recipe` from nested dicts.
+
+    Raises:
+        UserError: with every fault.
+    """
+    found = []
+    try:
+        recipe = Recipe.model_validate(plain, context=dict(checks or {}))
+    except ValidationError as error:
+        found = [_fault(one) for one in error.errors(include_url=False)]
+    if not found and recipe.speech is None and recipe.text is None:
+        found = ["speech, text: both are null; a recipe needs at least one of them"]
+    if found:
+        raise faults(f"{title}: {len(found)} fault{'s' if len(found) > 1 else ''}", found)
+    return recipe
+
+
+def recipes_folder() -> Path:
+    """Where the shipped recipes lie: `configs/` of a checkout, or inside the installed package."""
+    here = Path(__file__).parents[1]
+    return here.parent / "configs" if (here.parent / "configs").is_dir() else here / "configs"
+
+
+def as_yaml(recipe: Recipe) -> str:
+    from omegaconf import OmegaConf
+
+    return str(OmegaConf.to_yaml(OmegaConf.create(recipe.model_dump())))
+
+
+def _read(path: Path, seen: tuple[Path, ...]) -> Any:
+    from omegaconf import DictConfig, OmegaConf
+
+    if path.resolve() in seen:
+        raise UserError(f"recipe {path} extends itself: {' -> '.join(p.name for p in (*seen, path))}")
+    try:
+        own = OmegaConf.load(path)
+    except FileNotFoundError:
+        where = f", named by 'extends' in {seen[-1]}" if seen else ""
+        raise UserError(f"no recipe {path}{where}; the shipped ones are under {recipes_folder()}") from None
+    except IsADirectoryError:
+        raise UserError(f"{path} is a folder; a recipe is a YAML file") from None
+    except Exception as error:  # the YAML parser's own errors, which name line and column
+        raise UserError(f"{path} is not YAML: {error}") from None
+    if not isinstance(own, DictConfig):
+        raise UserError(f"{path} is not a recipe: its top level must be keys and values")
+    base = own.pop("extends", None)
+    if base is not None and not isinstance(base, str):
+        raise UserError(f"{path}: extends: should be the path of one recipe, got {base!r}")
+    return own if base is None else OmegaConf.merge(_read(path.parent / base, (*seen, path.resolve())), own)
+
+
+def _overrides(pairs: Sequence[str]) -> Any:
+    from omegaconf import OmegaConf
+
+    wrong = [pair for pair in pairs if "=" not in pair or pair.startswith("=")]
+    if wrong:
+        raise UserError(f"cannot read {', '.join(map(repr, wrong))}; overrides are written key=value, as train.seed=2")
+    try:
+        return OmegaConf.from_dotlist(list(pairs))
+    except Exception as error:
+        raise UserError(f"overrides {' '.join(pairs)}: {error}") from None
+
+
+def _fault(error: Any) -> str:
+    """One pydantic error as a line: path, what is wrong, what would be right."""
+    where = ".".join(str(part) for part in error["loc"])
+    kind = error["type"]
+    if kind == "extra_forbidden":
+        siblings = _keys_at(error["loc"][:-1])
+        close = difflib.get_close_matches(str(error["loc"][-1]), siblings, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"known here: {', '.join(siblings)}"
+        return f"{where}: unknown key; {hint}"
+    if kind == "missing":
+        return f"{where}: missing; set it in the recipe or as {where}=… on the command line"
+    if kind == "value_error":
+        return f"{where}: {error['ctx']['error']}"
+    message = error["msg"].replace("Input should be", "should be").replace("a valid integer", "a whole number")
+    message = message.replace("a valid ", "a ")
+    return f"{where}: {message}, got {error['input']!r}"
+
+
+def _keys_at(location: tuple[Any, ...]) -> list[str]:
+    """The keys that the section at `location` knows."""
+    section: type[BaseModel] = Recipe
+    for part in location:
+        annotation = section.model_fields[part].annotation
+        options = (annotation, *get_args(annotation))
+        section = next(o for o in options if isinstance(o, type) and issubclass(o, BaseModel))
+    return list(section.model_fields)

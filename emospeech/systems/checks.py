@@ -1,0 +1,190 @@
+"""A recipe's words, checked before any work: here names and options meet the code behind them.
+
+A check takes (value, the section's fields above it) and gives what is wrong, or None. Options of a variant are the
+keyword-only parameters of its entry.
+"""
+
+import importlib.util
+import inspect
+import typing
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydantic
+import torch
+
+from emospeech import config
+from emospeech.config import Choice, Optimizer
+from emospeech.corpora import CORPORA
+from emospeech.data.augment import EFFECTS, sounds_in
+from emospeech.encoders import checkpoint, subword
+from emospeech.encoders.spectrogram import SPECTROGRAM_ENCODERS
+from emospeech.encoders.subword import SUBWORD_ENCODERS
+from emospeech.models.fusion import FUSIONS
+from emospeech.models.mixing import MIXERS
+from emospeech.models.pooling import POOLINGS
+from emospeech.runtime.errors import UserError
+from emospeech.systems.plan import OPTIMIZERS, build_optimizer
+from emospeech.training.losses import CLASS_WEIGHTS, LOSSES
+from emospeech.training.schedules import SCHEDULES
+
+Check = Callable[[Any, Mapping[str, Any]], str | None]
+
+
+def one_of(kind: str, known: Iterable[str]) -> Check:
+    """A check for a name, or a list of names."""
+    names = list(known)
+
+    def check(value: Any, _: Mapping[str, Any]) -> str | None:
+        wrong = [one for one in (value if isinstance(value, list) else [value]) if one not in names]
+        return f"unknown {kind} {', '.join(map(repr, wrong))}; known: {', '.join(names)}" if wrong else None
+
+    return check
+
+
+def folder_fault(name: str, _: Mapping[str, Any]) -> str | None:
+    return None if Path(name).expanduser().is_dir() else f"no folder {name!r}"
+
+
+def root_fault(name: str, data: Mapping[str, Any]) -> str | None:
+    corpus = CORPORA.get(data.get("corpus", ""))
+    fault = None if corpus and corpus.makes_itself else folder_fault(name, data)
+    return f"{fault}; give the corpus's folder as data.root=…" if fault else None
+
+
+def sounds_fault(folder: str | None, _: Mapping[str, Any]) -> str | None:
+    try:
+        if folder is not None:
+            sounds_in(folder)
+    except UserError as error:
+        return str(error)
+    return None
+
+
+def trackers_fault(names: Sequence[str], _: Mapping[str, Any]) -> str | None:
+    absent = [name for name in names if importlib.util.find_spec(name) is None]
+    return f"{', '.join(absent)} is not installed; pip install 'emospeech[{absent[0]}]'" if absent else None
+
+
+def choice(kind: str, entries: Mapping[str, Any], sample: Sequence[Any] | None = None) -> Check:
+    """A check for a name with options.
+
+    Args:
+        sample: what the entry is tried with, to find values that its options cannot take.
+    """
+
+    def check(value: Choice, _: Mapping[str, Any]) -> str | None:
+        fault = one_of(kind, entries)(value.name, _)
+        if fault:
+            return fault
+        fault = _options_of(entries[value.name], value.options)
+        if fault or sample is None:
+            return fault and f"{value.name}: {fault}"
+        try:
+            entries[value.name](*sample, **value.options)
+        except Exception as error:  # whatever the entry makes of them
+            return f"{value.name} cannot be built with {value.options}: {error}"
+        return None
+
+    return check
+
+
+def _options_of(entry: Any, options: Mapping[str, Any]) -> str | None:
+    """What is wrong with options as keyword-only parameters of `entry`: unknown, or of another type."""
+    parameters = inspect.signature(entry).parameters.values()
+    known = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        return f"unknown option {', '.join(unknown)}; " + (f"known: {', '.join(known)}" if known else "it takes none")
+    hints = typing.get_type_hints(entry.__init__ if inspect.isclass(entry) else entry)
+    fields: dict[str, Any] = {name: (hints.get(name, Any), default) for name, default in known.items()}
+    schema = pydantic.create_model("Options", __config__=pydantic.ConfigDict(strict=True), **fields)
+    try:
+        schema(**options)
+    except pydantic.ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        return f"{first['loc'][0]}: {first['msg'].lower()}, got {first['input']!r}"
+    return None
+
+
+def speech_fault(name: str, _: Mapping[str, Any]) -> str | None:
+    return checkpoint.name_fault(name, SPECTROGRAM_ENCODERS)
+
+
+def text_fault(name: str, _: Mapping[str, Any]) -> str | None:
+    return checkpoint.name_fault(name, SUBWORD_ENCODERS)
+
+
+def layers_fault(layers: str, speech: Mapping[str, Any]) -> str | None:
+    if layers != "last" and speech.get("encoder") in SPECTROGRAM_ENCODERS:
+        return f"{speech['encoder']} has one layer of output; only a pre-trained encoder has more"
+    return None
+
+
+def speech_options_fault(options: Mapping[str, Any] | None, speech: Mapping[str, Any]) -> str | None:
+    return _options_fault(options, speech, SPECTROGRAM_ENCODERS)
+
+
+def text_options_fault(options: Mapping[str, Any] | None, text: Mapping[str, Any]) -> str | None:
+    return _options_fault(options, text, SUBWORD_ENCODERS, extra=("vocabulary",))
+
+
+def _options_fault(
+    options: Mapping[str, Any] | None,
+    section: Mapping[str, Any],
+    makers: Mapping[str, Any],
+    extra: Sequence[str] = (),
+) -> str | None:
+    """Options that the encoder does not know."""
+    if "encoder" not in section or not options:  # its own fault is told already
+        return None
+    if section["encoder"] not in makers:
+        return f"{section['encoder']} is pre-trained and takes none; remove them with options=null"
+    filled_in = {"tokens", "max_tokens"}  # by the system, not by the recipe
+    parameters = inspect.signature(makers[section["encoder"]]).parameters
+    known = [*(name for name in parameters if name not in filled_in), *extra]
+    unknown = [key for key in options if key not in known]
+    if unknown:
+        return f"unknown {', '.join(unknown)}; known: {', '.join(known)}"
+    if not isinstance(options.get("vocabulary", 10), int) or options.get("vocabulary", 10) < len(subword.SPECIAL) + 1:
+        return f"vocabulary should be a number of tokens, got {options['vocabulary']!r}"
+    try:  # built once in small, which finds values of a wrong type, of a wrong sign, or that do not go together
+        sizes = {name: 10 for name in filled_in if name in parameters}
+        makers[section["encoder"]](**sizes, **{key: value for key, value in options.items() if key not in extra})
+    except Exception as error:
+        return f"{section['encoder']} cannot be built with {dict(options)}: {error}"
+    return None
+
+
+def optimizer_fault(value: Optimizer, _: Mapping[str, Any]) -> str | None:
+    """Tried on one parameter: torch checks names and ranges itself."""
+    if value.name not in OPTIMIZERS:
+        return f"unknown optimizer {value.name!r}; known: {', '.join(OPTIMIZERS)}"
+    try:
+        build_optimizer(value, [torch.nn.Parameter(torch.zeros(1))])
+    except (TypeError, ValueError) as error:
+        return f"{value.name} cannot be built with these options: {error}"
+    return None
+
+
+CHECKS: config.Checks = {
+    "corpus": one_of("corpus", CORPORA),
+    "root": root_fault,
+    "speech encoder": speech_fault,
+    "speech options": speech_options_fault,
+    "layers": layers_fault,
+    "text encoder": text_fault,
+    "text options": text_options_fault,
+    "sounds": sounds_fault,
+    "trackers": trackers_fault,
+    "augment effects": one_of("effect", EFFECTS),
+    "fusion": choice("fusion", FUSIONS),
+    "mixer": choice("mixer", MIXERS),
+    "pooling": choice("pooling", POOLINGS),
+    "optimizer": optimizer_fault,
+    "schedule": choice("schedule", SCHEDULES, [100]),
+    "loss": choice("loss", LOSSES, [[1.0, 1.0], [3, 1]]),
+    "class weights": choice("class weights", CLASS_WEIGHTS, [np.array([3, 1])]),
+}
