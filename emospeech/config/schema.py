@@ -194,3 +194,8 @@ class Recipe(Section):
     text: Text | None = None
     model: Model = Model()
     train: Train = Train()
+
+    @property
+    def may_lack(self) -> bool:
+        """Whether its model serves utterances that lack speech or text: it has learned to do without either."""
+        return self.model.modality_dropout > 0 and self.speech is not None and self.text is not None

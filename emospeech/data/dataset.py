@@ -36,6 +36,8 @@ class Example:
     speech: np.ndarray | None  # float32: samples (time,), or frames (time, bands), as the speech encoder takes them
     tokens: Sequence[int] | None
     labels: Mapping[str, int]  # per task; empty where the manifest has no labels
+    has_speech: bool = True  # False: `speech` holds a place only
+    has_text: bool = True
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class Batch:
     tokens: Tensor | None  # int64 (B, tokens)
     token_mask: Tensor | None  # bool (B, tokens)
     labels: Mapping[str, Tensor]  # per task int64 (B,); UNLABELLED is not counted
+    has_speech: Tensor | None = None  # bool (B,): which utterances have that modality at all; None: all of them
+    has_text: Tensor | None = None
 
     def to(self, device: Any) -> "Batch":
         def move(tensor: Tensor | None) -> Tensor | None:
@@ -61,6 +65,8 @@ class Batch:
             tokens=move(self.tokens),
             token_mask=move(self.token_mask),
             labels={task: values.to(device, non_blocking=True) for task, values in self.labels.items()},
+            has_speech=move(self.has_speech),
+            has_text=move(self.has_text),
         )
 
 
@@ -76,8 +82,8 @@ class UtteranceDataset(torch.utils.data.Dataset[Example]):
         augment: effects for training clips.
         seed: of crops and effects.
         load: gives the waveform of a path.
-
-    A row whose audio is NA is heard as a second of silence: `data.usable` lets none through unasked.
+        may_lack: whether a row may lack a modality, its audio or transcription being NA. Else a row without audio is
+            heard as a second of silence, and every row has text: `data.usable` lets none through unasked.
     """
 
     def __init__(
@@ -90,6 +96,7 @@ class UtteranceDataset(torch.utils.data.Dataset[Example]):
         augment: Augmenter | None = None,
         seed: int = 0,
         load: Callable[[str], np.ndarray] = audio.load,
+        may_lack: bool = False,
     ) -> None:
         self.rows = len(manifest)
         self.audio = manifest["audio"].tolist() if preprocess else []
@@ -97,7 +104,7 @@ class UtteranceDataset(torch.utils.data.Dataset[Example]):
         self.preprocess, self.tokenize = preprocess, tokenize
         self.targets = {task: _targets(manifest[task], names) for task, names in (labels or {}).items()}
         self.crop_samples = None if crop_seconds is None else round(crop_seconds * audio.SAMPLE_RATE)
-        self.augment, self.seed, self.load = augment, seed, load
+        self.augment, self.seed, self.load, self.may_lack = augment, seed, load, may_lack
 
     def __len__(self) -> int:
         return self.rows
@@ -107,12 +114,20 @@ class UtteranceDataset(torch.utils.data.Dataset[Example]):
         return Example(
             row=row,
             speech=self.preprocess(self._waveform(ticket)) if self.preprocess else None,
-            tokens=self.tokenize(self.texts[row]) if self.tokenize else None,
+            tokens=self.tokenize(self._text(row)) if self.tokenize else None,
             labels={task: values[row] if ticket.counts else UNLABELLED for task, values in self.targets.items()},
+            has_speech=not (self.may_lack and self.audio and pd.isna(self.audio[row])),
+            has_text=not (self.may_lack and self.texts and pd.isna(self.texts[row])),
         )
+
+    def _text(self, row: int) -> str:
+        text = self.texts[row]
+        return "" if self.may_lack and pd.isna(text) else str(text)
 
     def _waveform(self, ticket: Ticket) -> np.ndarray:
         path = self.audio[ticket.row]
+        if self.may_lack and pd.isna(path):
+            return np.zeros(0, dtype=np.float32)
         waveform = np.zeros(audio.SAMPLE_RATE, dtype=np.float32) if pd.isna(path) else self.load(path)
         rng = np.random.default_rng([self.seed, ticket.epoch, ticket.row])
         if self.augment is not None:
@@ -139,6 +154,8 @@ class Collate:
             tokens=ids,
             token_mask=id_mask,
             labels={task: torch.tensor([e.labels[task] for e in examples]) for task in tasks},
+            has_speech=torch.tensor([e.has_speech for e in examples]),
+            has_text=torch.tensor([e.has_text for e in examples]),
         )
 
 

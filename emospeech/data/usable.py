@@ -22,6 +22,9 @@ class BadClip:
     reason: str
 
 
+WITHOUT = "a model that is trained with model.modality_dropout (0.3, say) serves rows without {}, too"
+
+
 def require_text(manifest: pd.DataFrame) -> None:
     """Every row has a transcript.
 
@@ -31,14 +34,14 @@ def require_text(manifest: pd.DataFrame) -> None:
     absent = manifest["transcription"].isna()
     if absent.all():
         raise UserError(
-            "the recipe uses text but no row has a transcription; give a table with a column `transcription`, "
-            "or train without text (text=null)"
+            "the model uses text but no row has a transcription; give a table with a column `transcription`, "
+            f"or train without text (text=null); {WITHOUT.format('text')}"
         )
     empty = manifest[absent | (manifest["transcription"].str.strip() == "")]
     if len(empty):
         raise faults(
-            f"{len(empty)} of {len(manifest)} rows have an empty transcription, and the recipe uses text; "
-            "fill them in, remove the rows, or leave text out with text=null",
+            f"{len(empty)} of {len(manifest)} rows have an empty transcription, and the model uses text; "
+            f"fill them in, remove the rows, or leave text out with text=null; {WITHOUT.format('text')}",
             [f"{source_of(row)}id {row.id}" for row in empty.itertuples()],
         )
 
@@ -56,9 +59,40 @@ def require_audio(manifest: pd.DataFrame, where: str = "") -> None:
     if len(absent):
         place = f" ({where})" if where else ""
         raise UserError(
-            f"the recipe uses speech but {len(absent)} of {len(manifest)} rows have no audio "
-            f"({some(absent['id'].tolist())}); put the audio in place{place}, or leave speech out with speech=null"
+            f"the model uses speech but {len(absent)} of {len(manifest)} rows have no audio "
+            f"({some(absent['id'].tolist())}); put the audio in place{place}, or leave speech out with speech=null; "
+            f"{WITHOUT.format('speech')}"
         )
+    require_files(manifest)
+
+
+def require_either(manifest: pd.DataFrame) -> None:
+    """Every row has audio or a transcript, and the audio that it names is there: a model with modality dropout.
+
+    Raises:
+        UserError: naming the rows that have neither, and the files that are missing.
+    """
+    neither = manifest[manifest["audio"].isna() & manifest["transcription"].isna()]
+    if len(neither):
+        raise faults(
+            f"{len(neither)} of {len(manifest)} rows have neither audio nor transcription; remove them",
+            [f"{source_of(row)}id {row.id}" for row in neither.itertuples()],
+        )
+    require_files(manifest[manifest["audio"].notna()])
+
+
+def blank_as_absent(manifest: pd.DataFrame) -> pd.DataFrame:
+    """Transcriptions of nothing but white space as NA."""
+    blank = manifest["transcription"].str.strip() == ""
+    return manifest.assign(transcription=manifest["transcription"].mask(blank.fillna(False)))
+
+
+def require_files(manifest: pd.DataFrame) -> None:
+    """Every audio file that is named is there.
+
+    Raises:
+        UserError: with how many are missing, and the first few names.
+    """
     missing = [path for path in manifest["audio"] if not audio.is_file(path)]
     if missing:
         folders = sorted({str(Path(path).parent) for path in missing})
@@ -70,7 +104,8 @@ def require_audio(manifest: pd.DataFrame, where: str = "") -> None:
 
 
 def find_bad_audio(manifest: pd.DataFrame) -> list[BadClip]:
-    """Decode every clip once and list those that cannot serve, in manifest order."""
+    """Decode every clip once and list those that cannot serve, in manifest order; rows without audio are left out."""
+    manifest = manifest[manifest["audio"].notna()]
     paths = manifest["audio"].tolist()
     pool = ThreadPoolExecutor()  # libsndfile and soxr let go of the interpreter while they work
     try:
@@ -95,6 +130,8 @@ def without_bad_audio(
     remedy: str = "choose data.on_bad_audio=drop or data.on_bad_audio=silence",
 ) -> pd.DataFrame:
     """The manifest after `data.on_bad_audio`: `fail`, `drop` those rows, or hear `silence` in their place.
+
+    With `silence` their audio is NA: a second of silence, or to a model with modality dropout, no speech at all.
 
     Raises:
         UserError: under `fail`, if any clip is bad.

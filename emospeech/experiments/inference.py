@@ -63,10 +63,14 @@ def predict(system: System, rows: pd.DataFrame, on_bad_audio: str = "fail") -> p
     Raises:
         UserError: if a row lacks what the system needs; before any prediction.
     """
-    if system.needs_text:
+    if system.may_lack:
+        rows = usable.blank_as_absent(rows)
+        usable.require_either(rows)
+    if system.needs_text and not system.may_lack:
         usable.require_text(rows)
-    if system.needs_audio:
+    if system.needs_audio and not system.may_lack:
         usable.require_audio(rows)
+    if system.needs_audio:
         bad = usable.find_bad_audio(rows)
         rows = usable.without_bad_audio(rows, bad, on_bad_audio, remedy="give --on-bad-audio silence")
     return system.predict(rows)

@@ -34,20 +34,35 @@ def load(recipe: Recipe) -> Rows:
     corpus = CORPORA[data.corpus]
     root = Path(data.root).expanduser()
     manifest = on_main(lambda: corpus.index(root))
+    manifest = usable.blank_as_absent(manifest) if recipe.may_lack else manifest
     labels = _labels(manifest, tuple(data.labels) if data.labels else corpus.labels)
     rows = _limited(split(manifest, data), data.limit, labels)
     used = pd.concat([rows.train, rows.dev, rows.test], ignore_index=True)
-    if recipe.text is not None:
-        usable.require_text(used)
-    if recipe.speech is not None:
-        # a test without labels may lie elsewhere, or be downloaded later; half of it is a mistake even now
-        later = (used["split"] == "test") & used["label"].isna() & used["audio"].isna()
-        usable.require_audio(used[~later], corpus.audio_at)
+    # a test without labels may lie elsewhere, or be downloaded later; half of it is a mistake even now
+    later = (used["split"] == "test") & used["label"].isna() & used["audio"].isna()
+    if recipe.may_lack:
+        _require_some(used[~later])
+        usable.require_either(used[~later])
+    else:
+        if recipe.text is not None:
+            usable.require_text(used)
+        if recipe.speech is not None:
+            usable.require_audio(used[~later], corpus.audio_at)
     rows = replace(rows, test=rows.test[rows.test["label"].notna()].reset_index(drop=True))
     absent = [label for label in labels if label not in set(rows.train["label"])]
     if absent:
         say(f"note: no training row is labelled {', '.join(absent)}")
     return rows
+
+
+def _require_some(used: pd.DataFrame) -> None:
+    """
+    Raises:
+        UserError: if a modality that the recipe uses is nowhere in the corpus.
+    """
+    for column, part in (("audio", "speech"), ("transcription", "text")):
+        if used[column].isna().all():
+            raise UserError(f"the recipe uses {part} but no row has {column}; train without it ({part}=null)")
 
 
 def split(manifest: pd.DataFrame, data: Data) -> pd.DataFrame:

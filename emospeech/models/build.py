@@ -8,6 +8,7 @@ from emospeech.models.fusion import FUSIONS
 from emospeech.models.heads import MLPHead
 from emospeech.models.mixing import MIXERS
 from emospeech.models.pooling import POOLINGS
+from emospeech.models.streams import StreamPooling
 
 
 def build_classifier(
@@ -16,18 +17,40 @@ def build_classifier(
     speech_shape: tuple[int, int] | None,
     text_width: int | None,
 ) -> Classifier:
-    """The trained part for speech features of (layers, width) and text of a width; None for an absent modality."""
-    fusion = FUSIONS[model.fusion.name](speech_shape[1] if speech_shape else None, text_width)
-    width: int = fusion.width  # type: ignore[assignment]
-    head = model.head
+    """The trained part for speech features of (layers, width) and text of a width; None for an absent modality.
+
+    With one modality every fusion is the same: that stream, pooled.
+
+    Raises:
+        ValueError: if an option does not go with a width.
+    """
+    inputs = {"speech": speech_shape[1]} if speech_shape is not None else {}
+    if text_width is not None:
+        inputs["text"] = text_width
+    mixer, pooling, head = model.mixer, model.pooling, model.head
+
+    def pool(width: int) -> StreamPooling:
+        return StreamPooling(
+            POOLINGS[pooling.name](width, **pooling.options),
+            MIXERS[mixer.name](width, **mixer.options) if mixer else None,
+        )
+
+    if len(inputs) > 1:
+        fusion = FUSIONS[model.fusion.name](inputs, pool, **model.fusion.options)
+    else:
+        fusion = FUSIONS["sequence"](inputs, pool)
+    widths: dict[str, int] = fusion.widths  # type: ignore[assignment]
     return Classifier(
         fusion=fusion,
-        mixer=MIXERS[model.mixer.name](width, **model.mixer.options) if model.mixer else None,
-        pooling=POOLINGS[model.pooling.name](width, **model.pooling.options),
         heads={
-            task: MLPHead(width, len(names), head.blocks, head.width, head.dropout) for task, names in tasks.items()
+            task: {
+                vector: MLPHead(width, len(names), head.blocks, head.width, head.dropout)
+                for vector, width in widths.items()
+            }
+            for task, names in tasks.items()
         },
         speech_shape=speech_shape,
         text_width=text_width,
         dropout=model.dropout,
+        modality_dropout=model.modality_dropout,
     )

@@ -1,6 +1,7 @@
 """The whole network: encoders, then the trained part from `Features` to logits."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -8,20 +9,23 @@ from torch import Tensor, nn
 from emospeech.data.dataset import Batch
 from emospeech.encoders.features import Features
 from emospeech.models.mixing import LayerMix
+from emospeech.models.streams import ModalityDropout, Stream, Streams, present
 
 
 class Classifier(nn.Module):
-    """Layer mix and LayerNorm on each stream, fusion, optional mixer, pooling, dropout, one head a task."""
+    """Layer mix and LayerNorm on each stream, modality dropout, fusion, dropout, heads.
+
+    Each task has one head for each vector that the fusion gives: one, or with late fusion one a modality.
+    """
 
     def __init__(
         self,
         fusion: nn.Module,
-        pooling: nn.Module,
-        heads: Mapping[str, nn.Module],
+        heads: Mapping[str, Mapping[str, nn.Module]],  # task -> vector -> head
         speech_shape: tuple[int, int] | None = None,  # (layers, width)
         text_width: int | None = None,
-        mixer: nn.Module | None = None,
         dropout: float = 0.1,
+        modality_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         if speech_shape is not None:
@@ -29,26 +33,32 @@ class Classifier(nn.Module):
             self.speech_norm = nn.LayerNorm(speech_shape[1])
         if text_width is not None:
             self.text_norm = nn.LayerNorm(text_width)
-        self.fusion, self.mixer, self.pooling = fusion, mixer, pooling
+        self.modality_dropout = ModalityDropout(modality_dropout)
+        self.fusion = fusion
         self.dropout = nn.Dropout(dropout)
-        self.heads = nn.ModuleDict(dict(heads))
+        self.heads = nn.ModuleDict({task: nn.ModuleDict(dict(each)) for task, each in heads.items()})
 
-    def sequence(self, features: Features) -> tuple[Tensor, Tensor]:
-        """What pooling sees: (B, time, D), mask (B, time)."""
-        speech = None if features.speech is None else self.speech_norm(self.layer_mix(features.speech))
-        text = None if features.text is None else self.text_norm(features.text)
-        x, mask = self.fusion(speech, features.speech_mask, text, features.text_mask)
-        return (x if self.mixer is None else self.mixer(x, mask)), mask
-
-    def pooled(self, features: Features) -> Tensor:
-        """(B, D)."""
-        vector: Tensor = self.pooling(*self.sequence(features))
-        return vector
+    def streams(self, features: Features) -> Streams:
+        """One stream a modality, normalised."""
+        found: dict[str, Stream] = {}
+        if features.speech is not None and features.speech_mask is not None:
+            found["speech"] = self.speech_norm(self.layer_mix(features.speech)), features.speech_mask
+        if features.text is not None and features.text_mask is not None:
+            found["text"] = self.text_norm(features.text), features.text_mask
+        return found
 
     def forward(self, features: Features) -> dict[str, Tensor]:
         """Logits (B, classes) per task."""
-        vector = self.dropout(self.pooled(features))
-        return {task: head(vector) for task, head in self.heads.items()}
+        streams = self.modality_dropout(self.streams(features))
+        vectors = {name: self.dropout(vector) for name, vector in self.fusion(streams).items()}
+        return {task: self._decided(each, vectors, streams) for task, each in self.heads.items()}
+
+    def _decided(self, heads: Any, vectors: Mapping[str, Tensor], streams: Streams) -> Tensor:
+        logits = {name: heads[name](vector) for name, vector in vectors.items()}
+        if len(logits) == 1:
+            return next(iter(logits.values()))
+        voted: Tensor = self.fusion.vote(logits, present(streams))  # type: ignore[operator]
+        return voted
 
 
 class EmotionNetwork(nn.Module):
@@ -66,13 +76,16 @@ class EmotionNetwork(nn.Module):
         return self
 
     def features(self, batch: Batch) -> Features:
+        """Hidden states of both encoders; where an utterance lacks a modality, all of its positions are masked."""
         speech = speech_mask = text = text_mask = None
         if self.speech is not None:
             with torch.set_grad_enabled(torch.is_grad_enabled() and not self.speech.frozen):
                 speech, speech_mask = self.speech(batch.speech, batch.speech_mask)
+            speech_mask = _where(speech_mask, batch.has_speech)
         if self.text is not None:
             with torch.set_grad_enabled(torch.is_grad_enabled() and not self.text.frozen):
                 text, text_mask = self.text(batch.tokens, batch.token_mask)
+            text_mask = _where(text_mask, batch.has_text)
         return Features(speech, speech_mask, text, text_mask)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
@@ -97,3 +110,8 @@ class EmotionNetwork(nn.Module):
         if wrong:
             raise ValueError(f"weights do not fit the model: {', '.join(wrong[:5])}")
         self.load_state_dict(dict(state), strict=False)
+
+
+def _where(mask: Tensor, there: Tensor | None) -> Tensor:
+    """mask (B, time), False throughout for utterances that are not `there` (B,)."""
+    return mask if there is None else mask & there[:, None]

@@ -1,4 +1,4 @@
-"""Mixing over time and over layers, before pooling."""
+"""Mixing over layers, and over time, before pooling."""
 
 from collections.abc import Callable
 
@@ -23,14 +23,50 @@ class LayerMix(nn.Module):
         return torch.einsum("l,bltd->btd", self.weights.to(states.dtype), states)
 
 
+class SelfAttentionMixer(nn.Module):
+    """Self-attention without a parameter: each position becomes a mean of all, weighted by their likeness to it.
+
+    Source: Vaswani et al. 2017 (arXiv 1706.03762), eq. 1, with queries, keys and values all x.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """x (B, time, D), mask (B, time) -> (B, time, D)."""
+        return nn.functional.scaled_dot_product_attention(x, x, x, attn_mask=mask[:, None, :])
+
+
 class MultiHeadMixer(nn.Module):
+    """Multi-head self-attention as torch has it: the heads share the width; biases; no residual, no norm.
+
+    Source: Vaswani et al. 2017 (arXiv 1706.03762), sec. 3.2.2.
+    """
+
+    def __init__(self, width: int, *, heads: int = 4, dropout: float = 0.0) -> None:
+        super().__init__()
+        if heads < 1 or width % heads:
+            raise ValueError(f"heads={heads} do not divide the width {width}; choose a divisor of {width}")
+        self.attention = nn.MultiheadAttention(width, heads, dropout, batch_first=True)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """x (B, time, D), mask (B, time) -> (B, time, D)."""
+        mixed: Tensor = self.attention(x, x, x, key_padding_mask=~mask, need_weights=False)[0]
+        return mixed
+
+
+class FullWidthHeadsMixer(nn.Module):
     """Self-attention whose every head works at full width; no biases, no residual, no norm.
 
-    As the EmoSPeech 2024 winner's sequence attention: scores divided by sqrt(width), heads joined by one linear map.
+    Scores are divided by sqrt(width); one linear map joins the heads.
+
+    Source: the sequence attention of the EmoSPeech 2024 winner (arXiv 2407.12467).
     """
 
     def __init__(self, width: int, *, heads: int = 1) -> None:
         super().__init__()
+        if heads < 1:
+            raise ValueError(f"heads should be 1 or more, got {heads}")
         self.width, self.heads = width, heads
         self.query = nn.Linear(width, heads * width, bias=False)
         self.key = nn.Linear(width, heads * width, bias=False)
@@ -50,4 +86,8 @@ class MultiHeadMixer(nn.Module):
         return out
 
 
-MIXERS: dict[str, Callable[..., nn.Module]] = {"multi_head": MultiHeadMixer}
+MIXERS: dict[str, Callable[..., nn.Module]] = {
+    "self_attention": SelfAttentionMixer,
+    "multi_head": MultiHeadMixer,
+    "full_width_heads": FullWidthHeadsMixer,
+}

@@ -1,4 +1,7 @@
-"""From a sequence (B, time, D) and its mask (B, time) to one vector (B, D)."""
+"""From a sequence (B, time, D) and its mask (B, time) to one vector (B, width); `width` is D unless it says otherwise.
+
+A pooling never looks at what is masked, and every row has at least one position that is not.
+"""
 
 from collections.abc import Callable
 
@@ -7,35 +10,135 @@ from torch import Tensor, nn
 
 
 class AttentionPooling(nn.Module):
-    """A learned query scores every position; their softmax-weighted sum is the result.
+    """A learned query scores every position, <x_t, q>, unscaled; their softmax-weighted sum is the result.
 
-    score_t = <x_t, q>, unscaled, as in the EmoSPeech 2024 winner (arXiv 2407.12467, sec. 3.3).
+    Source: the EmoSPeech 2024 winner (arXiv 2407.12467), sec. 3.3.
     """
 
     def __init__(self, width: int) -> None:
         super().__init__()
+        self.width = width
         self.query = nn.Parameter(torch.randn(width) * width**-0.5)
 
     def weights(self, x: Tensor, mask: Tensor) -> Tensor:
         """Attention (B, time): 0 where masked, each row sums to 1."""
-        scores = x @ self.query  # (B, time)
+        scores = _silenced(x, mask) @ self.query  # (B, time)
         return torch.softmax(scores.masked_fill(~mask, float("-inf")), dim=-1)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """x (B, time, D), mask (B, time) -> (B, D)."""
-        return torch.einsum("bt,btd->bd", self.weights(x, mask), x.masked_fill(~mask[..., None], 0.0))
+        return torch.einsum("bt,btd->bd", self.weights(x, mask), _silenced(x, mask))
 
 
 class MeanPooling(nn.Module):
-    """The mean over what is real."""
+    """The mean over time.
+
+    Source: the "statistical" pooling of the EmoSPeech 2024 winner (arXiv 2407.12467), which is the mean alone.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
+        self.width = width
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """x (B, time, D), mask (B, time) -> (B, D)."""
-        total = x.masked_fill(~mask[..., None], 0.0).sum(dim=1)
-        return total / mask.sum(dim=1, keepdim=True)
+        return _silenced(x, mask).sum(dim=1) / mask.sum(dim=1, keepdim=True)
 
 
-POOLINGS: dict[str, Callable[..., nn.Module]] = {"attention": AttentionPooling, "mean": MeanPooling}
+class StatisticsPooling(nn.Module):
+    """Mean and standard deviation over time, side by side: twice the width.
+
+    Source: Snyder et al. 2018, x-vectors (doi 10.1109/ICASSP.2018.8461375), sec. 3.1.
+    """
+
+    floor = 1e-6  # of the variance: a root has no slope at 0, and one frame alone varies by nothing
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = 2 * width
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """x (B, time, D), mask (B, time) -> (B, 2 D)."""
+        count = mask.sum(dim=1, keepdim=True)
+        mean = _silenced(x, mask).sum(dim=1) / count  # (B, D)
+        variance = _silenced(x - mean[:, None], mask).square().sum(dim=1) / count
+        return torch.cat([mean, variance.clamp(min=self.floor).sqrt()], dim=-1)
+
+
+class MaxPooling(nn.Module):
+    """The largest value of each dimension over time.
+
+    Source: Collobert et al. 2011 (arXiv 1103.0398), sec. 3.3.2, max over time.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """x (B, time, D), mask (B, time) -> (B, D)."""
+        return x.masked_fill(~mask[..., None], float("-inf")).amax(dim=1)
+
+
+class MultiHeadAttentionPooling(nn.Module):
+    """The width is cut into heads; each pools its part with a query of its own, scores divided by sqrt(D / heads).
+
+    Source: India, Safari, Hernando 2019, self multi-head attention (arXiv 1906.09890), sec. 3.
+    """
+
+    def __init__(self, width: int, *, heads: int = 4) -> None:
+        super().__init__()
+        _must_divide(heads, width)
+        self.width, self.heads = width, heads
+        self.queries = nn.Parameter(torch.randn(heads, width // heads))
+
+    def contexts(self, x: Tensor, mask: Tensor) -> Tensor:
+        """x (B, time, D), mask (B, time) -> one vector a head (B, heads, D / heads)."""
+        parts = _silenced(x, mask).unflatten(-1, self.queries.shape)  # (B, time, heads, D / heads)
+        scores = torch.einsum("bthd,hd->bth", parts, self.queries) * self.queries.shape[1] ** -0.5
+        weights = torch.softmax(scores.masked_fill(~mask[..., None], float("-inf")), dim=1)
+        return torch.einsum("bth,bthd->bhd", weights, parts)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """x (B, time, D), mask (B, time) -> (B, D)."""
+        return self.contexts(x, mask).flatten(1)
+
+
+class DoubleMultiHeadAttentionPooling(nn.Module):
+    """Multi-head attention over time, then an attention over its heads: D / heads wide.
+
+    Source: India, Safari, Hernando 2021, double multi-head attention (arXiv 2007.13199), sec. 3.
+    """
+
+    def __init__(self, width: int, *, heads: int = 4) -> None:
+        super().__init__()
+        self.heads = MultiHeadAttentionPooling(width, heads=heads)
+        self.over_heads = AttentionPooling(width // heads)
+        self.width = width // heads
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """x (B, time, D), mask (B, time) -> (B, D / heads)."""
+        contexts = self.heads.contexts(x, mask)
+        all_of_them = torch.ones(contexts.shape[:2], dtype=torch.bool, device=x.device)
+        vector: Tensor = self.over_heads(contexts, all_of_them)
+        return vector
+
+
+def _silenced(x: Tensor, mask: Tensor) -> Tensor:
+    """x with 0 where masked, whatever stood there."""
+    return x.masked_fill(~mask[..., None], 0.0)
+
+
+def _must_divide(heads: int, width: int) -> None:
+    if heads < 1 or width % heads:
+        raise ValueError(f"heads={heads} do not divide the width {width}; choose a divisor of {width}")
+
+
+POOLINGS: dict[str, Callable[..., nn.Module]] = {
+    "attention": AttentionPooling,
+    "mean": MeanPooling,
+    "statistics": StatisticsPooling,
+    "max": MaxPooling,
+    "multi_head": MultiHeadAttentionPooling,
+    "double_multi_head": DoubleMultiHeadAttentionPooling,
+}

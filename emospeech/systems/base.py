@@ -22,6 +22,10 @@ class System(Protocol):
     @property
     def needs_text(self) -> bool: ...
 
+    @property
+    def may_lack(self) -> bool:
+        """Whether a row may lack the one or the other, though the system hears and reads."""
+
     def fit(self, train: pd.DataFrame, dev: pd.DataFrame | None, folder: Path) -> None:
         """Train; working files and checkpoints go to `folder`, from which an interrupted fit goes on.
 

@@ -33,6 +33,7 @@ from emospeech.systems.parts import (
     build_augmenter,
     build_speech,
     build_text,
+    check_model,
     from_scratch,
     load_pretrained,
     train_tokenizer,
@@ -70,6 +71,7 @@ class NeuralSystem:
         self.audio = AudioMemory(recipe.data.memory_gb * 1e9 / max(recipe.train.workers, 1))
         self.chosen: loop.Standing | None = None  # of the last fit that had a dev set
         self.frozen = load_pretrained(recipe.speech, recipe.text, revisions or {})
+        check_model(recipe, tasks, self.frozen)
 
     @property
     def needs_audio(self) -> bool:
@@ -78,6 +80,10 @@ class NeuralSystem:
     @property
     def needs_text(self) -> bool:
         return self.recipe.text is not None
+
+    @property
+    def may_lack(self) -> bool:
+        return self.recipe.may_lack
 
     def pretrained(self, modality: str) -> Any:
         """The frozen Hugging Face model of `speech` or `text`."""
@@ -161,7 +167,7 @@ class NeuralSystem:
         """A fresh network; a from-scratch text encoder learns its tokenizer, once for all processes and resumptions."""
         saved = folder / TOKENIZER
         if self.recipe.text is not None and from_scratch(self.recipe.text) and not saved.is_dir():
-            text, transcripts = self.recipe.text, train["transcription"].tolist()
+            text, transcripts = self.recipe.text, train["transcription"].dropna().tolist()
             on_main(lambda: save_tokenizer(train_tokenizer(text, transcripts), saved))
         torch.manual_seed(self.recipe.train.seed)  # the same first weights on every process and after a resumption
         self.assemble(saved)
@@ -197,7 +203,8 @@ class NeuralSystem:
         return f"{rows}; {count:,} trained parameters on {self.accelerator.device}; batch {share}{note}"
 
     def _cut_texts(self, rows: pd.DataFrame) -> int:
-        return 0 if self.tokenizer is None else int(self.tokenizer.too_long(rows["transcription"].tolist()))
+        texts = rows["transcription"].dropna().tolist() if self.tokenizer is not None else []
+        return int(self.tokenizer.too_long(texts)) if texts else 0
 
     def save(self, folder: Path) -> None:
         """See `System.save`."""
@@ -264,6 +271,7 @@ class NeuralSystem:
             augment=augment,
             seed=self.recipe.train.seed,
             load=self.audio.load,
+            may_lack=self.may_lack,
         )
 
     def _loader(self, dataset: UtteranceDataset, order: Any) -> Iterable[Batch]:

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emospeech.config import Augment, Speech, Text
+import torch
+
+from emospeech.config import Augment, Recipe, Speech, Text
 from emospeech.data.augment import Augmenter, sounds_in
 from emospeech.encoders import subword
 from emospeech.encoders.spectrogram import SPECTROGRAM_ENCODERS
@@ -13,6 +15,7 @@ from emospeech.encoders.speech import PretrainedSpeech
 from emospeech.encoders.subword import SUBWORD_ENCODERS
 from emospeech.encoders.text import PretrainedText, load_tokenizer
 from emospeech.encoders.text import Tokenizer as HubTokenizer
+from emospeech.models.build import build_classifier
 from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError
 
@@ -58,9 +61,12 @@ def build_text(
         tokenizer = HubTokenizer(load_tokenizer(str(saved)), text.max_tokens or subword.MAX_TOKENS)
     else:
         tokenizer = train_tokenizer(text, transcripts)
+    return TextPart(_scratch_text(text, len(tokenizer.tokenizer), tokenizer.max_tokens), tokenizer)
+
+
+def _scratch_text(text: Text, tokens: int, max_tokens: int) -> Any:
     options = {key: value for key, value in (text.options or {}).items() if key != "vocabulary"}
-    encoder = SUBWORD_ENCODERS[text.encoder](len(tokenizer.tokenizer), tokenizer.max_tokens, **options)
-    return TextPart(encoder, tokenizer)
+    return SUBWORD_ENCODERS[text.encoder](tokens, max_tokens, **options)
 
 
 def train_tokenizer(text: Text, transcripts: Sequence[str]) -> HubTokenizer:
@@ -89,6 +95,25 @@ def load_pretrained(speech: Speech | None, text: Text | None, revisions: Mapping
     if found:
         raise UserError("\n".join(found))
     return parts
+
+
+def check_model(recipe: Recipe, tasks: Mapping[str, Sequence[str]], frozen: Mapping[str, Any]) -> None:
+    """Build the trained part once for nothing: whether its options go with the encoders' widths.
+
+    Raises:
+        UserError: if they do not.
+    """
+    speech, text = frozen.get("speech"), frozen.get("text")
+    with torch.random.fork_rng(devices=[]):
+        if recipe.speech is not None and speech is None:
+            speech = build_speech(recipe.speech)
+        width = text.encoder.width if text is not None else None
+        if recipe.text is not None and text is None:
+            width = _scratch_text(recipe.text, 10, 10).width
+        try:
+            build_classifier(recipe.model, tasks, speech and (speech.depth, speech.width), width)
+        except ValueError as error:
+            raise UserError(f"model: {error}") from None
 
 
 def build_augmenter(wanted: Augment) -> Augmenter:

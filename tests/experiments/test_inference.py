@@ -15,6 +15,8 @@ from emospeech.runtime.errors import UserError
 class Constant:
     """A system that says one label of everything, and remembers what it was asked."""
 
+    may_lack = False
+
     def __init__(self, label="joy", labels=EMOSPEECH2024, audio=False, text=False):
         self.label, self.tasks = label, {"label": labels}
         self.needs_audio, self.needs_text = audio, text

@@ -15,8 +15,9 @@ from emospeech.encoders.features import Features
 from emospeech.models.classifier import Classifier
 from emospeech.models.fusion import SequenceFusion
 from emospeech.models.heads import MLPHead
-from emospeech.models.mixing import MultiHeadMixer
+from emospeech.models.mixing import FullWidthHeadsMixer
 from emospeech.models.pooling import AttentionPooling, MeanPooling
+from emospeech.models.streams import StreamPooling
 from emospeech.training.losses import CrossEntropy
 
 FOLDER = Path(os.environ.get("EMOSPEECH_PARITY_DIR", Path(__file__).parents[2] / "../shared/parity"))
@@ -35,10 +36,10 @@ def our_name(theirs: str) -> str:
     for old, new in (
         ("layer_weights", "layer_mix.weights"),
         ("audio_norm", "speech_norm"),
-        ("attention_query", "pooling.query"),
-        ("mha.", "mixer."),
-        ("classifier.hidden", "heads.label.hidden."),
-        ("classifier.out", "heads.label.out"),
+        ("attention_query", "fusion.pool.pooling.query"),
+        ("mha.", "fusion.pool.mixer."),
+        ("classifier.hidden", "heads.label.joint.hidden."),
+        ("classifier.out", "heads.label.joint.out"),
     ):
         name = name.replace(old, new) if name.startswith(old) else name
     return name
@@ -51,11 +52,13 @@ def build(golden) -> Classifier:
     blocks = sum(key.startswith("param.classifier.hidden") and key.endswith("linear.weight") for key in golden)
     text = "text_hidden_states" in golden
     heads = len(golden["param.mha.key.weight"]) // width if "param.mha.key.weight" in golden else 0
+    pooling = AttentionPooling if "param.attention_query" in golden else MeanPooling
     model = Classifier(
-        fusion=SequenceFusion(width, width if text else None),
-        pooling=(AttentionPooling if "param.attention_query" in golden else MeanPooling)(width),
-        mixer=MultiHeadMixer(width, heads=heads) if heads else None,
-        heads={"label": MLPHead(width, classes, blocks, hidden, dropout=0.0)},
+        fusion=SequenceFusion(
+            {"speech": width, "text": width} if text else {"speech": width},
+            lambda width: StreamPooling(pooling(width), FullWidthHeadsMixer(width, heads=heads) if heads else None),
+        ),
+        heads={"label": {"joint": MLPHead(width, classes, blocks, hidden, dropout=0.0)}},
         speech_shape=(layers, width),
         text_width=width if text else None,
         dropout=0.0,
@@ -75,6 +78,10 @@ def features(golden, masked: bool) -> Features:
     return Features(speech, torch.ones(speech.shape[0], speech.shape[2], dtype=torch.bool), text, text_mask)
 
 
+def pooled(model: Classifier, inputs: Features) -> torch.Tensor:
+    return model.fusion(model.streams(inputs))["joint"]
+
+
 def close(ours: torch.Tensor, theirs: np.ndarray, tolerance: float) -> None:
     np.testing.assert_allclose(ours.detach().numpy(), theirs, rtol=0, atol=tolerance)
 
@@ -82,7 +89,7 @@ def close(ours: torch.Tensor, theirs: np.ndarray, tolerance: float) -> None:
 def test_masked_batch_equals_the_winner_one_by_one(golden):
     model = build(golden)
     inputs = features(golden, masked=True)
-    close(model.pooled(inputs), golden["expected.pooled_one_by_one"], 1e-5)
+    close(pooled(model, inputs), golden["expected.pooled_one_by_one"], 1e-5)
     close(model(inputs)["label"], golden["expected.logits_one_by_one"], 1e-5)
 
 
@@ -90,11 +97,12 @@ def test_unmasked_forward_to_double_precision(golden):
     model = build(golden)
     inputs = features(golden, masked=False)
     close(model.layer_mix(inputs.speech), golden["expected.layer_mix"], 1e-5)
-    x, mask = model.sequence(inputs)
+    joined, mask = model.fusion.joined(model.streams(inputs))
+    x = model.fusion.pool.mixed(joined, mask)
     close(x, golden["expected.pool_input"], 1e-5)
     if "param.attention_query" in golden:
-        close(model.pooling.weights(x, mask), golden["expected.attention_weights"], 1e-5)
-    close(model.pooled(inputs), golden["expected.pooled_float64"], 1e-10)
+        close(model.fusion.pool.pooling.weights(x, mask), golden["expected.attention_weights"], 1e-5)
+    close(pooled(model, inputs), golden["expected.pooled_float64"], 1e-10)
     close(model(inputs)["label"], golden["expected.logits_float64"], 1e-10)
 
 
@@ -142,5 +150,6 @@ def test_three_optimiser_steps(golden):
 
 def test_layer_weights_start_as_the_winner_starts_them(golden):
     layers = len(golden["audio_hidden_states"])
-    model = Classifier(SequenceFusion(8, None), MeanPooling(8), {"label": nn.Linear(8, 2)}, speech_shape=(layers, 8))
+    fusion = SequenceFusion({"speech": 8}, lambda width: StreamPooling(MeanPooling(width)))
+    model = Classifier(fusion, {"label": {"joint": nn.Linear(8, 2)}}, speech_shape=(layers, 8))
     close(model.layer_mix.weights, golden["meta.layer_weights_at_init"], 1e-7)

@@ -1,0 +1,62 @@
+"""What flows to a fusion: one stream a modality, and how a stream becomes a vector."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+Stream = tuple[Tensor, Tensor]  # x (B, time, D), mask bool (B, time); a row without True: the modality is absent
+Streams = Mapping[str, Stream]  # by modality: speech before text
+
+
+class StreamPooling(nn.Module):
+    """A stream to one vector: an optional mixer over time, then a pooling. An absent modality gives zeros."""
+
+    def __init__(self, pooling: nn.Module, mixer: nn.Module | None = None) -> None:
+        super().__init__()
+        self.pooling, self.mixer = pooling, mixer
+        self.width: int = pooling.width  # type: ignore[assignment]
+
+    def mixed(self, x: Tensor, mask: Tensor) -> Tensor:
+        """What the pooling sees (B, time, D)."""
+        return x if self.mixer is None else self.mixer(x, mask)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """x (B, time, D), mask (B, time) -> (B, width)."""
+        there = mask.any(dim=1, keepdim=True)
+        mask = mask | ~there  # a row to attend to, whose result is then thrown away
+        return self.pooling(self.mixed(x, mask), mask) * there
+
+
+Pool = Callable[[int], StreamPooling]  # for streams of a width
+
+
+class ModalityDropout(nn.Module):
+    """In training, an utterance that has all its modalities loses one of them, drawn evenly, with this probability.
+
+    Source: Neverova et al. 2016, ModDrop (arXiv 1501.00102).
+    """
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+
+    def forward(self, streams: Streams) -> Streams:
+        """The streams, with masks that are False throughout where a modality was dropped."""
+        if not self.training or self.probability == 0 or len(streams) < 2:
+            return streams
+        there = present(streams)
+        draw = torch.rand(len(there), device=there.device) < self.probability
+        which = torch.randint(len(streams), (len(there), 1), device=there.device)
+        lost = (draw & there.all(dim=1))[:, None] & (which == torch.arange(len(streams), device=there.device))
+        return {name: (x, mask & ~lost[:, k, None]) for k, (name, (x, mask)) in enumerate(streams.items())}
+
+
+def present(streams: Streams) -> Tensor:
+    """Which utterance has which modality: bool (B, modalities)."""
+    return torch.stack([mask.any(dim=1) for _, mask in streams.values()], dim=1)
+
+
+def to_width(own: int, width: int) -> nn.Module:
+    """A projection where widths differ."""
+    return nn.Identity() if own == width else nn.Linear(own, width)
