@@ -3,6 +3,9 @@
 import pytest
 
 from emospeech import config
+from emospeech.models.fusion import FUSIONS
+from emospeech.models.mixing import MIXERS
+from emospeech.models.pooling import POOLINGS
 from emospeech.runtime.errors import UserError
 from emospeech.systems.build import CHECKS, load_recipe
 
@@ -29,7 +32,21 @@ def test_every_recipe_loads(path):
 
 
 def test_recipes_were_found():
-    assert {"xlsr_roberta", "demo", "audio_only", "text_only", "mean_pooling"} <= {path.stem for path in RECIPES}
+    names = {path.stem for path in RECIPES}
+    assert {"xlsr_roberta", "xlsr_beto", "wavlm_roberta", "whisper_roberta", "demo", "audio_only", "text_only"} <= names
+
+
+@pytest.mark.parametrize("kind", ["fusion", "pooling", "mixer"])
+def test_every_choice_has_an_ablation(kind):
+    entries = {"fusion": FUSIONS, "pooling": POOLINGS, "mixer": MIXERS}[kind]
+    winner = load_recipe(config.recipes_folder() / "xlsr_roberta.yaml").model
+    default = getattr(winner, kind)
+    for name in entries:
+        if default is not None and name == default.name:
+            continue
+        recipe = load_recipe(config.recipes_folder() / "ablations" / f"{kind}_{name}.yaml")
+        assert getattr(recipe.model, kind).name == name
+        assert recipe.model.model_copy(update={kind: default}) == winner, "an ablation changes one thing"
 
 
 def test_the_winners_values():

@@ -65,6 +65,27 @@ class StatisticsPooling(nn.Module):
         return torch.cat([mean, variance.clamp(min=self.floor).sqrt()], dim=-1)
 
 
+class AttentiveStatisticsPooling(nn.Module):
+    """Mean and standard deviation under learned weights, one softmax over time for each dimension: twice the width.
+
+    Source: Okabe et al. 2018 (arXiv 1803.10963), eq. 2-6, with the channel-wise weights of Desplanques et al. 2020
+    (arXiv 2005.07143), sec. 3.1, without its global context.
+    """
+
+    def __init__(self, width: int, *, hidden: int = 128) -> None:
+        super().__init__()
+        self.width = 2 * width
+        self.scores = nn.Sequential(nn.Linear(width, hidden), nn.Tanh(), nn.Linear(hidden, width))
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """x (B, time, D), mask (B, time) -> (B, 2 D)."""
+        x = _silenced(x, mask)
+        weights = torch.softmax(self.scores(x).masked_fill(~mask[..., None], float("-inf")), dim=1)
+        mean = (weights * x).sum(dim=1)
+        variance = (weights * (x - mean[:, None]).square()).sum(dim=1)
+        return torch.cat([mean, variance.clamp(min=StatisticsPooling.floor).sqrt()], dim=-1)
+
+
 class MaxPooling(nn.Module):
     """The largest value of each dimension over time.
 
@@ -138,6 +159,7 @@ POOLINGS: dict[str, Callable[..., nn.Module]] = {
     "attention": AttentionPooling,
     "mean": MeanPooling,
     "statistics": StatisticsPooling,
+    "attentive_statistics": AttentiveStatisticsPooling,
     "max": MaxPooling,
     "multi_head": MultiHeadAttentionPooling,
     "double_multi_head": DoubleMultiHeadAttentionPooling,

@@ -7,6 +7,7 @@ from torch.nn.functional import softmax
 from emospeech.models.pooling import (
     POOLINGS,
     AttentionPooling,
+    AttentiveStatisticsPooling,
     DoubleMultiHeadAttentionPooling,
     MaxPooling,
     MeanPooling,
@@ -44,6 +45,24 @@ def test_statistics_of_one_frame_can_be_learned_from():
     x = torch.ones(1, 1, 3, requires_grad=True)
     StatisticsPooling(3)(x, torch.ones(1, 1, dtype=torch.bool)).sum().backward()
     assert torch.isfinite(x.grad).all()
+
+
+def test_attentive_statistics_by_hand():
+    pooling = AttentiveStatisticsPooling(1, hidden=1)
+    for linear, weight in ((pooling.scores[0], 1.0), (pooling.scores[2], 2.0)):
+        linear.weight.data, linear.bias.data = torch.tensor([[weight]]), torch.zeros(1)
+    x = torch.tensor([[[0.0], [1.0], [50.0]]])
+    weight = torch.sigmoid(2 * torch.tanh(torch.tensor(1.0)))  # on the second of two frames
+    mean, deviation = pooling(x, FIRST_TWO)[0]
+    torch.testing.assert_close(mean, weight)
+    torch.testing.assert_close(deviation, (weight * (1 - weight)).sqrt())
+
+
+def test_even_weights_are_plain_statistics():
+    pooling = AttentiveStatisticsPooling(8)
+    pooling.scores[2].weight.data.zero_()
+    x = torch.randn(3, 5, 8)
+    torch.testing.assert_close(pooling(x, MASK), StatisticsPooling(8)(x, MASK))
 
 
 def test_multi_head_pools_each_part_by_its_own_query():
