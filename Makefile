@@ -5,7 +5,7 @@ PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow lint check format clean
+.PHONY: help install demo test test-slow lint check docs format clean
 
 help:
 	@echo 'make install    the environment $(VENV), from requirements.txt (PYTHON=python3.12 chooses the Python)'
@@ -14,6 +14,7 @@ help:
 	@echo 'make test-slow  the tests that take minutes'
 	@echo 'make lint       ruff, format, mypy'
 	@echo 'make check      lint, then the fast tests'
+	@echo 'make docs       write docs/choices.md anew, from the code'
 	@echo 'make format     put the code into its format'
 	@echo 'make clean      remove the environment and caches; runs/ and submissions/ stay'
 
@@ -36,6 +37,9 @@ lint: $(VENV)/installed-dev
 check:
 	$(MAKE) lint
 	$(MAKE) test
+
+docs: $(VENV)/installed
+	$(VENV)/bin/python docs/choices.py
 
 format: $(VENV)/installed-dev
 	$(VENV)/bin/ruff check --fix .

@@ -1,5 +1,6 @@
 """The documentation does what it says: its code runs, and generated pages are what their commands give."""
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -13,6 +14,13 @@ from emospeech.runtime.errors import UserError
 from emospeech.systems.build import CHECKS
 
 DOCS = Path(__file__).parents[1] / "docs"
+
+
+def test_the_page_of_choices_is_what_make_docs_writes():
+    spec = importlib.util.spec_from_file_location("choices", DOCS / "choices.py")
+    choices = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(choices)
+    assert (DOCS / "choices.md").read_text(encoding="utf-8") == choices.page(), "run `make docs`"
 
 
 @pytest.fixture
@@ -47,5 +55,5 @@ def test_the_pooling_of_the_page_works(added):
 
 
 def test_the_message_of_the_page(added):
-    with pytest.raises(UserError, match="model.pooling: generalised_mean: unknown option p; known: power"):
+    with pytest.raises(UserError, match=r"model\.pooling: generalised_mean: unknown option p; known: power"):
         recipe({"name": "generalised_mean", "p": 3})

@@ -50,7 +50,10 @@ def crop(waveform: np.ndarray, samples: int | None, rng: np.random.Generator) ->
 
 
 def speed(self: Augmenter, waveform: np.ndarray, samples: int | None, rng: np.random.Generator) -> np.ndarray:
-    """Tempo and pitch together, as sox's `speed`: factor 1.1 plays a stretch 1.1 times as long in the same time."""
+    """Tempo and pitch together, as sox's `speed`: factor 1.1 plays a stretch 1.1 times as long in the same time.
+
+    Source: Ko et al. 2015, audio augmentation for speech recognition (doi 10.21437/Interspeech.2015-711).
+    """
     import soxr
 
     factor = float(rng.choice(list(self.speeds)))
@@ -60,7 +63,10 @@ def speed(self: Augmenter, waveform: np.ndarray, samples: int | None, rng: np.ra
 
 
 def reverb(self: Augmenter, waveform: np.ndarray, samples: int | None, rng: np.random.Generator) -> np.ndarray:
-    """Convolution with an impulse response; length, direct path and loudness stay as they were."""
+    """Convolution with an impulse response; length, direct path and loudness stay as they were.
+
+    Source: Ko et al. 2017 (doi 10.1109/ICASSP.2017.7953152); rooms of the user's, or synthetic ones.
+    """
     from scipy.signal import fftconvolve
 
     impulse = self.impulses[int(rng.integers(len(self.impulses)))] if len(self.impulses) else synthetic_room(rng)
@@ -71,7 +77,10 @@ def reverb(self: Augmenter, waveform: np.ndarray, samples: int | None, rng: np.r
 
 
 def noise(self: Augmenter, waveform: np.ndarray, samples: int | None, rng: np.random.Generator) -> np.ndarray:
-    """Background noise over the whole crop, at a signal-to-noise ratio drawn evenly in dB."""
+    """Background noise over the whole crop, at a signal-to-noise ratio drawn evenly in dB.
+
+    Source: Snyder et al. 2015, MUSAN (arXiv 1510.08484); recordings of the user's, or synthetic noise.
+    """
     clean = crop(waveform, samples, rng)
     if len(self.noises):
         added = crop(self.noises[int(rng.integers(len(self.noises)))], len(clean), rng)

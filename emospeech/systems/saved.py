@@ -19,7 +19,7 @@ from emospeech.runtime.files import replacing_folder, write_json
 from emospeech.systems.base import MAIN_TASK
 
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer"
-FORMAT = 1  # of the folder
+FORMAT = 2  # of the folder
 
 
 @dataclass(frozen=True)
