@@ -21,7 +21,7 @@ class SpecAugment(nn.Module):
         """Numbers of masks an utterance, and their greatest widths in frames (10 ms) and mel bands.
 
         Raises:
-            UserError: if one of them is below 0.
+            UserError: if one of them is no whole number, or below 0.
         """
         super().__init__()
         values = {
@@ -30,9 +30,9 @@ class SpecAugment(nn.Module):
             "frequency_masks": frequency_masks,
             "frequency_mask_bands": frequency_mask_bands,
         }
-        negative = [f"{name} = {value}" for name, value in values.items() if value < 0]
-        if negative:
-            raise UserError(f"{', '.join(negative)}: should be 0 (off) or more")
+        wrong = [f"{key} = {value!r}" for key, value in values.items() if not isinstance(value, int) or value < 0]
+        if wrong:
+            raise UserError(f"{', '.join(wrong)}: should be a whole number, 0 or more")
         self.time_masks, self.time_mask_frames = time_masks, time_mask_frames
         self.frequency_masks, self.frequency_mask_bands = frequency_masks, frequency_mask_bands
 

@@ -14,8 +14,8 @@ from emospeech.encoders.spectrogram.specaugment import SpecAugment
 class LogMelVGG(nn.Module):
     """Log-mel spectrogram; blocks of two 3 x 3 convolutions (batch norm, ReLU) and 2 x 2 max pooling; Linear.
 
-    One state for 2 ** blocks frames of 10 ms. The papers' nets have 128, 256, 512 channels (2019) and a fourth block
-    of 1024 (2020), no batch norm, and are trained on VoxCeleb; a quarter of that suits some thousand clips.
+    One state for 2 ** blocks frames of 10 ms. The authors' nets have 128, 256 and 512 channels, later a fourth block of
+    1024, and no batch norm; they are trained on VoxCeleb. A quarter of their width, as here, suits some thousand clips.
 
     Source: India, Safari and Hernando 2019, arXiv 1906.09890; India, Safari and Hernando 2020, arXiv 2007.13199.
     """
