@@ -1,0 +1,47 @@
+"""From waveform to log-mel spectrogram."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from emospeech.data.audio import SAMPLE_RATE
+
+WINDOW = 400  # samples = 25 ms
+HOP = 160  # samples = 10 ms
+FFT = 512
+FLOOR = 1e-6  # added to mel energies before the logarithm: about the noise of 16-bit silence
+
+
+class LogMel(nn.Module):
+    """Log-mel spectrogram: 25 ms Hann windows every 10 ms, no padding, so that each frame sees true samples only."""
+
+    filters: Tensor  # (FFT // 2 + 1, bands)
+    window: Tensor  # (WINDOW,)
+
+    def __init__(self, bands: int = 64, normalise: bool = True) -> None:
+        """`normalise`: take each utterance's mean per band away: channel and level go, shape stays."""
+        super().__init__()
+        from transformers.audio_utils import mel_filter_bank
+
+        filters = mel_filter_bank(FFT // 2 + 1, bands, 20.0, SAMPLE_RATE / 2, SAMPLE_RATE)
+        self.register_buffer("filters", torch.tensor(filters, dtype=torch.float32), persistent=False)
+        self.register_buffer("window", torch.hann_window(WINDOW), persistent=False)
+        self.normalise = normalise
+
+    def forward(self, waveforms: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """waveforms (B, samples), mask (B, samples) -> (B, frames, bands), mask (B, frames); 0 past the end."""
+        with torch.autocast(waveforms.device.type, enabled=False):  # energies do not fit into half precision
+            frames = waveforms.float().unfold(1, WINDOW, HOP) * self.window  # (B, frames, WINDOW)
+            power = torch.fft.rfft(frames, n=FFT).abs().square()  # (B, frames, FFT // 2 + 1)
+            mel = torch.log(power @ self.filters + FLOOR)
+        count = (mask.sum(1) - WINDOW) // HOP + 1
+        valid = torch.arange(mel.shape[1], device=mel.device) < count[:, None]
+        mel = mel * valid[..., None]
+        if self.normalise:
+            mel = (mel - mel.sum(1, keepdim=True) / count[:, None, None]) * valid[..., None]
+        return mel, valid
+
+
+def at_least_a_window(waveform: np.ndarray) -> np.ndarray:
+    """(time,) -> (time,): as it is, but long enough for one window."""
+    return np.pad(waveform, (0, max(WINDOW - len(waveform), 0)))
