@@ -8,13 +8,16 @@ from typing import Any
 from emospeech.config import Augment, Speech, Text
 from emospeech.data.augment import Augmenter, sounds_in
 from emospeech.encoders import subword
+from emospeech.encoders.sentence import SentenceText
 from emospeech.encoders.spectrogram import SPECTROGRAM_ENCODERS
 from emospeech.encoders.speech import PretrainedSpeech
 from emospeech.encoders.subword import SUBWORD_ENCODERS
-from emospeech.encoders.text import PretrainedText, load_tokenizer
-from emospeech.encoders.text import Tokenizer as HubTokenizer
+from emospeech.encoders.text import PretrainedText
+from emospeech.encoders.tokenizer import Tokenizer, load_tokenizer
 from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError
+
+TEXT_LEVELS: Mapping[str, Any] = {"token": PretrainedText, "sentence": SentenceText}
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class TextPart:
     """A text encoder with the tokenizer it was built for."""
 
     encoder: Any
-    tokenizer: HubTokenizer
+    tokenizer: Tokenizer
 
 
 def from_scratch(part: Speech | Text) -> bool:
@@ -53,9 +56,9 @@ def build_text(
         UserError: if it cannot be loaded.
     """
     if text.encoder not in SUBWORD_ENCODERS:
-        return TextPart(*PretrainedText.load(text.encoder, text.max_tokens, revision))
+        return TextPart(*TEXT_LEVELS[text.level].load(text.encoder, text.max_tokens, revision))
     if saved is not None and saved.is_dir():
-        tokenizer = HubTokenizer(load_tokenizer(str(saved)), text.max_tokens or subword.MAX_TOKENS)
+        tokenizer = Tokenizer(load_tokenizer(str(saved)), text.max_tokens or subword.MAX_TOKENS)
     else:
         tokenizer = train_tokenizer(text, transcripts)
     options = {key: value for key, value in (text.options or {}).items() if key != "vocabulary"}
@@ -63,7 +66,7 @@ def build_text(
     return TextPart(encoder, tokenizer)
 
 
-def train_tokenizer(text: Text, transcripts: Sequence[str]) -> HubTokenizer:
+def train_tokenizer(text: Text, transcripts: Sequence[str]) -> Tokenizer:
     """The tokenizer of a from-scratch text encoder, learned from these transcripts."""
     vocabulary = (text.options or {}).get("vocabulary", subword.VOCABULARY)
     return subword.train_tokenizer(transcripts, vocabulary, text.max_tokens or subword.MAX_TOKENS)
