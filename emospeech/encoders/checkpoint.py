@@ -46,7 +46,7 @@ def loaded(what: str, name: str, load: Callable[[], Any]) -> Any:
     """
     try:
         return load()
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, ImportError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         where = (
             f"the folder {name}" if Path(name).expanduser().is_dir() else f"the Hub or its cache under the id {name!r}"
@@ -72,7 +72,27 @@ def pretrained_model(name: str, revision: str | None, **options: Any) -> Any:
         lambda: AutoModel.from_pretrained(name, revision=revision, output_loading_info=True, **options),
     )
     require_weights(name, model.config.model_type, info["missing_keys"])
+    return frozen(model, name, revision)
+
+
+def frozen(model: Any, name: str, revision: str | None) -> Any:
+    """A model just loaded, in eval mode, that knows the commit it came from as `commit`."""
+    model.commit = commit(name, revision)
     return model.requires_grad_(False).eval()
+
+
+def commit(name: str, revision: str | None) -> str | None:
+    """The commit that a Hub id was just loaded from, by the cache's own record; None for a folder."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import RevisionResolutionError
+
+    if Path(name).is_dir():
+        return None
+    try:
+        found = HfApi().resolve_revision(name, revision=revision, local_files_only=True)
+        return str(found.resolved)
+    except RevisionResolutionError:
+        return None
 
 
 def require_weights(name: str, family: str, missing: Iterable[str]) -> None:
@@ -92,7 +112,7 @@ def identity(name: str, model: Any) -> dict[str, str | None]:
     """What a run must record to find the same weights again: id or folder, and revision or content hash."""
     folder = Path(name).expanduser()
     if not folder.is_dir():
-        return {"name": name, "revision": getattr(model.config, "_commit_hash", None), "sha256": None}
+        return {"name": name, "revision": model.commit, "sha256": None}
     return {"name": str(folder.resolve()), "revision": None, "sha256": folder_hash(folder)}
 
 

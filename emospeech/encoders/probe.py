@@ -48,8 +48,8 @@ def token_width(name: str, family: str, encode: Encode, tokenizer: Tokenizer) ->
             f"text.encoder: {name} gives no sequence of token states: {len(ids)} tokens give {tuple(alone.shape)}"
         )
     _require_same(name, alone[0], padded[0, : len(ids)])
-    other = ids.clone()
-    other[windows.prefix + CONTENT - 1] = ids[windows.prefix]
+    other, last = ids.clone(), windows.prefix + CONTENT - 1
+    other[last] = ids[ids != ids[last]][0]
     changed = encode(other[None], torch.ones(1, len(ids), dtype=torch.bool))
     if torch.allclose(alone[:, 0], changed[:, 0], rtol=0, atol=1e-7):
         raise _refusal(name, family, "reads left to right: later tokens do not reach the first state")

@@ -112,7 +112,7 @@ def transformer(name: str, revision: str | None) -> tuple[Any, Any]:
         )
     _require_tokenizer(name, tokenizer)
     require_vocabulary(name, tokenizer, inner.config)
-    return inner, tokenizer
+    return checkpoint.frozen(inner, name, revision), tokenizer
 
 
 def _pipeline(name: str, revision: str | None) -> Any:
@@ -131,7 +131,7 @@ def _pipeline(name: str, revision: str | None) -> Any:
     inner = model.transformers_model
     if inner is not None:
         _require_weights(name, revision, type(inner))
-    return model.requires_grad_(False).eval()
+    return checkpoint.frozen(model, name, revision)
 
 
 def _require_weights(name: str, revision: str | None, architecture: Any) -> None:

@@ -128,7 +128,10 @@ def prompted_model(text_checkpoint):
     """As the instructed ones: each text has a prompt before it, which pooling leaves out."""
     from sentence_transformers.sentence_transformer.modules import Pooling
 
-    modules = [transformer_module(text_checkpoint("mpnet")), Pooling(16, ("mean", "max"), include_prompt=False)]
+    modules = [
+        transformer_module(text_checkpoint("mpnet"), max_seq_length=64),
+        Pooling(16, ("mean", "max"), include_prompt=False),
+    ]
     return modules, {"prompts": {"emotion": "Estoy muy: "}, "default_prompt_name": "emotion", "truncate_dim": 20}
 
 
@@ -160,3 +163,18 @@ KINDS = {
 def copy_of(tmp_path):
     """A checkpoint folder of one's own, to be changed."""
     return lambda folder: Path(shutil.copytree(folder, tmp_path / "copy"))
+
+
+@pytest.fixture
+def hub_cache(tmp_path, monkeypatch):
+    """Puts a checkpoint into a Hub cache under an id, as commit 000…"""
+    from huggingface_hub import constants
+
+    def put(name: str, folder: Path) -> None:
+        repository = tmp_path / f"models--{name.replace('/', '--')}"
+        shutil.copytree(folder, repository / "snapshots" / ("0" * 40))
+        (repository / "refs").mkdir()
+        (repository / "refs" / "main").write_text("0" * 40)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+
+    return put
