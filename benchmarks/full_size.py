@@ -23,6 +23,7 @@ from emospeech.config import recipes_folder
 from emospeech.data.dataset import Batch
 from emospeech.encoders.speech import PretrainedSpeech
 from emospeech.encoders.text import PretrainedText
+from emospeech.encoders.windows import Windows
 from emospeech.labels import EMOSPEECH2024
 from emospeech.models.build import build_classifier
 from emospeech.models.classifier import EmotionNetwork
@@ -44,7 +45,7 @@ def network() -> EmotionNetwork:
     frozen = [model.requires_grad_(False).eval() for model in (
         Wav2Vec2Model(Wav2Vec2Config(**XLSR)), XLMRobertaModel(XLMRobertaConfig(**XLMR), add_pooling_layer=False)
     )]  # fmt: skip
-    speech, text = PretrainedSpeech(frozen[0], extractor, "weighted"), PretrainedText(frozen[1])
+    speech, text = PretrainedSpeech(frozen[0], extractor, "weighted"), PretrainedText(frozen[1], 1024, Windows(512))
     classifier = build_classifier(recipe.model, {"label": EMOSPEECH2024}, (speech.depth, speech.width), text.width)
     return EmotionNetwork(classifier, speech, text)
 

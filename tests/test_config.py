@@ -114,6 +114,8 @@ colour: blue
         ("train.seed=-1", "train.seed: "),
         ("train.optimizer.lr=.inf", "train.optimizer.lr: "),
         ("text.max_tokens=1", "text.max_tokens: "),
+        ("text.level=sentence", "text.level: subword_transformer gives token states alone"),
+        ("text.level=word", "text.level: should be 'token' or 'sentence'"),
         ("text.options.width=abc", "cannot be built with"),
         ("text.options.heads=3", "divisible by num_heads"),
         ("text.options.vocabulary=0", "vocabulary should be a number of tokens, got 0"),

@@ -127,7 +127,8 @@ class Speech(Section):
 class Text(Section):
     encoder: Annotated[str, _named("text encoder")]
     options: Annotated[dict[str, Any] | None, _named("text options")] = None
-    level: Literal["token", "sentence"] = "token"  # sentence: one vector a text, of a sentence-transformers model
+    # sentence: one vector a text, of a sentence-transformers model
+    level: Annotated[Literal["token", "sentence"], _named("text level")] = "token"
     max_tokens: Annotated[int, Field(ge=3)] | None = None  # of one window; None: as many as the encoder takes
 
 

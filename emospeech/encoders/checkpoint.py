@@ -13,6 +13,8 @@ HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 # Weights that a frozen encoder never uses, so a checkpoint may lack them: heads of other tasks.
 UNUSED = ("pooler.", "masked_spec_embed", "quantizer.", "project_", "lm_head")
 
+CONTENT = (".safetensors", ".bin", ".json", ".model", ".txt")  # files that decide what a checkpoint computes
+
 
 def name_fault(name: str, scratch: Iterable[str]) -> str | None:
     """What is wrong with an encoder's name, before anything is loaded, or None."""
@@ -44,7 +46,7 @@ def loaded(what: str, name: str, load: Callable[[], Any]) -> Any:
     """
     try:
         return load()
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, ImportError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         where = (
             f"the folder {name}" if Path(name).expanduser().is_dir() else f"the Hub or its cache under the id {name!r}"
@@ -69,26 +71,56 @@ def pretrained_model(name: str, revision: str | None, **options: Any) -> Any:
         name,
         lambda: AutoModel.from_pretrained(name, revision=revision, output_loading_info=True, **options),
     )
-    missing = [key for key in info["missing_keys"] if not any(unused in key for unused in UNUSED)]
-    if missing:
-        raise UserError(
-            f"checkpoint {name} lacks {len(missing)} weights of a {model.config.model_type} model "
-            f"({some(sorted(missing))}); they would be random. Is it a checkpoint of another architecture?"
-        )
+    require_weights(name, model.config.model_type, info["missing_keys"])
+    return frozen(model, name, revision)
+
+
+def frozen(model: Any, name: str, revision: str | None) -> Any:
+    """A model just loaded, in eval mode, that knows the commit it came from as `commit`."""
+    model.commit = commit(name, revision)
     return model.requires_grad_(False).eval()
+
+
+def commit(name: str, revision: str | None) -> str | None:
+    """The commit that a Hub id was just loaded from, by the cache's own record; None for a folder."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import RevisionResolutionError
+
+    if Path(name).is_dir():
+        return None
+    try:
+        found = HfApi().resolve_revision(name, revision=revision, local_files_only=True)
+        return str(found.resolved)
+    except RevisionResolutionError:
+        return None
+
+
+def require_weights(name: str, family: str, missing: Iterable[str]) -> None:
+    """
+    Raises:
+        UserError: if one of the missing weights is used, and would be random.
+    """
+    used = sorted(key for key in missing if not any(unused in key for unused in UNUSED))
+    if used:
+        raise UserError(
+            f"checkpoint {name} lacks {len(used)} weights of a {family} model "
+            f"({some(used)}); they would be random. Is it a checkpoint of another architecture?"
+        )
 
 
 def identity(name: str, model: Any) -> dict[str, str | None]:
     """What a run must record to find the same weights again: id or folder, and revision or content hash."""
     folder = Path(name).expanduser()
     if not folder.is_dir():
-        return {"name": name, "revision": getattr(model.config, "_commit_hash", None), "sha256": None}
+        return {"name": name, "revision": model.commit, "sha256": None}
     return {"name": str(folder.resolve()), "revision": None, "sha256": folder_hash(folder)}
 
 
 def folder_hash(folder: Path) -> str:
-    """SHA-256 over the names and contents of a checkpoint's files."""
+    """SHA-256 over the names and contents of a checkpoint's files, those of its sub-folders too."""
     total = hashlib.sha256()
-    for path in sorted(path for path in folder.iterdir() if path.suffix in (".safetensors", ".bin", ".json", ".model")):
-        total.update(f"{path.name} {content_hash(path)}\n".encode())
+    for name, path in sorted((path.relative_to(folder).as_posix(), path) for path in folder.rglob("*")):
+        # hidden folders are of git and of the Hub's downloads
+        if path.suffix in CONTENT and path.is_file() and not any(part.startswith(".") for part in name.split("/")):
+            total.update(f"{name} {content_hash(path)}\n".encode())
     return total.hexdigest()

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from emospeech.encoders.text import Tokenizer
+from emospeech.encoders.tokenizer import Tokenizer
+from emospeech.encoders.windows import Windows, read_tokens
 
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 VOCABULARY = 2000  # tokens
-MAX_TOKENS = 256  # of one transcript
+MAX_TOKENS = 256  # of one window
 
 
 def train_tokenizer(texts: Sequence[str], vocabulary: int = VOCABULARY, max_tokens: int = MAX_TOKENS) -> Tokenizer:
@@ -44,7 +45,10 @@ def train_tokenizer(texts: Sequence[str], vocabulary: int = VOCABULARY, max_toke
 
 
 class SubwordTransformer(nn.Module):
-    """Embeddings, positions, and a pre-norm Transformer encoder (Vaswani et al. 2017; Xiong et al. 2020)."""
+    """Embeddings, positions, and a pre-norm Transformer encoder; long texts are read in windows.
+
+    Source: Vaswani et al. 2017 (arXiv 1706.03762); Xiong et al. 2020 (pre-norm, arXiv 2002.04745).
+    """
 
     frozen = False
 
@@ -52,15 +56,22 @@ class SubwordTransformer(nn.Module):
         self,
         tokens: int,
         max_tokens: int,
+        *,
         width: int = 128,
         depth: int = 2,
         heads: int = 4,
         dropout: float = 0.3,
         token_dropout: float = 0.1,
     ) -> None:
-        """`tokens`: size of the vocabulary; `token_dropout`: in training, each token becomes `<unk>` that often."""
+        """
+        Args:
+            tokens: size of the vocabulary.
+            max_tokens: of one window.
+            token_dropout: how often a token becomes `<unk>` in training.
+        """
         super().__init__()
         self.width, self.token_dropout = width, token_dropout
+        self.windows = Windows(max_tokens)
         self.embed = nn.Embedding(tokens, width)
         self.position = nn.Embedding(max_tokens, width)
         nn.init.normal_(self.embed.weight, std=0.1)
@@ -77,9 +88,13 @@ class SubwordTransformer(nn.Module):
         if self.training and self.token_dropout > 0:
             drop = torch.rand(tokens.shape, device=tokens.device) < self.token_dropout
             tokens = tokens.masked_fill(drop & mask, SPECIAL.index("<unk>"))
+        return read_tokens(self._states, tokens, mask, self.windows), mask
+
+    def _states(self, tokens: Tensor, mask: Tensor) -> Tensor:
         positions = torch.arange(tokens.shape[1], device=tokens.device)
         x = self.dropout(self.embed(tokens) + self.position(positions))
-        return self.layers(x, src_key_padding_mask=~mask), mask
+        states: Tensor = self.layers(x, src_key_padding_mask=~mask)
+        return states
 
 
 SUBWORD_ENCODERS = {"subword_transformer": SubwordTransformer}

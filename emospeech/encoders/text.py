@@ -1,99 +1,64 @@
-"""Pre-trained text encoders (RoBERTa, XLM-R; Liu et al. 2019, Conneau et al. 2020), frozen, and their tokenizers."""
+"""Pre-trained text encoders of any encoder-only family (BERT, RoBERTa, XLM-R, DeBERTa …), frozen."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from emospeech.encoders import checkpoint
-from emospeech.runtime.errors import UserError
-
-FAMILIES = ("roberta", "xlm-roberta")
-# A folder must hold one of these: without them the Auto class makes an empty tokenizer and says nothing.
-TOKENIZER_FILES = ("tokenizer.json", "sentencepiece.bpe.model", "spiece.model", "vocab.json", "vocab.txt")
-
-
-@dataclass(frozen=True)
-class Tokenizer:
-    """A Hugging Face tokenizer with its limit."""
-
-    tokenizer: Any
-    max_tokens: int  # special tokens included; what is longer is cut
-
-    @property
-    def pad_id(self) -> int:
-        return int(self.tokenizer.pad_token_id)
-
-    def __call__(self, text: str) -> Sequence[int]:
-        """Token ids (tokens,), with the special tokens that the encoder was trained with."""
-        ids: list[int] = self.tokenizer(text, truncation=True, max_length=self.max_tokens)["input_ids"]
-        return ids
-
-    def too_long(self, texts: Sequence[str]) -> int:
-        """How many of the texts are cut."""
-        return sum(len(ids) > self.max_tokens for ids in self.tokenizer(list(texts), verbose=False)["input_ids"])
+from emospeech.encoders import checkpoint, probe, sentence
+from emospeech.encoders.tokenizer import Tokenizer, load_tokenizer, require_vocabulary
+from emospeech.encoders.windows import Windows, read_tokens
 
 
 class PretrainedText(nn.Module):
-    """Last hidden state of a frozen text encoder."""
+    """Last hidden state of a frozen text encoder, one state a token; long texts are read in windows.
+
+    Source: Devlin et al. 2019 (BERT, arXiv 1810.04805); Conneau et al. 2020 (XLM-R, arXiv 1911.02116).
+    """
 
     frozen = True
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, width: int, windows: Windows) -> None:
         super().__init__()
-        self.model = model
-        self.width: int = model.config.hidden_size
+        self.model, self.width, self.windows = model, width, windows
 
     @classmethod
     def load(
         cls, name: str, max_tokens: int | None = None, revision: str | None = None
     ) -> tuple["PretrainedText", Tokenizer]:
-        """Encoder and tokenizer, by Hub id or folder.
+        """Encoder and tokenizer, by Hub id or folder; of a sentence-transformers model its transformer.
+
+        Args:
+            max_tokens: of one window; None, or more than the encoder takes: as many as it takes.
 
         Raises:
-            UserError: if either is missing, of another family, or they do not belong together.
+            UserError: if either is missing, they do not belong together, or the model is no text encoder.
         """
-        from transformers import AutoConfig
-
         name = str(Path(name).expanduser())
-        config = checkpoint.loaded("config", name, lambda: AutoConfig.from_pretrained(name, revision=revision))
-        if config.model_type not in FAMILIES:
-            raise UserError(
-                f"text.encoder: {name} is a {config.model_type} model; text encoders here are {', '.join(FAMILIES)}"
-            )
-        tokenizer = load_tokenizer(name, revision)
-        if len(tokenizer) > config.vocab_size:
-            raise UserError(
-                f"{name}: the tokenizer has {len(tokenizer)} tokens but the model only {config.vocab_size}; "
-                "they do not belong together"
-            )
-        # RoBERTa counts positions from the padding id + 1 on
-        limit = config.max_position_embeddings - (config.pad_token_id or 0) - 1
-        wanted = limit if max_tokens is None else min(max_tokens, limit)
-        return cls(checkpoint.pretrained_model(name, revision)), Tokenizer(tokenizer, wanted)
+        find = sentence.transformer if sentence.is_pipeline(name, revision) else _transformer
+        model, plain = find(name, revision)
+        tokenizer = Tokenizer(plain, probe.token_limit(model, plain, max_tokens))
+        width = probe.token_width(name, model.config.model_type, partial(_states, model), tokenizer)
+        return cls(model, width, tokenizer.windows()), tokenizer
 
     def forward(self, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """tokens (B, tokens), mask (B, tokens) -> (B, tokens, width), mask (B, tokens)."""
-        return self.model(tokens, attention_mask=mask.long()).last_hidden_state, mask
+        return read_tokens(partial(_states, self.model), tokens, mask, self.windows), mask
 
 
-def load_tokenizer(name: str, revision: str | None = None) -> Any:
-    """The tokenizer of a checkpoint.
+def _transformer(name: str, revision: str | None) -> tuple[Any, Any]:
+    """Model and tokenizer through the Auto classes."""
+    from transformers import AutoConfig
 
-    Raises:
-        UserError: if there is none, or it has no padding token.
-    """
-    from transformers import AutoTokenizer
+    config = checkpoint.loaded("config", name, lambda: AutoConfig.from_pretrained(name, revision=revision))
+    probe.refuse_other_kinds(name, config)
+    tokenizer = load_tokenizer(name, revision)
+    require_vocabulary(name, tokenizer, config)
+    return checkpoint.pretrained_model(name, revision, dtype=torch.float32), tokenizer
 
-    folder = Path(name)
-    if folder.is_dir() and not any((folder / file).is_file() for file in TOKENIZER_FILES):
-        raise UserError(
-            f"checkpoint folder {name} has no tokenizer (none of {', '.join(TOKENIZER_FILES)}); "
-            "save it there with tokenizer.save_pretrained(folder)"
-        )
-    tokenizer = checkpoint.loaded("tokenizer", name, lambda: AutoTokenizer.from_pretrained(name, revision=revision))
-    if tokenizer.pad_token_id is None:
-        raise UserError(f"the tokenizer of {name} has no padding token")
-    return tokenizer
+
+def _states(model: Any, tokens: Tensor, mask: Tensor) -> Tensor:
+    states: Tensor = model(input_ids=tokens, attention_mask=mask.long()).last_hidden_state
+    return states

@@ -19,7 +19,7 @@ from emospeech import config
 from emospeech.config import Choice, Optimizer
 from emospeech.corpora import CORPORA
 from emospeech.data.augment import EFFECTS, sounds_in
-from emospeech.encoders import checkpoint, subword
+from emospeech.encoders import checkpoint, sentence, subword
 from emospeech.encoders.spectrogram import SPECTROGRAM_ENCODERS
 from emospeech.encoders.subword import SUBWORD_ENCODERS
 from emospeech.models.fusion import FUSIONS
@@ -114,12 +114,20 @@ def speech_fault(name: str, _: Mapping[str, Any]) -> str | None:
 
 
 def text_fault(name: str, _: Mapping[str, Any]) -> str | None:
+    if (Path(name).expanduser() / sentence.PIPELINE).is_file():  # such a folder need not hold a config.json
+        return None
     return checkpoint.name_fault(name, SUBWORD_ENCODERS)
 
 
 def layers_fault(layers: str, speech: Mapping[str, Any]) -> str | None:
     if layers != "last" and speech.get("encoder") in SPECTROGRAM_ENCODERS:
         return f"{speech['encoder']} has one layer of output; only a pre-trained encoder has more"
+    return None
+
+
+def text_level_fault(level: str, text: Mapping[str, Any]) -> str | None:
+    if level == "sentence" and text.get("encoder") in SUBWORD_ENCODERS:
+        return f"{text['encoder']} gives token states alone; sentence is for a sentence-transformers model"
     return None
 
 
@@ -177,6 +185,7 @@ CHECKS: config.Checks = {
     "layers": layers_fault,
     "text encoder": text_fault,
     "text options": text_options_fault,
+    "text level": text_level_fault,
     "sounds": sounds_fault,
     "trackers": trackers_fault,
     "augment effects": one_of("effect", EFFECTS),

@@ -199,8 +199,11 @@ class NeuralSystem:
         share = f"{self.recipe.train.batch_size} a step over {processes} process{'es' if processes > 1 else ''}"
         rows = f"{len(train)} training rows" + ("" if dev is None else f", {len(dev)} dev rows")
         cut = sum(self._cut_texts(part) for part in (train, dev) if part is not None)
-        note = f"; {cut} transcripts are longer than {self.tokenizer.max_tokens} tokens and cut" if cut else ""
+        note = f"; {self._read_in_windows(cut)}" if cut else ""
         return f"{rows}; {count:,} trained parameters on {self.accelerator.device}; batch {share}{note}"
+
+    def _read_in_windows(self, count: int) -> str:
+        return f"{count} transcripts are longer than {self.tokenizer.max_tokens} tokens and read in windows"
 
     def _cut_texts(self, rows: pd.DataFrame) -> int:
         texts = rows["transcription"].dropna().tolist() if self.tokenizer is not None else []
@@ -215,7 +218,7 @@ class NeuralSystem:
     def predict(self, manifest: pd.DataFrame) -> pd.DataFrame:
         """See `System.predict`."""
         if cut := self._cut_texts(manifest):
-            say(f"{cut} transcripts are longer than {self.tokenizer.max_tokens} tokens and cut")
+            say(self._read_in_windows(cut))
         chances = self._chances(manifest, "predicting")
         return as_predictions(manifest["id"].tolist(), chances.tolist(), self.tasks[MAIN_TASK])
 

@@ -10,14 +10,17 @@ import torch
 from emospeech.config import Augment, Recipe, Speech, Text
 from emospeech.data.augment import Augmenter, sounds_in
 from emospeech.encoders import subword
+from emospeech.encoders.sentence import SentenceText
 from emospeech.encoders.spectrogram import SPECTROGRAM_ENCODERS
 from emospeech.encoders.speech import PretrainedSpeech
 from emospeech.encoders.subword import SUBWORD_ENCODERS
-from emospeech.encoders.text import PretrainedText, load_tokenizer
-from emospeech.encoders.text import Tokenizer as HubTokenizer
+from emospeech.encoders.text import PretrainedText
+from emospeech.encoders.tokenizer import Tokenizer, load_tokenizer
 from emospeech.models.build import build_classifier
 from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError
+
+TEXT_LEVELS: Mapping[str, Any] = {"token": PretrainedText, "sentence": SentenceText}
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class TextPart:
     """A text encoder with the tokenizer it was built for."""
 
     encoder: Any
-    tokenizer: HubTokenizer
+    tokenizer: Tokenizer
 
 
 def from_scratch(part: Speech | Text) -> bool:
@@ -56,9 +59,9 @@ def build_text(
         UserError: if it cannot be loaded.
     """
     if text.encoder not in SUBWORD_ENCODERS:
-        return TextPart(*PretrainedText.load(text.encoder, text.max_tokens, revision))
+        return TextPart(*TEXT_LEVELS[text.level].load(text.encoder, text.max_tokens, revision))
     if saved is not None and saved.is_dir():
-        tokenizer = HubTokenizer(load_tokenizer(str(saved)), text.max_tokens or subword.MAX_TOKENS)
+        tokenizer = Tokenizer(load_tokenizer(str(saved)), text.max_tokens or subword.MAX_TOKENS)
     else:
         tokenizer = train_tokenizer(text, transcripts)
     return TextPart(_scratch_text(text, len(tokenizer.tokenizer), tokenizer.max_tokens), tokenizer)
@@ -69,7 +72,7 @@ def _scratch_text(text: Text, tokens: int, max_tokens: int) -> Any:
     return SUBWORD_ENCODERS[text.encoder](tokens, max_tokens, **options)
 
 
-def train_tokenizer(text: Text, transcripts: Sequence[str]) -> HubTokenizer:
+def train_tokenizer(text: Text, transcripts: Sequence[str]) -> Tokenizer:
     """The tokenizer of a from-scratch text encoder, learned from these transcripts."""
     vocabulary = (text.options or {}).get("vocabulary", subword.VOCABULARY)
     return subword.train_tokenizer(transcripts, vocabulary, text.max_tokens or subword.MAX_TOKENS)

@@ -55,7 +55,10 @@ def test_text_is_the_last_hidden_state(tiny_xlmr, spanish_sentences):
     theirs = AutoModel.from_pretrained(tiny_xlmr).eval()(
         **AutoTokenizer.from_pretrained(tiny_xlmr)(spanish_sentences[0], return_tensors="pt")
     )
-    torch.testing.assert_close(encoder(ids, torch.ones_like(ids, dtype=torch.bool)), theirs.last_hidden_state)
+    states, mask = encoder(ids, torch.ones_like(ids, dtype=torch.bool))
+    torch.testing.assert_close(states, theirs.last_hidden_state)
+    assert mask.shape == ids.shape
+    assert mask.all()
 
 
 def test_a_sentencepiece_checkpoint_without_tokenizer_json_loads(tiny_xlmr, tmp_path, spanish_sentences):
@@ -87,14 +90,6 @@ def test_frozen_encoders_do_not_train(tiny_xlsr, tiny_xlmr):
     for encoder in (PretrainedSpeech.load(str(tiny_xlsr)), PretrainedText.load(str(tiny_xlmr))[0]):
         assert not any(parameter.requires_grad for parameter in encoder.parameters())
         assert not any(module.training for module in encoder.model.modules())
-
-
-def test_text_longer_than_the_encoder_is_counted(tiny_xlmr, spanish_sentences):
-    _, tokenizer = PretrainedText.load(str(tiny_xlmr))
-    assert tokenizer.max_tokens == 64
-    long = " ".join(spanish_sentences * 5)
-    assert len(tokenizer(long)) == 64
-    assert tokenizer.too_long([long, "sí"]) == 1
 
 
 def broken(folder, tmp_path, *names):
