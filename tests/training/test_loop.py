@@ -166,7 +166,7 @@ def test_a_loss_that_is_no_number_stops_and_names_the_rows(tmp_path):
     spoiled = INPUTS[3].clone()
     INPUTS[3] = float("nan")
     try:
-        with pytest.raises(loop.NonFiniteLossError) as error:
+        with pytest.raises(loop.NonFiniteError) as error:
             train(tmp_path)
     finally:
         INPUTS[3] = spoiled
