@@ -39,7 +39,7 @@ class CrossEntropy(nn.Module):
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """logits (B, classes) -> the weighted sum, a scalar."""
-        targets = smoothed(distributions(labels, logits.shape[-1]), self.label_smoothing)
+        targets = smoothed(distributions(labels, logits), self.label_smoothing)
         return -(self.weights.to(logits.dtype) * targets * torch.log_softmax(logits, dim=-1)).sum()
 
     def normaliser(self, labels: Tensor) -> Tensor:
@@ -76,7 +76,7 @@ class Focal(nn.Module):
         chances = torch.log_softmax(logits, dim=-1)
         # where p rounds to 1, the slope of 0^gamma is infinite for gamma < 1
         missing = (-torch.expm1(chances)).clamp(min=torch.finfo(logits.dtype).tiny)
-        targets = distributions(labels, logits.shape[-1])
+        targets = distributions(labels, logits)
         return -(self.weights.to(logits.dtype) * targets * missing**self.gamma * chances).sum()
 
     def normaliser(self, labels: Tensor) -> Tensor:
@@ -123,15 +123,18 @@ class LogitAdjusted(nn.Module):
         return self.cross_entropy.normaliser(labels)
 
 
-def distributions(labels: Tensor, classes: int) -> Tensor:
-    """Labels (B,) or (B, classes) -> targets float (B, classes); what counts nothing is a row of zeros.
+def distributions(labels: Tensor, like: Tensor) -> Tensor:
+    """Labels (B,) or (B, classes) -> targets (B, classes); what counts nothing is a row of zeros.
 
-    >>> distributions(torch.tensor([1, -100]), 2).tolist()
+    Args:
+        like: its last axis is the classes; its dtype is that of the targets.
+
+    >>> distributions(torch.tensor([1, -100]), torch.zeros(2)).tolist()
     [[0.0, 1.0], [0.0, 0.0]]
     """
     if labels.is_floating_point():
-        return labels
-    return (labels[:, None] == torch.arange(classes, device=labels.device)).float()
+        return labels.to(like.dtype)
+    return (labels[:, None] == torch.arange(like.shape[-1], device=labels.device)).to(like.dtype)
 
 
 def smoothed(targets: Tensor, share: float) -> Tensor:
@@ -149,7 +152,7 @@ def total_weight(labels: Tensor, weights: Tensor) -> Tensor:
     >>> total_weight(torch.tensor([[0.5, 0.5], [0.0, 1.0]]), torch.tensor([1.0, 3.0])).item()
     5.0
     """
-    return (distributions(labels, len(weights)) * weights).sum()
+    return (distributions(labels, weights) * weights).sum()
 
 
 def _share(value: float) -> float:
