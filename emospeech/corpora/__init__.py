@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 
@@ -19,9 +18,10 @@ class Corpus:
     labels: tuple[str, ...] | None  # None: those that its table has
     licence: str
     source: str  # where users get it
-    index: Callable[[Path], pd.DataFrame]
+    index: Callable[..., pd.DataFrame]  # (root); and (root, columns) where `further_columns`
     audio_at: str = ""  # where its audio lies, for messages
     makes_itself: bool = False  # the root need not exist
+    further_columns: bool = False  # its table may have columns of the user's own, such as votes
 
 
 CORPORA = {
@@ -41,6 +41,7 @@ CORPORA = {
         licence="yours",
         source="your own files",
         index=audiofolder.index,
+        further_columns=True,
     ),
     "demo": Corpus(
         title="spoken by espeak-ng, made on the spot in the layout of EmoSPeech 2024",

@@ -1,9 +1,10 @@
 """Any folder of sound with a `metadata.csv` whose column `file_name` names the files (Hugging Face's audiofolder).
 
 Further columns are taken over where the manifest has them: `label`, `transcription`, `speaker`, `group`, `gender`,
-`accent`, `language`, `split`, `duration`. All others are left alone.
+`accent`, `language`, `split`, `duration`. All others are left alone, unless they are asked for by name.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -15,21 +16,26 @@ TABLE = "metadata.csv"
 TAKEN = ("transcription", "label", "speaker", "group", "gender", "accent", "language", "split", "duration")
 
 
-def index(root: Path) -> pd.DataFrame:
+def index(root: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
     """The manifest, in the table's order; the file name is the id.
+
+    Args:
+        columns: names of further columns to take over.
 
     Raises:
         UserError: if `metadata.csv` is missing or faulty.
     """
     if not (root / TABLE).is_file():
         raise UserError(f"{root}: no {TABLE}; an audiofolder has one, with a column file_name")
-    raw = table.read(root / TABLE, ["file_name"], "an audiofolder's table")
+    raw = table.read(root / TABLE, ["file_name", *columns], "an audiofolder's table")
+    further = manifest.further_columns(raw, columns)
     raw = raw.drop(columns="id", errors="ignore").rename(columns={"file_name": "id"})
     found = [fault.replace("id", "file_name", 1) for fault in table.check_ids(raw)]
     found += table.check_choice(raw, "split", manifest.SPLITS) + table.check_seconds(raw, "duration")
     if found:
         raise faults(f"{root / TABLE}: {len(found)} fault{'s' if len(found) > 1 else ''}", found)
     return manifest.make(
+        further,
         id=raw["id"].tolist(),
         audio=[str(root / name) for name in raw["id"]],
         **{name: manifest.filled(raw[name]) for name in TAKEN if name in raw},

@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from emospeech.data import audio
+from emospeech.data import audio, votes
 from emospeech.data.augment import Augmenter, crop
 from emospeech.data.batching import Ticket
 
@@ -35,7 +35,7 @@ class Example:
     row: int
     speech: np.ndarray | None  # float32: samples (time,), or frames (time, bands), as the speech encoder takes them
     tokens: Sequence[int] | None
-    labels: Mapping[str, int]  # per task; empty where the manifest has no labels
+    labels: Mapping[str, int | np.ndarray]  # per task: a class, or soft targets float32 (classes,); empty: no labels
     has_speech: bool = True  # False: `speech` holds a place only
     has_text: bool = True
 
@@ -49,7 +49,8 @@ class Batch:
     speech_mask: Tensor | None  # bool (B, time)
     tokens: Tensor | None  # int64 (B, tokens)
     token_mask: Tensor | None  # bool (B, tokens)
-    labels: Mapping[str, Tensor]  # per task int64 (B,); UNLABELLED is not counted
+    # per task: int64 (B,), UNLABELLED is not counted; or soft targets float32 (B, classes), zeros are not counted
+    labels: Mapping[str, Tensor]
     has_speech: Tensor | None = None  # bool (B,): which utterances have that modality at all; None: all of them
     has_text: Tensor | None = None
 
@@ -78,6 +79,7 @@ class UtteranceDataset(torch.utils.data.Dataset[Example]):
         preprocess: the speech encoder's own preparation of a waveform, or None to leave sound out.
         tokenize: the text encoder's tokenizer, or None to leave text out.
         labels: task -> label vocabulary, for training and scoring; the task `label` is the manifest's column `label`.
+        soft_labels: task -> the manifest's column of votes, which then are that task's targets (see `data.votes`).
         crop_seconds: length of training crops, None for whole clips.
         augment: effects for training clips.
         seed: of crops and effects.
@@ -97,12 +99,14 @@ class UtteranceDataset(torch.utils.data.Dataset[Example]):
         seed: int = 0,
         load: Callable[[str], np.ndarray] = audio.load,
         may_lack: bool = False,
+        soft_labels: Mapping[str, str] | None = None,
     ) -> None:
         self.rows = len(manifest)
         self.audio = manifest["audio"].tolist() if preprocess else []
         self.texts = manifest["transcription"].tolist() if tokenize else []
         self.preprocess, self.tokenize = preprocess, tokenize
-        self.targets = {task: _targets(manifest[task], names) for task, names in (labels or {}).items()}
+        soft = soft_labels or {}
+        self.targets = {task: _targets(manifest, task, names, soft.get(task)) for task, names in (labels or {}).items()}
         self.crop_samples = None if crop_seconds is None else round(crop_seconds * audio.SAMPLE_RATE)
         self.augment, self.seed, self.load, self.may_lack = augment, seed, load, may_lack
 
@@ -115,7 +119,9 @@ class UtteranceDataset(torch.utils.data.Dataset[Example]):
             row=row,
             speech=self.preprocess(self._waveform(ticket)) if self.preprocess else None,
             tokens=self.tokenize(self._text(row)) if self.tokenize else None,
-            labels={task: values[row] if ticket.counts else UNLABELLED for task, values in self.targets.items()},
+            labels={
+                task: values[row] if ticket.counts else _uncounted(values[row]) for task, values in self.targets.items()
+            },
             has_speech=not (self.may_lack and self.audio and pd.isna(self.audio[row])),
             has_text=not (self.may_lack and self.texts and pd.isna(self.texts[row])),
         )
@@ -153,7 +159,7 @@ class Collate:
             speech_mask=wave_mask,
             tokens=ids,
             token_mask=id_mask,
-            labels={task: torch.tensor([e.labels[task] for e in examples]) for task in tasks},
+            labels={task: torch.from_numpy(np.array([e.labels[task] for e in examples])) for task in tasks},
             has_speech=torch.tensor([e.has_speech for e in examples]),
             has_text=torch.tensor([e.has_text for e in examples]),
         )
@@ -166,6 +172,15 @@ def pad(sequences: Sequence[Tensor], value: float) -> tuple[Tensor, Tensor]:
     return padded, torch.arange(int(lengths.max())) < lengths[:, None]
 
 
-def _targets(column: pd.Series, names: Sequence[str]) -> list[int]:
+def _targets(
+    manifest: pd.DataFrame, task: str, names: Sequence[str], votes_in: str | None
+) -> Sequence[int] | np.ndarray:
+    """A class for each row, or soft targets float32 (rows, classes)."""
+    if votes_in is not None:
+        return votes.targets(manifest[task], names, manifest[votes_in]).astype(np.float32)
     index = {name: k for k, name in enumerate(names)}
-    return [UNLABELLED if pd.isna(value) else index[value] for value in column]
+    return [UNLABELLED if pd.isna(value) else index[value] for value in manifest[task]]
+
+
+def _uncounted(target: int | np.ndarray) -> int | np.ndarray:
+    return np.zeros_like(target) if isinstance(target, np.ndarray) else UNLABELLED

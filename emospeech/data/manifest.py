@@ -10,10 +10,12 @@
 | `split` | `train`, `dev`, `test` or NA |
 | `duration` | seconds, or NA |
 | `source` | file and line the row came from, for messages; not written |
+
+Further columns of a table, such as votes, are taken over where they are asked for by name, as text.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,29 +33,37 @@ COLUMNS = (*TEXT_COLUMNS, "duration")
 SPLITS = ("train", "dev", "test")
 
 
-def make(**columns: Any) -> pd.DataFrame:
+def make(further: Mapping[str, Sequence[str | None]] | None = None, /, **columns: Any) -> pd.DataFrame:
     """A manifest from columns; those not given are NA.
+
+    Args:
+        further: columns that a manifest does not have by itself.
 
     >>> make(id=["a", "b"], label=["joy", None])["label"].isna().tolist()
     [False, True]
     """
     unknown = set(columns) - set(COLUMNS)
     assert not unknown, f"not a manifest column: {unknown}"
-    frame = pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
-    frame = frame.reindex(columns=list(COLUMNS)).reset_index(drop=True)
-    for name in TEXT_COLUMNS:
+    extra = dict(further or {})
+    frame = pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in {**columns, **extra}.items()})
+    frame = frame.reindex(columns=[*COLUMNS, *extra]).reset_index(drop=True)
+    for name in (*TEXT_COLUMNS, *extra):
         frame[name] = frame[name].astype("string")
     frame["duration"] = frame["duration"].astype("Float64")
     return frame
 
 
-def read(path: Path, labels: Sequence[str] | None = None) -> pd.DataFrame:
+def read(path: Path, labels: Sequence[str] | None = None, columns: Sequence[str] = ()) -> pd.DataFrame:
     """A manifest from CSV. Empty fields are NA; audio paths are taken relative to the file.
+
+    Args:
+        labels: those that the table may hold; None: any.
+        columns: names of further columns to take over.
 
     Raises:
         UserError: with every fault of the file, each with its line.
     """
-    raw = table.read(path, ["id"], "a manifest")
+    raw = table.read(path, ["id", *columns], "a manifest")
     found = table.check_ids(raw)
     if labels is not None:
         found += table.check_choice(raw, "label", labels)
@@ -62,7 +72,11 @@ def read(path: Path, labels: Sequence[str] | None = None) -> pd.DataFrame:
     if found:
         raise faults(f"{path}: {len(found)} fault{'s' if len(found) > 1 else ''}", found)
     known = [name for name in raw.columns if name in COLUMNS and name != "source"]
-    frame = make(**{name: filled(raw[name]) for name in known}, source=table.sources(raw, path))
+    frame = make(
+        further_columns(raw, columns),
+        **{name: filled(raw[name]) for name in known},
+        source=table.sources(raw, path),
+    )
     frame["audio"] = [path_from(audio, path.parent) for audio in frame["audio"]]
     frame["audio"] = frame["audio"].astype("string")
     return frame
@@ -79,6 +93,11 @@ def write(frame: pd.DataFrame, path: Path) -> None:
 def filled(column: pd.Series) -> list[str | None]:
     """Text of a table with empty fields as None."""
     return [value if value != "" else None for value in column]
+
+
+def further_columns(raw: pd.DataFrame, names: Sequence[str]) -> dict[str, list[str | None]]:
+    """Columns of a table that a manifest does not have by itself."""
+    return {name: filled(raw[name]) for name in names if name not in COLUMNS}
 
 
 def path_from(audio: Any, folder: Path) -> Any:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pandas as pd
 
 from emospeech.config import Data, Recipe
-from emospeech.corpora import CORPORA
-from emospeech.data import splits, table, usable
+from emospeech.corpora import CORPORA, Corpus
+from emospeech.data import manifest as manifests
+from emospeech.data import splits, table, usable, votes
 from emospeech.runtime.console import say
 from emospeech.runtime.distributed import on_main
 from emospeech.runtime.errors import UserError, faults, some
@@ -33,9 +34,10 @@ def load(recipe: Recipe) -> Rows:
     data = recipe.data
     corpus = CORPORA[data.corpus]
     root = Path(data.root).expanduser()
-    manifest = on_main(lambda: corpus.index(root))
+    manifest = on_main(lambda: _indexed(corpus, root, data))
     manifest = usable.blank_as_absent(manifest) if recipe.may_lack else manifest
     labels = _labels(manifest, tuple(data.labels) if data.labels else corpus.labels)
+    _check_votes(manifest, data.soft_labels, labels)
     rows = _limited(split(manifest, data), data.limit, labels)
     used = pd.concat([rows.train, rows.dev, rows.test], ignore_index=True)
     # a test without labels may lie elsewhere, or be downloaded later; half of it is a mistake even now
@@ -63,6 +65,26 @@ def _require_some(used: pd.DataFrame) -> None:
     for column, part in (("audio", "speech"), ("transcription", "text")):
         if used[column].isna().all():
             raise UserError(f"the recipe uses {part} but no row has {column}; train without it ({part}=null)")
+
+
+def _indexed(corpus: Corpus, root: Path, data: Data) -> pd.DataFrame:
+    if data.soft_labels is None:
+        return corpus.index(root)
+    if data.soft_labels in manifests.COLUMNS:
+        raise UserError(f"data.soft_labels: {data.soft_labels!r} holds no votes; name the column that does")
+    if not corpus.further_columns:
+        able = [name for name, one in CORPORA.items() if one.further_columns]
+        raise UserError(
+            f"data.soft_labels: the table of {data.corpus} has no column {data.soft_labels!r}; "
+            f"a corpus with columns of your own is {' or '.join(able)}"
+        )
+    return corpus.index(root, [data.soft_labels])
+
+
+def _check_votes(manifest: pd.DataFrame, column: str | None, labels: Sequence[str]) -> None:
+    found = votes.faults(manifest[column], manifest["source"], labels) if column else []
+    if found:
+        raise faults(f"data.soft_labels: {len(found)} rows have votes that cannot be read", found)
 
 
 def split(manifest: pd.DataFrame, data: Data) -> pd.DataFrame:

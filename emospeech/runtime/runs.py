@@ -55,6 +55,10 @@ class RunFolder:
         return self.path / "tensorboard"
 
     @property
+    def wandb(self) -> Path:
+        return self.path / "wandb"
+
+    @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 

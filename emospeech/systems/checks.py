@@ -29,6 +29,7 @@ from emospeech.runtime.errors import UserError
 from emospeech.systems.plan import OPTIMIZERS, build_optimizer
 from emospeech.training.losses import CLASS_WEIGHTS, LOSSES
 from emospeech.training.schedules import SCHEDULES
+from emospeech.training.switches import compiler_fault
 
 Check = Callable[[Any, Mapping[str, Any]], str | None]
 
@@ -177,6 +178,10 @@ def optimizer_fault(value: Optimizer, _: Mapping[str, Any]) -> str | None:
     return None
 
 
+def compile_fault(wanted: bool, _: Mapping[str, Any]) -> str | None:
+    return compiler_fault() if wanted else None
+
+
 CHECKS: config.Checks = {
     "corpus": one_of("corpus", CORPORA),
     "root": root_fault,
@@ -193,6 +198,7 @@ CHECKS: config.Checks = {
     "mixer": choice("mixer", MIXERS),
     "pooling": choice("pooling", POOLINGS),
     "optimizer": optimizer_fault,
+    "compile": compile_fault,
     "schedule": choice("schedule", SCHEDULES, [100]),
     "loss": choice("loss", LOSSES, [[1.0, 1.0], [3, 1]]),
     "class weights": choice("class weights", CLASS_WEIGHTS, [np.array([3, 1])]),

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import torch
 from accelerate import Accelerator
-from accelerate.utils import ProjectConfiguration
 from torch.utils.data import DataLoader
 
 from emospeech.config import Recipe
@@ -43,6 +42,8 @@ from emospeech.systems.plan import losses as build_losses
 from emospeech.systems.saved import TOKENIZER, save_model, save_tokenizer
 from emospeech.training import evaluation, loop
 from emospeech.training.checkpoint import Checkpoints
+from emospeech.training.switches import compile_in_place, deterministic
+from emospeech.training.trackers import Fit, tracking
 
 PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
 
@@ -63,8 +64,6 @@ class NeuralSystem:
         self.recipe, self.tasks = recipe, tasks
         self.accelerator: Any = Accelerator(
             mixed_precision=PRECISIONS[recipe.train.precision],
-            log_with=list(recipe.train.trackers) or None,
-            project_config=ProjectConfiguration(logging_dir="."),  # each fit sets its own
         )
         self.network: EmotionNetwork | None = None
         self.tokenizer: Any = None
@@ -85,6 +84,12 @@ class NeuralSystem:
     def may_lack(self) -> bool:
         return self.recipe.may_lack
 
+    @property
+    def _soft_labels(self) -> dict[str, str]:
+        """Task -> the manifest's column of votes, where the recipe names one."""
+        column = self.recipe.data.soft_labels
+        return {} if column is None else {MAIN_TASK: column}
+
     def pretrained(self, modality: str) -> Any:
         """The frozen Hugging Face model of `speech` or `text`."""
         part = self.frozen[modality]
@@ -104,16 +109,14 @@ class NeuralSystem:
 
     def fit(self, train: pd.DataFrame, dev: pd.DataFrame | None, folder: Path) -> None:
         """See `System.fit`."""
-        run = RunFolder(folder)
+        run, settings = RunFolder(folder), self.recipe.train
         work = run.checkpoints / ("refit" if dev is None else "dev")
         self._build(train, work)
         say(self._describe(train, dev))
-        self.accelerator.project_configuration.logging_dir = str(run.tensorboard)
-        self.accelerator.init_trackers(work.name)
         checkpoints = Checkpoints(work)
-        standing = self._trained(train, dev, checkpoints, run.metrics)
-        for tracker in self.accelerator.trackers:  # end_training() would end the process group too
-            tracker.finish()
+        told = Fit(run, work.name, self.recipe.name, self.recipe.model_dump())
+        with tracking(self.accelerator, settings.trackers, told), deterministic(settings.deterministic):
+            standing = self._trained(train, dev, checkpoints, run.metrics)
         self.accelerator.wait_for_everyone()
         self.accelerator.free_memory()
         self.ready().load_trained_state(checkpoints.load_best())
@@ -142,7 +145,9 @@ class NeuralSystem:
             plan, schedule = repeated(settings, self.chosen)
         else:
             raise RuntimeError("a fit without a dev set needs one with a dev set before it, to choose the steps")
-        losses = build_losses(settings.loss, train, self.tasks)
+        if settings.compile:
+            compile_in_place(network)
+        losses = build_losses(settings.loss, train, self.tasks, self._soft_labels)
         optimizer = build_optimizer(settings.optimizer, [p for p in network.parameters() if p.requires_grad])
         with stop_on_signal() as stop:
             try:
@@ -157,7 +162,7 @@ class NeuralSystem:
                     stop=stop,
                     description="training on all labelled rows" if dev is None else "training",
                 )
-            except loop.NonFiniteLossError as error:
+            except loop.NonFiniteError as error:
                 clips = ", ".join(train["id"].iloc[row] for row in error.rows)
                 raise WorkError(
                     f"{error}; its clips: {clips}. The last checkpoint in {checkpoints.folder} stays."
@@ -219,7 +224,8 @@ class NeuralSystem:
         """See `System.predict`."""
         if cut := self._cut_texts(manifest):
             say(self._read_in_windows(cut))
-        chances = self._chances(manifest, "predicting")
+        with deterministic(self.recipe.train.deterministic):
+            chances = self._chances(manifest, "predicting")
         return as_predictions(manifest["id"].tolist(), chances.tolist(), self.tasks[MAIN_TASK])
 
     def _validate(self, dev: pd.DataFrame) -> dict[str, float]:
@@ -270,6 +276,7 @@ class NeuralSystem:
             preprocess=encoder.preprocess if encoder is not None else None,
             tokenize=self.tokenizer,
             labels=self.tasks if labelled else None,
+            soft_labels=self._soft_labels if labelled else None,
             crop_seconds=speech.crop_seconds if speech is not None and crop else None,
             augment=augment,
             seed=self.recipe.train.seed,

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import nn
 
 from emospeech.config import Loss, Optimizer, Train
+from emospeech.data import votes
 from emospeech.training.loop import Plan, Standing
 from emospeech.training.losses import CLASS_WEIGHTS, LOSSES
 from emospeech.training.schedules import SCHEDULES, Replay, Schedule, WarmUp
@@ -33,9 +33,18 @@ def repeated(settings: Train, chosen: Standing) -> tuple[Plan, Schedule]:
     return Plan(steps=chosen.best_step, clip_norm=settings.clip_norm), Replay(chosen.factors)
 
 
-def losses(wanted: Loss, train: pd.DataFrame, tasks: Mapping[str, Sequence[str]]) -> dict[str, nn.Module]:
-    """One loss a task, weighted by the counts of the training rows."""
-    counts = {task: np.array([(train[task] == name).sum() for name in names]) for task, names in tasks.items()}
+def losses(
+    wanted: Loss, train: pd.DataFrame, tasks: Mapping[str, Sequence[str]], soft_labels: Mapping[str, str]
+) -> dict[str, nn.Module]:
+    """One loss a task, weighted by the counts of the training rows.
+
+    Args:
+        soft_labels: task -> column of votes, whose shares then make the counts.
+    """
+    counts = {
+        task: votes.targets(train[task], names, train[soft_labels[task]] if task in soft_labels else None).sum(axis=0)
+        for task, names in tasks.items()
+    }
     weigh = wanted.class_weights
     return {
         task: LOSSES[wanted.name](

@@ -30,11 +30,11 @@ class Trainable(Protocol):
     def load_trained_state(self, state: Mapping[str, Tensor]) -> None: ...
 
 
-class NonFiniteLossError(RuntimeError):
-    """The loss is no longer a number; `rows` are the manifest rows of the batch."""
+class NonFiniteError(RuntimeError):
+    """The loss or the weights are no longer numbers; `rows` are the manifest rows of the step's batch."""
 
-    def __init__(self, step: int, rows: Sequence[int]) -> None:
-        super().__init__(f"the loss is not finite at step {step}")
+    def __init__(self, what: str, step: int, rows: Sequence[int]) -> None:
+        super().__init__(f"{what} not finite at step {step}")
         self.step, self.rows = step, list(rows)
 
 
@@ -91,7 +91,7 @@ def train(
 
     Raises:
         Interrupted: on request, after a checkpoint.
-        NonFiniteLossError: if the loss is; the last checkpoint stays.
+        NonFiniteError: if loss or weights are no longer numbers; the last checkpoint, which holds good ones, stays.
     """
     run = _Run(parts, plan, order.seed, checkpoints)
     run.restore()
@@ -105,9 +105,9 @@ def train(
             if run.agreed(stop):
                 run.save()
                 raise Interrupted(f"stopped at step {run.standing.step} of {plan.steps}; --resume goes on from there")
+    run.save()
     if validate is None:
         run.keep_best()
-    run.save()
     return run.standing
 
 
@@ -122,6 +122,7 @@ class _Run:
         self.parts, self.plan, self.seed, self.checkpoints = parts, plan, seed, checkpoints
         self.standing = Standing()
         self.losses_since: list[float] = []
+        self.last_rows: list[int] = []  # of the step before, on this process
         self.accelerator = parts.accelerator
         self.base_rates = [group["lr"] for group in parts.optimizer.param_groups]
         for loss in parts.losses.values():
@@ -140,6 +141,7 @@ class _Run:
     def step(self, micro: Sequence[Batch], rank: int) -> float:
         """One optimiser step over its micro-batches; the loss is the mean over the global batch."""
         standing, device = self.standing, self.accelerator.device
+        self.last_rows = [int(row) for batch in micro for row in batch.rows]
         micro = [batch.to(device) for batch in micro]
         torch.manual_seed(_step_seed(self.seed, standing.step, rank))
         self._set_rate()
@@ -159,8 +161,7 @@ class _Run:
             value += loss.detach()
         loss_value = float(self.accelerator.reduce(value, reduction="sum"))
         if not math.isfinite(loss_value):
-            own = [int(row) for batch in micro for row in batch.rows]
-            raise NonFiniteLossError(standing.step, gathered(own, self.accelerator))
+            raise self.not_finite("the loss is")
         if self.plan.clip_norm is not None:
             self.accelerator.clip_grad_norm_(self.model.parameters(), self.plan.clip_norm)
         self.optimizer.step()
@@ -188,6 +189,7 @@ class _Run:
         self, validate: Callable[[], Mapping[str, float]], journal: Callable[[list[dict[str, float]]], None]
     ) -> None:
         share_buffers(self.parts.network)
+        self.require_finite_weights()
         scores = dict(validate())
         score = next(iter(scores.values()))
         standing = self.standing
@@ -214,7 +216,17 @@ class _Run:
         if self.accelerator.is_main_process:
             self.checkpoints.save_best(self.parts.network.trained_state())
 
+    def require_finite_weights(self) -> None:
+        """The loss of a step is that of the weights before it: a gradient that overflows shows in the weights first."""
+        weights = self.parts.network.trained_state().values()
+        if not all(bool(torch.isfinite(values).all()) for values in weights):
+            raise self.not_finite("the weights are")
+
+    def not_finite(self, what: str) -> NonFiniteError:
+        return NonFiniteError(what, self.standing.step, gathered(self.last_rows, self.accelerator))
+
     def save(self) -> None:
+        self.require_finite_weights()
         if not self.accelerator.is_main_process:
             return
         scaler = self.accelerator.scaler

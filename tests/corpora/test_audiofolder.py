@@ -85,3 +85,13 @@ def test_the_manifest_has_the_right_types(folder):
     rows = audiofolder.index(folder("file_name,label,duration\na.wav,joy,1\n"))
     assert rows["label"].dtype == "string"
     assert rows["duration"].dtype == pd.Float64Dtype()
+
+
+def test_a_column_of_the_users_own_where_it_is_asked_for(folder):
+    root = folder("file_name,label,votes,remark\na.wav,joy,joy:1,x\nb.wav,fear,,y\n")
+    rows = audiofolder.index(root, ["votes"])
+    assert rows["votes"].fillna("-").tolist() == ["joy:1", "-"]
+    assert "remark" not in rows
+    assert "votes" not in audiofolder.index(root)
+    with pytest.raises(UserError, match=r"metadata\.csv: no column ballots"):
+        audiofolder.index(root, ["ballots"])

@@ -128,6 +128,14 @@ def test_several_tasks(rows):
     assert batch.labels["gender"].tolist() == [0, UNLABELLED, 1, 0]
 
 
+def test_soft_targets(rows):
+    rows = rows.assign(votes=["joy:1 fear:3", None, None, "fear:1"])
+    dataset = UtteranceDataset(rows, tokenize=Characters(), labels=LABELS, soft_labels={"label": "votes"})
+    batch = Collate()([dataset[Ticket(k, 0)] for k in range(4)] + [dataset[Ticket(0, 0, counts=False)]])
+    assert batch.labels["label"].tolist() == [[0.25, 0.75], [1, 0], [0, 0], [0, 1], [0, 0]]
+    assert batch.labels["label"].dtype == torch.float32
+
+
 def test_a_label_outside_the_vocabulary_is_an_error(rows):
     with pytest.raises(KeyError):
         UtteranceDataset(rows, labels={"label": ["joy"]})

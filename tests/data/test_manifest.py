@@ -113,3 +113,16 @@ def test_every_fault_at_once(tmp_path):
 def test_labels_are_free_where_none_are_given(tmp_path):
     (tmp_path / "m.csv").write_text("id,label\na,boredom\n")
     assert manifest.read(tmp_path / "m.csv")["label"].tolist() == ["boredom"]
+
+
+def test_a_column_of_the_users_own_where_it_is_asked_for(tmp_path):
+    (tmp_path / "m.csv").write_text('id,my votes,label\na,"joy:1, fear:2",joy\nb,,fear\n')
+    frame = manifest.read(tmp_path / "m.csv", columns=["my votes"])
+    assert tuple(frame.columns) == (*manifest.COLUMNS, "my votes")
+    assert frame["my votes"][0] == "joy:1, fear:2"
+    assert frame["my votes"].isna().tolist() == [False, True]
+    manifest.write(frame, tmp_path / "again.csv")
+    again = manifest.read(tmp_path / "again.csv", columns=["my votes", "label"])
+    pd.testing.assert_frame_equal(again.drop(columns="source"), frame.drop(columns="source"))
+    with pytest.raises(UserError, match=r"no column Votes \(found: id, my votes, label\)"):
+        manifest.read(tmp_path / "m.csv", columns=["Votes"])

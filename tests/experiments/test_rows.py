@@ -338,3 +338,47 @@ def test_real_speakers(recipe, data_folder):
     assert set(found.dev["speaker"]) == {"s10", "s11"}
     assert set(found.test["speaker"]) == {"s12", "s13"}
     assert len(found.train) + len(found.dev) + len(found.test) == 1153
+
+
+# -- soft labels -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def voted(tmp_path, recipe):
+    """Rows of a corpus whose clips were labelled by votes, as a recipe with `data.soft_labels` loads them."""
+
+    def load(votes, column="votes", **data):
+        lines = [f"{k}.wav,{['joy', 'fear'][k % 2]},{vote}" for k, vote in enumerate(votes)]
+        (tmp_path / "metadata.csv").write_text("\n".join(["file_name,label,votes", *lines]))
+        for k in range(len(votes)):
+            (tmp_path / f"{k}.wav").touch()
+        return rows_of.load(recipe(tmp_path, "audiofolder", text=False, soft_labels=column, **data))
+
+    return load
+
+
+def test_votes_come_along_with_their_rows(voted):
+    found = voted(["joy:2 fear:1", "", "joy:1", "fear:1"] * 3)
+    assert len(found.train) + len(found.dev) == 12
+    assert found.train["votes"].notna().sum() + found.dev["votes"].notna().sum() == 9
+
+
+def test_every_faulty_vote_at_once(voted):
+    with pytest.raises(UserError) as error:
+        voted(["joy:1", "anger:1", "", "fear:0", "joy:-1 fear:x", "fear:1", "joy", "fear:2"])
+    assert str(error.value).splitlines() == [
+        "data.soft_labels: 4 rows have votes that cannot be read",
+        "  - metadata.csv, line 3: votes 'anger:1': unknown label 'anger'; known: fear, joy",
+        "  - metadata.csv, line 5: votes 'fear:0': all votes are 0",
+        "  - metadata.csv, line 6: votes 'joy:-1 fear:x': not a number of votes, 0 or more: joy:-1, fear:x",
+        "  - metadata.csv, line 8: votes 'joy': cannot read 'joy'; votes are written as joy:3 anger:1",
+    ]
+
+
+def test_a_column_of_votes_that_is_not_there(voted, recipe, challenge):
+    with pytest.raises(UserError, match=r"metadata\.csv: no column ballots \(found: file_name, label, votes\)"):
+        voted(["joy:1"] * 8, column="ballots")
+    with pytest.raises(UserError, match="data.soft_labels: 'label' holds no votes"):
+        voted(["joy:1"] * 8, column="label")
+    with pytest.raises(UserError, match="emospeech2024 has no column 'votes'; a corpus with .* audiofolder"):
+        rows_of.load(recipe(challenge, soft_labels="votes"))

@@ -56,8 +56,18 @@ class Stopper(StopRequest):
         return self.left < 0
 
 
-def train(folder, stop=None, accumulation=1, batch_size=4, dropout=0.5, scores=None, steps=15, patience=None):
+def overflow_at(network, step):
+    """Of the steps that this process takes, one gives an infinite gradient, from a loss that is finite."""
+    steps = iter(range(10_000))
+    network.layers[0].bias.register_hook(lambda slope: slope / 0.0 if next(steps) == step else slope)
+
+
+def train(
+    folder, stop=None, accumulation=1, batch_size=4, dropout=0.5, scores=None, steps=15, patience=None, spoil_at=None
+):
     network = Net(dropout)
+    if spoil_at is not None:
+        overflow_at(network, spoil_at)
     optimizer = torch.optim.AdamW(network.parameters(), lr=0.05)
     parts = loop.Parts(
         network,
@@ -166,11 +176,32 @@ def test_a_loss_that_is_no_number_stops_and_names_the_rows(tmp_path):
     spoiled = INPUTS[3].clone()
     INPUTS[3] = float("nan")
     try:
-        with pytest.raises(loop.NonFiniteLossError) as error:
+        with pytest.raises(loop.NonFiniteError) as error:
             train(tmp_path)
     finally:
         INPUTS[3] = spoiled
     assert 3 in error.value.rows
+
+
+@pytest.mark.parametrize("spoiled", [4, 8, 15])
+def test_weights_that_are_no_numbers_are_never_kept(tmp_path, spoiled):
+    """A gradient that overflows in the step before a validation, where no further loss would tell."""
+    whole, standing, _ = train(tmp_path / "whole")
+    with pytest.raises(loop.NonFiniteError, match=f"the weights are not finite at step {spoiled}") as error:
+        train(tmp_path / "cut", spoil_at=spoiled - 1)
+    order = TrainingOrder(size=ROWS, batch_size=4, seed=1)
+    assert sorted(error.value.rows) == sorted(order.global_batch(spoiled - 1)[0])
+    kept = Checkpoints(tmp_path / "cut").load()
+    assert (kept["standing"]["step"] if kept else 0) == {4: 0, 8: 4, 15: 12}[spoiled]
+    again, standing_again, _ = train(tmp_path / "cut")
+    assert standing_again == standing
+    torch.testing.assert_close(again.state_dict(), whole.state_dict(), rtol=0, atol=0)
+
+
+def test_weights_that_are_no_numbers_are_not_kept_by_a_stop(tmp_path):
+    with pytest.raises(loop.NonFiniteError, match="the weights are not finite at step 2"):
+        train(tmp_path, stop=Stopper(1), spoil_at=1)
+    assert not list(tmp_path.iterdir())
 
 
 def test_predictions_cover_every_row_once(tmp_path):
