@@ -1,6 +1,5 @@
 """One recipe under several seeds: a run each, one after another, and how much the score owes to chance."""
 
-import gc
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,7 +50,6 @@ def run(recipes: Sequence[Recipe], resume: bool = False, overwrite: bool = False
         # all old runs end when the first new one begins: resuming must not find one that looks finished
         outdated = [_folder(later) for later in recipes[1:]] if overwrite and number == 0 else []
         result = experiment.run(recipe, resume, overwrite, outdated)
-        gc.collect()  # a network sits in circles of references; the next one needs its memory
         results[recipe.train.seed] = result
         for name, scores in result.scores.items():
             yield f"seed {recipe.train.seed}  {experiment.summary(name, scores)}"

@@ -73,6 +73,9 @@ def check(predictions: pd.DataFrame, ids: Sequence[str], labels: Sequence[str], 
         UserError: with everything that keeps predictions from being a submission for the table.
     """
     found = faults_of(predictions, ids, labels)
+    given = predictions["id"].tolist()
+    if set(given) != set(ids) == set(_spelled_as(ids, given)):
+        found.append("the ids differ by .mp3 alone; spell them as the table does")
     if found:
         what = "the submission does" if task == "label" else f"the predictions for {task} do"
         raise faults(f"{what} not fit the test table of {len(ids)} rows", found)

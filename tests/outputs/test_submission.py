@@ -92,6 +92,14 @@ def test_whatever_the_order_each_id_keeps_its_label(tmp_path_factory, order, lab
     assert back["label"].tolist() == labels
 
 
+def test_ids_that_lack_their_ending_are_called_so(predictions):
+    with pytest.raises(UserError, match=r"the ids differ by \.mp3 alone; spell them as the table does$"):
+        submission.check(bare(predictions), IDS, EMOSPEECH2024)
+    with pytest.raises(UserError) as error:
+        submission.check(bare(predictions)[:2], IDS, EMOSPEECH2024)
+    assert "alone" not in str(error.value)
+
+
 # -- the shared task's own file ---------------------------------------------------------------------------------
 
 RESULTS = FORMATS["results"]
