@@ -7,7 +7,7 @@ from emospeech.models.fusion import FUSIONS
 from emospeech.models.mixing import MIXERS
 from emospeech.models.pooling import POOLINGS
 from emospeech.runtime.errors import UserError
-from emospeech.systems.build import CHECKS, load_recipe
+from emospeech.systems.build import CHECKS, load_recipe, load_seeds
 
 RECIPES = sorted(config.recipes_folder().rglob("*.yaml"))
 
@@ -191,3 +191,23 @@ def test_environment_variables(tmp_path, monkeypatch):
 def test_yaml_round_trip(tmp_path):
     recipe = load_recipe(write(tmp_path / "r.yaml", GOOD + "speech: {encoder: log_mel_cnn, crop_seconds: 2.5}\n"))
     assert load_recipe(write(tmp_path / "again.yaml", config.as_yaml(recipe))) == recipe
+
+
+def test_a_list_of_seeds_is_a_recipe_each(tmp_path):
+    path = write(tmp_path / "r.yaml", GOOD)
+    plain = load_seeds(path, ["train.seed=3"])
+    assert plain == load_recipe(path, ["train.seed=3"])
+    several = load_seeds(path, ["train.seed=[3,1]"])
+    assert [(one.runs_dir, one.name, one.train.seed) for one in several] == [
+        ("runs/r", "seed_3", 3),
+        ("runs/r", "seed_1", 1),
+    ]
+    assert [one.name for one in load_seeds(path, ["train.seed=[3]"])] == ["seed_3"]
+    like_plain = {"runs_dir": "runs", "name": "r"}
+    assert several[0].model_copy(update=like_plain) == plain
+
+
+@pytest.mark.parametrize("seeds", ["[]", "[1,1]", "[1,-2]", "[1,soon]", "[1,[2]]"])
+def test_seeds_that_are_none(seeds, tmp_path):
+    with pytest.raises(UserError, match=r"train\.seed: "):
+        load_seeds(write(tmp_path / "r.yaml", GOOD), [f"train.seed={seeds}"])

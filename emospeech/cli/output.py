@@ -1,44 +1,88 @@
 """Commands that make and score what leaves the house."""
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from emospeech.cli.options import AudioFolder, Json, OnBadAudio, check_policy, give_scores, quiet
+from emospeech.outputs.formats import FORMATS, TASKS, zip_beside
+from emospeech.runtime.errors import UserError, faults, gather
 from emospeech.runtime.files import refuse_existing
+
+TYPED = {"label": "RUN", "task_1": "--task-1", "task_2": "--task-2"}  # how a task's run is given
+WHAT = "A run folder, or a predictions file"
 
 
 def submit(
-    run: Annotated[Path, typer.Argument(help="A run folder, or a predictions file.")],
     test: Annotated[Path, typer.Option("--test", help="The challenge's test table.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The submission to write.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The submission to write, a CSV.")],
+    run: Annotated[Path | None, typer.Argument(help=f"{WHAT}.")] = None,
+    form: Annotated[
+        str, typer.Option("--format", help="label: id,label of RUN; results: EmoSPeech 2024's id,task_1,task_2.")
+    ] = "label",
+    task_1: Annotated[Path | None, typer.Option(help=f"{WHAT}, for task 1: emotion from text alone.")] = None,
+    task_2: Annotated[Path | None, typer.Option(help=f"{WHAT}, for task 2: from speech and text.")] = None,
+    with_zip: Annotated[bool, typer.Option("--zip", help="Also the zip that the upload page takes.")] = False,
     audio: AudioFolder = None,
     on_bad_audio: OnBadAudio = "fail",
 ) -> None:
-    """Write the challenge's file, id,label, checked against the test table."""
+    """Write the challenge's file, checked against the test table."""
     quiet()
-    check_policy(on_bad_audio)
-    refuse_existing(output, "remove it first, or give another -o")
+    if form not in FORMATS:
+        raise UserError(f"unknown --format {form!r}; known: {', '.join(FORMATS)}")
     from emospeech.experiments import inference
     from emospeech.outputs import submission
 
-    table, predictions, labels = inference.predict_table(run, test, audio, on_bad_audio)
-    submission.write(predictions, table["id"].tolist(), labels, output)
-    typer.echo(f"{len(table)} rows, checked against {test.name}: {output}")
+    chosen = FORMATS[form]
+    checks: list[Callable[[], Any]] = [
+        partial(_runs, form, {"label": run, "task_1": task_1, "task_2": task_2}),
+        partial(submission.refuse_outputs, output, chosen, with_zip),
+        partial(check_policy, on_bad_audio),
+    ]
+    runs = gather("nothing can be written yet", checks)[0]
+    table, predictions, labels = inference.predict_table(runs, test, audio, on_bad_audio, chosen.text_alone)
+    submission.write(predictions, table["id"].tolist(), labels, output, chosen, with_zip)
+    written = f"{output}, {zip_beside(output)}" if with_zip else str(output)
+    typer.echo(f"{len(table)} rows, checked against {test.name}: {written}")
+
+
+def _runs(form: str, given: Mapping[str, Path | None]) -> dict[str, Path]:
+    """Task -> run, for the tasks of a format.
+
+    Raises:
+        UserError: if one is missing, or one is given that the format does not take.
+    """
+    wanted = FORMATS[form].tasks
+    missing = [TYPED[task] for task in wanted if given[task] is None]
+    unwanted = [TYPED[task] for task, run in given.items() if run is not None and task not in wanted]
+    found = [f"{name} is missing" for name in missing] + [
+        f"{name} is not one of them; leave it out" for name in unwanted
+    ]
+    if found:
+        raise faults(f"--format {form} takes {' and '.join(TYPED[task] for task in wanted)}", found)
+    return {task: run for task in wanted if (run := given[task]) is not None}
 
 
 def score(
-    submission_file: Annotated[Path, typer.Argument(metavar="SUBMISSION", help="A CSV with id,label.")],
+    submission_file: Annotated[
+        Path, typer.Argument(metavar="SUBMISSION", help="A CSV with id,label, or id,task_1,task_2.")
+    ],
     gold: Annotated[Path, typer.Argument(help="The true labels: a CSV with id,label.")],
+    column: Annotated[str, typer.Option(help=f"The submission's column to score: {', '.join(TASKS)}.")] = "label",
     json: Json = None,
 ) -> None:
     """Macro-F1 of a submission, as the organisers score it, with its interval."""
+    if column not in TASKS:
+        raise UserError(f"unknown --column {column!r}; known: {', '.join(TASKS)}")
     if json:
         refuse_existing(json)
     from emospeech.experiments.run import scores_of
     from emospeech.outputs import submission
 
-    truth, chosen = submission.aligned(submission.read(submission_file), submission.read(gold), str(submission_file))
+    answers = submission.read(submission_file, column)
+    truth, chosen = submission.aligned(answers, submission.read(gold), str(submission_file))
     labels = submission.label_order(truth, chosen)
     give_scores(scores_of(truth, chosen, labels), json)

@@ -25,21 +25,31 @@ def demo(
 
 def train(
     recipe: Annotated[Path, typer.Argument(help="A YAML file, such as configs/xlsr_roberta.yaml.")],
-    overrides: Annotated[list[str] | None, typer.Argument(help="key=value …, as data.root=… text=null")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing run of this name.")] = False,
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="key=value …, as data.root=… text=null train.seed=[1,2,3]")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run, or several.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing runs of this name.")] = False,
 ) -> None:
-    """Train a recipe into runs/<name>/, and score it."""
-    quiet()
-    from emospeech.experiments import run as experiment
-    from emospeech.systems.build import load_recipe
+    """Train a recipe into runs/<name>/, and score it.
 
-    result = experiment.run(load_recipe(recipe, overrides or []), resume=resume, overwrite=overwrite)
-    if not is_main():
-        return
-    for name, scores in result.scores.items():
-        typer.echo(experiment.summary(name, scores))
-    typer.echo(f"run: {result.folder.path}")
+    With several seeds, as train.seed=[1,2,3], it trains once for each, into runs/<name>/seed_<n>/, and tells the
+    mean and standard deviation of their scores.
+    """
+    quiet()
+    from emospeech.config import Recipe
+    from emospeech.experiments import run as experiment
+    from emospeech.experiments import seeds
+    from emospeech.systems.build import load_seeds
+
+    asked = load_seeds(recipe, overrides or [])
+    if isinstance(asked, Recipe):
+        lines = experiment.report(experiment.run(asked, resume=resume, overwrite=overwrite))
+    else:
+        lines = seeds.run(asked, resume=resume, overwrite=overwrite)
+    for line in lines:
+        if is_main():
+            typer.echo(line)
 
 
 def evaluate(

@@ -20,8 +20,8 @@ def load(path: str | Path, overrides: Sequence[str] = (), checks: Checks | None 
     return validate(_merged(path, overrides), f"recipe {path}", checks)
 
 
-def load_seeds(path: str | Path, overrides: Sequence[str] = (), checks: Checks | None = None) -> list[Recipe]:
-    """As `load`, but `train.seed` may be a list: then one recipe a seed, named `seed_<n>`, below `runs_dir`/`name`.
+def load_seeds(path: str | Path, overrides: Sequence[str] = (), checks: Checks | None = None) -> Recipe | list[Recipe]:
+    """As `load`, but `train.seed` may be a list: then a list of recipes, named `seed_<n>`, below `runs_dir`/`name`.
 
     Raises:
         UserError: with every fault.
@@ -30,7 +30,7 @@ def load_seeds(path: str | Path, overrides: Sequence[str] = (), checks: Checks |
     title = f"recipe {path}"
     train = plain.get("train")
     if not isinstance(train, dict) or not isinstance(train.get("seed"), list):
-        return [validate(plain, title, checks)]
+        return validate(plain, title, checks)
     seeds = train["seed"]
     if not seeds or len(set(map(str, seeds))) < len(seeds):
         raise UserError(f"{title}: train.seed: should be a list of different numbers, got {seeds}")

@@ -44,13 +44,13 @@ def run(overwrite: bool = False) -> Iterator[str]:
 
 def _submit(run_folder: Path, table: Path, overwrite: bool) -> None:
     """The submission of the fused run; one that stands already must be the same."""
-    rows, predictions, labels = inference.predict_table(run_folder, table, None, "fail")
+    rows, answers, labels = inference.predict_table({"label": run_folder}, table, None, "fail")
     if SUBMISSION.exists() and not overwrite:
         there = submission.read(SUBMISSION)
-        if there[["id", "label"]].values.tolist() != predictions[["id", "label"]].values.tolist():
+        if there[["id", "label"]].values.tolist() != answers["label"][["id", "label"]].values.tolist():
             raise UserError(
                 f"{SUBMISSION} stands already and differs from this demo's; `emospeech demo --overwrite` replaces it"
             )
         return
     SUBMISSION.unlink(missing_ok=True)
-    submission.write(predictions, rows["id"].tolist(), labels, SUBMISSION)
+    submission.write(answers, rows["id"].tolist(), labels, SUBMISSION)

@@ -1,6 +1,7 @@
 """A trained run on new rows: read them, check them, predict them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from emospeech.data import audio, manifest, table, usable
 from emospeech.experiments.run import scores_of
 from emospeech.labels import EMOSPEECH2024
 from emospeech.outputs import submission
-from emospeech.runtime.errors import UserError, faults, some
+from emospeech.runtime.errors import UserError, faults, gather, some
 from emospeech.runtime.runs import RunFolder
 from emospeech.systems import build
 from emospeech.systems.base import MAIN_TASK, System
@@ -98,24 +99,59 @@ def evaluate(system: System, rows: pd.DataFrame, on_bad_audio: str = "fail") -> 
 
 
 def predict_table(
-    run: Path, test: Path, audio_folder: Path | None, on_bad_audio: str
-) -> tuple[pd.DataFrame, pd.DataFrame, Sequence[str]]:
-    """A challenge's test table and what a run says of it; `run` may be a predictions file instead.
+    runs: Mapping[str, Path],
+    test: Path,
+    audio_folder: Path | None,
+    on_bad_audio: str,
+    text_alone: Collection[str] = (),
+) -> tuple[pd.DataFrame, dict[str, pd.DataFrame], Sequence[str]]:
+    """A challenge's test table and what runs say of it; a run may be a predictions file instead.
+
+    Args:
+        runs: task -> run folder, or file.
+        text_alone: the tasks that are answered without sound.
 
     Returns:
-        the table, the predictions, and the labels that a submission may hold.
+        the table, the predictions by task, and the labels that a submission may hold.
 
     Raises:
-        UserError: if table, run or predictions are not as they must be, or the run was trained on the table's clips.
+        UserError: if table, run or predictions are not as they must be, or a run was trained on the table's clips.
     """
     if audio_folder is None and (test.parent / emospeech2024.TEST_AUDIO).is_dir():
         audio_folder = test.parent / emospeech2024.TEST_AUDIO
     rows = emospeech2024.read_table(test, audio_folder)
+    load = cache(build.load)  # one run may answer two tasks
+    answering = gather(
+        "these runs cannot answer the table",
+        [partial(_predictor, task, run, rows, task in text_alone, load) for task, run in runs.items()],
+    )
+    predictors = dict(zip(runs, answering, strict=True))
+    # what needs sound goes first: if the sound is bad, that shows before the rest is predicted
+    order = sorted(runs, key=lambda task: task in text_alone)
+    return rows, {task: predictors[task](on_bad_audio) for task in order}, EMOSPEECH2024
+
+
+def _predictor(
+    task: str, run: Path, rows: pd.DataFrame, text_alone: bool, load: Callable[[Path], System]
+) -> Callable[[str], pd.DataFrame]:
+    """What gives a task's predictions, once all that can be checked before has been.
+
+    Raises:
+        UserError: if `run` cannot answer the task.
+    """
     if run.is_file():
-        return rows, submission.read(run), EMOSPEECH2024
+        predictions = submission.read(run)
+        submission.check(predictions, rows["id"].tolist(), EMOSPEECH2024, task)
+        return lambda _: predictions
     _refuse_seen(run, rows)
-    system = build.load(run)
-    return rows, predict(system, rows, on_bad_audio), EMOSPEECH2024
+    system = load(run)
+    if text_alone:
+        if system.needs_audio:
+            raise UserError(
+                f"{run} hears speech, but {task} is text alone; give a run that was trained with speech=null"
+            )
+        rows = rows.assign(audio=pd.Series(pd.NA, index=rows.index, dtype="string"))
+    return partial(predict, system, rows)
 
 
 def seen_in_training(run: Path, rows: pd.DataFrame) -> list[str]:

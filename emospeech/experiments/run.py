@@ -1,7 +1,7 @@
 """One recipe, one run folder: from the corpus to a trained model with its scores."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,11 @@ class Result:
     scores: dict[str, dict[str, Any]]
 
 
-def run(recipe: Recipe, resume: bool = False, overwrite: bool = False) -> Result:
+def run(recipe: Recipe, resume: bool = False, overwrite: bool = False, outdated: Sequence[RunFolder] = ()) -> Result:
     """Train what the recipe names, and score it.
+
+    Args:
+        outdated: further runs, to be emptied once this one begins.
 
     Raises:
         UserError: if recipe, data or run folder are not as they must be; before any long work.
@@ -50,13 +53,14 @@ def run(recipe: Recipe, resume: bool = False, overwrite: bool = False) -> Result
     with runs.locked(folder, distributed.is_main()):
         # another program may have been here while the corpus was read
         distributed.on_main(lambda: runs.refuse_or_continue(folder, config, resume, overwrite))
-        return _in_folder(recipe, config, folder, rows, system, resume)
+        if recipe.speech is not None:
+            rows = _with_usable_audio(rows, recipe, folder)
+        distributed.on_main(lambda: _empty(outdated))
+        distributed.on_main(lambda: _begin(recipe, config, folder, rows, system, resume))
+        return _in_folder(recipe, folder, rows, system)
 
 
-def _in_folder(recipe: Recipe, config: str, folder: RunFolder, rows: Rows, system: System, resume: bool) -> Result:
-    if recipe.speech is not None:
-        rows = _with_usable_audio(rows, recipe, folder)
-    distributed.on_main(lambda: _begin(recipe, config, folder, rows, system, resume))
+def _in_folder(recipe: Recipe, folder: RunFolder, rows: Rows, system: System) -> Result:
     system.fit(rows.train, rows.dev, folder.path)
     scores = {"dev": _scored(system, rows.dev, "dev", folder, rows)}
     scores["dev"]["trained_on"] = "train"  # not the model of a refit, which has seen dev
@@ -67,6 +71,12 @@ def _in_folder(recipe: Recipe, config: str, folder: RunFolder, rows: Rows, syste
         scores["test"] = _scored(system, rows.test, "test", folder, rows)
     distributed.on_main(lambda: write_json(folder.scores, scores))
     return Result(folder, scores)
+
+
+def _empty(outdated: Sequence[RunFolder]) -> None:
+    for folder in outdated:
+        with runs.locked(folder):
+            runs.clear(folder)
 
 
 def _begin(recipe: Recipe, config: str, folder: RunFolder, rows: Rows, system: System, resume: bool) -> None:
@@ -124,6 +134,13 @@ def scores_of(truth: Sequence[str], prediction: Sequence[str], labels: Sequence[
     """All scores as plain values, with the interval of macro-F1."""
     interval = macro_f1_interval(truth, prediction, labels)
     return {**score(truth, prediction, labels).as_dict(), "macro_f1_interval": vars(interval)}
+
+
+def report(result: Result) -> Iterator[str]:
+    """What a run ends with, as lines to print."""
+    for name, scores in result.scores.items():
+        yield summary(name, scores)
+    yield f"run: {result.folder.path}"
 
 
 def summary(name: str, scores: dict[str, Any]) -> str:

@@ -1,34 +1,84 @@
-"""The challenge's file, `id,label`: checked against the test table before it is written."""
+"""The challenge's file: checked against the test table before it is written, and read back to be scored."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from emospeech.data import table
 from emospeech.labels import EMOSPEECH2024
-from emospeech.runtime.errors import UserError, faults, some
-from emospeech.runtime.files import refuse_existing, write_text
+from emospeech.outputs.formats import FORMATS, TASKS, Format, bare_id, zip_beside, zipped
+from emospeech.runtime.errors import UserError, faults, gather, some
+from emospeech.runtime.files import refuse_existing, write_all
 
 
-def write(predictions: pd.DataFrame, ids: Sequence[str], labels: Sequence[str], path: Path) -> None:
-    """`id,label` in the order of the test table.
+def write(
+    predictions: Mapping[str, pd.DataFrame],
+    ids: Sequence[str],
+    labels: Sequence[str],
+    path: Path,
+    form: Format = FORMATS["label"],
+    with_zip: bool = False,
+) -> None:
+    """The file of a format, in the order of the test table; `with_zip`: also a zip of it beside `path`.
 
     Args:
-        predictions: columns id and label; further ones are left out.
+        predictions: task of the format -> columns id and label; further ones are left out.
         ids: those of the test table, in its order.
         labels: what the challenge knows.
 
     Raises:
-        UserError: if `path` exists, or the predictions do not fit the table.
+        UserError: if a file exists, or the predictions do not fit the table.
     """
-    refuse_existing(path, "remove it first, or give another -o")
+    refuse_outputs(path, form, with_zip)
+    fitting = [partial(check, predictions[task], ids, labels, task) for task in form.tasks]
+    gather("the submission cannot be written", [partial(_check_spelling, ids, form), *fitting])
+    columns = {task: predictions[task].set_index("id")["label"].loc[list(ids)].tolist() for task in form.tasks}
+    whole = pd.DataFrame({"id": [form.written_id(id) for id in ids], **columns})
+    content = whole.to_csv(index=False, lineterminator="\n").encode()
+    files = {path: content}
+    if with_zip and form.packed_as:
+        files[zip_beside(path)] = zipped(form.packed_as, content)
+    write_all(files)
+
+
+def refuse_outputs(path: Path, form: Format, with_zip: bool) -> None:
+    """Before the work that makes a submission: can its files be written?
+
+    Raises:
+        UserError: if one exists, cannot come to exist, or the format has no zip.
+    """
+    if path.suffix.lower() == ".zip":
+        raise UserError(f"-o {path}: name the CSV, as {path.with_suffix('.csv')}; --zip puts the zip beside it")
+    if with_zip and form.packed_as is None:
+        takers = [name for name, one in FORMATS.items() if one.packed_as]
+        raise UserError(f"--zip goes with --format {' or '.join(takers)}; leave it out")
+    for target in (path, zip_beside(path)) if with_zip else (path,):
+        refuse_existing(target, "remove it first, or give another -o")
+
+
+def _check_spelling(ids: Sequence[str], form: Format) -> None:
+    alike: dict[str, list[str]] = {}
+    for id in dict.fromkeys(ids):  # one that is in the table twice is a fault of its own
+        alike.setdefault(form.written_id(id), []).append(id)
+    clashes = [f"{' and '.join(group)} would both be {name}" for name, group in alike.items() if len(group) > 1]
+    if clashes:
+        raise faults("ids of the test table that this format cannot tell apart", clashes)
+
+
+def check(predictions: pd.DataFrame, ids: Sequence[str], labels: Sequence[str], task: str = "label") -> None:
+    """
+    Raises:
+        UserError: with everything that keeps predictions from being a submission for the table.
+    """
     found = faults_of(predictions, ids, labels)
+    given = predictions["id"].tolist()
+    if set(given) != set(ids) == set(_spelled_as(ids, given)):
+        found.append("the ids differ by .mp3 alone; spell them as the table does")
     if found:
-        raise faults(f"the submission does not fit the test table of {len(ids)} rows", found)
-    chosen = dict(zip(predictions["id"], predictions["label"], strict=True))
-    ordered = pd.DataFrame({"id": list(ids), "label": [chosen[id] for id in ids]})
-    write_text(path, ordered.to_csv(index=False, lineterminator="\n"))
+        what = "the submission does" if task == "label" else f"the predictions for {task} do"
+        raise faults(f"{what} not fit the test table of {len(ids)} rows", found)
 
 
 def faults_of(predictions: pd.DataFrame, ids: Sequence[str], labels: Sequence[str]) -> list[str]:
@@ -58,22 +108,31 @@ def faults_of(predictions: pd.DataFrame, ids: Sequence[str], labels: Sequence[st
     return found
 
 
-def read(path: Path) -> pd.DataFrame:
-    """A submission or predictions file: columns id and label as text, others as they are.
+def read(path: Path, task: str = "label") -> pd.DataFrame:
+    """A submission or predictions file: columns id and label as text, others as they are; `label` is that of `task`.
 
     Raises:
-        UserError: if it is not one.
+        UserError: if it is not one, or does not answer the task.
     """
-    return table.read(path, ["id", "label"], "a submission").drop(columns=table.LINE)
+    whole = table.read(path, ["id"], "a submission").drop(columns=table.LINE)
+    if task not in whole:
+        others = [column for column in whole if column in TASKS]
+        if others:
+            raise UserError(
+                f"{path}: no column {task}, but {', '.join(others)}; `emospeech score` takes one with --column"
+            )
+        table.read(path, ["id", task], "a submission")  # says what is there instead
+    return whole.assign(label=whole[task])
 
 
 def aligned(predictions: pd.DataFrame, gold: pd.DataFrame, name: str = "the submission") -> tuple[list[str], list[str]]:
-    """True and predicted labels, row by row in gold order.
+    """True and predicted labels, row by row in gold order; ids match with or without their `.mp3`.
 
     Raises:
         UserError: if the ids are not the same.
     """
-    found = faults_of(predictions, gold["id"].tolist(), sorted({*predictions["label"]} - {""}))
+    ids = _spelled_as(predictions["id"].tolist(), gold["id"].tolist())
+    found = faults_of(predictions, ids, sorted({*predictions["label"]} - {""}))
     if found:
         raise faults(f"{name} and the gold table are not about the same clips", found)
     unlabelled = gold.loc[gold["label"] == "", "id"].tolist()
@@ -83,7 +142,17 @@ def aligned(predictions: pd.DataFrame, gold: pd.DataFrame, name: str = "the subm
     if strange and set(gold["label"]) <= set(EMOSPEECH2024):
         raise UserError(f"{name}: unknown label {', '.join(map(repr, strange))}; known: {', '.join(EMOSPEECH2024)}")
     chosen = dict(zip(predictions["id"], predictions["label"], strict=True))
-    return gold["label"].tolist(), [chosen[id] for id in gold["id"]]
+    return gold["label"].tolist(), [chosen[id] for id in ids]
+
+
+def _spelled_as(given: Sequence[str], ids: Sequence[str]) -> list[str]:
+    """`ids`, each in the spelling of `given` where that differs by the audio ending alone.
+
+    >>> _spelled_as(["a", "b.mp3"], ["a.mp3", "b", "c.mp3"])
+    ['a', 'b.mp3', 'c.mp3']
+    """
+    exact, by_bare = set(given), {bare_id(id): id for id in given}
+    return [id if id in exact else by_bare.get(bare_id(id), id) for id in ids]
 
 
 def label_order(truth: Sequence[str], chosen: Sequence[str]) -> tuple[str, ...]:

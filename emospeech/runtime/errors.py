@@ -1,6 +1,9 @@
 """The ways in which a command ends early: the user's mistake, work that failed, a stop that the user asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class UserError(ValueError):
@@ -31,3 +34,23 @@ def faults(title: str, found: Sequence[str], limit: int = 20) -> UserError:
     if len(found) > limit:
         lines.append(f"  … and {len(found) - limit} more")
     return UserError("\n".join([title, *lines]))
+
+
+def gather(title: str, attempts: Iterable[Callable[[], T]]) -> list[T]:
+    """The results of all attempts; their mistakes are told together, a single one in its own words.
+
+    Raises:
+        UserError: if any attempt raised one.
+    """
+    results, found = [], []
+    for attempt in attempts:
+        try:
+            results.append(attempt())
+        except UserError as error:
+            found.append(str(error))
+    different = list(dict.fromkeys(found))
+    if len(different) == 1:
+        raise UserError(different[0])
+    if different:
+        raise faults(title, [fault.replace("\n", "\n    ") for fault in different])
+    return results

@@ -5,8 +5,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,18 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_all(files: Mapping[Path, bytes]) -> None:
+    """New files that belong together: all of them, or none. None may exist yet."""
+    try:
+        with ExitStack() as stack:
+            for path, content in files.items():
+                stack.enter_context(replacing(path)).write_bytes(content)
+    except BaseException:  # Ctrl-C between two of them, too
+        for path in files:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def refuse_existing(path: Path, remedy: str = "name another file, or remove it first") -> None:

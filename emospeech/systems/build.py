@@ -5,7 +5,7 @@ from pathlib import Path
 
 from emospeech import config
 from emospeech.config import Recipe
-from emospeech.runtime.errors import UserError
+from emospeech.runtime.errors import UserError, some
 from emospeech.systems.base import System
 from emospeech.systems.checks import CHECKS
 from emospeech.systems.neural import NeuralSystem
@@ -21,8 +21,8 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     return config.load(path, overrides, CHECKS)
 
 
-def load_seeds(path: str | Path, overrides: Sequence[str] = ()) -> list[Recipe]:
-    """As `load_recipe`; several where `train.seed` is a list.
+def load_seeds(path: str | Path, overrides: Sequence[str] = ()) -> Recipe | list[Recipe]:
+    """As `load_recipe`; a list, one recipe a seed, where `train.seed` is a list.
 
     Raises:
         UserError: with every fault.
@@ -44,6 +44,9 @@ def load(folder: Path) -> System:
     if not folder.is_dir():
         raise UserError(f"no run folder {folder}")
     inside = folder / "model"
+    members = sorted(path.parent for path in folder.glob("*/model"))
+    if members and not inside.is_dir():
+        raise UserError(f"{folder} holds several runs; name one of them: {some(members, 6)}")
     path = inside if inside.is_dir() or not (folder / "config.json").exists() else folder
     saved = read_model(path)
     revisions = {name: entry["revision"] for name, entry in saved.encoders.items()}

@@ -198,3 +198,61 @@ def test_broken_clips_at_prediction(train, root, capsys):
     assert main([*arguments, "--on-bad-audio", "silence"]) == 0
     assert len(pd.read_csv("s.csv")) == 12
     assert main([*arguments[:-1], "t.csv", "--on-bad-audio", "drop"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["p.csv", "--format", "codalab"], ["unknown --format 'codalab'; known: label, results"]),
+        ([], ["--format label takes RUN", "RUN is missing"]),
+        (["p.csv", "--task-1", "p.csv"], ["--format label takes RUN", "--task-1 is not one of them; leave it out"]),
+        (["p.csv", "--zip"], ["--zip goes with --format results"]),
+        (["p.csv", "-o", "results.zip"], ["name the CSV, as results.csv"]),
+        (["--format", "results"], ["takes --task-1 and --task-2", "--task-1 is missing", "--task-2 is missing"]),
+        (
+            ["p.csv", "--format", "results", "--task-1", "p.csv", "-o", "there.csv", "--zip", "--on-bad-audio", "drop"],
+            ["--task-2 is missing", "RUN is not one of them", "there.csv exists already", "--on-bad-audio drop"],
+        ),
+        (["p.csv", "--format", "results", "-o", "zipped.csv", "--zip"], ["zipped.zip exists already"]),
+        (
+            ["--format", "results", "--task-1", "none", "--task-2", "q.csv"],
+            ["no run folder none", "for task_2 do not fit the test table of 12 rows"],
+        ),
+    ],
+)
+def test_options_of_submit(root, arguments, expected, capsys):
+    """All that is wrong with the command is told at once, and nothing is written."""
+    Path("q.csv").write_text("id,label\ntest0000.mp3,joy\n")
+    ids = pd.read_csv(root / "test_gold.csv")["id"]
+    pd.DataFrame({"id": ids, "label": "joy"}).to_csv("p.csv", index=False)
+    for name in ("there.csv", "zipped.zip"):
+        Path(name).write_text("precious")
+    before = sorted(path.name for path in Path().iterdir())
+    output = [] if "-o" in arguments else ["-o", "s.csv"]
+    assert main(["submit", *arguments, *output, "--test", str(root / "EmoSPeech_phase_2_test_public.csv")]) == 2
+    message = capsys.readouterr().err
+    for part in expected:
+        assert part in message
+    assert sorted(path.name for path in Path().iterdir()) == before
+
+
+def test_task_1_takes_no_run_that_hears_speech(train, root, capsys):
+    assert train()[0] == 0
+    table = str(root / "EmoSPeech_phase_2_test_public.csv")
+    runs = ["--task-1", "runs/recipe", "--task-2", "runs/recipe"]
+    assert main(["submit", "--format", "results", *runs, "--test", table, "-o", "s.csv", "--zip"]) == 2
+    assert "runs/recipe hears speech, but task_1 is text alone" in capsys.readouterr().err
+    assert not Path("s.csv").exists()
+    assert not Path("s.zip").exists()
+
+
+def test_columns_of_a_submission(root, capsys):
+    gold = str(root / "test_gold.csv")
+    ids = pd.read_csv(gold)["id"].str.removesuffix(".mp3")
+    pd.DataFrame({"id": ids, "task_1": "joy", "task_2": "fear"}).to_csv("results.csv", index=False)
+    assert main(["score", "results.csv", gold]) == 2
+    assert "results.csv: no column label, but task_1, task_2" in capsys.readouterr().err
+    assert main(["score", "results.csv", gold, "--column", "task_3"]) == 2
+    assert "unknown --column 'task_3'; known: label, task_1, task_2" in capsys.readouterr().err
+    assert main(["score", gold, gold, "--column", "task_1"]) == 2
+    assert "test_gold.csv: no column task_1, but label" in capsys.readouterr().err

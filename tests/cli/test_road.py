@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from sklearn.metrics import f1_score
 
 from emospeech.cli.main import main
 
@@ -54,8 +55,6 @@ def test_from_recipe_to_leaderboard_file(recipe, challenge, capsys, tmp_path):
     assert submission["id"].tolist() == pd.read_csv(test_table)["id"].tolist()
 
     assert main(["score", "out/sub.csv", str(challenge / "test_gold.csv"), "--json", "score.json"]) == 0
-    from sklearn.metrics import f1_score
-
     gold = pd.read_csv(challenge / "test_gold.csv")
     expected = f1_score(gold["label"], submission["label"], average="macro")
     assert json.loads(Path("score.json").read_text())["macro_f1"] == pytest.approx(expected)
@@ -67,6 +66,33 @@ def test_from_recipe_to_leaderboard_file(recipe, challenge, capsys, tmp_path):
     assert predictions["label"].tolist() == submission["label"].tolist()
     assert main(["submit", "p.csv", "--test", str(test_table), "-o", "again.csv"]) == 0
     assert Path("again.csv").read_bytes() == Path("out/sub.csv").read_bytes()
+
+
+def test_the_shared_tasks_own_file(recipe, challenge, capsys):
+    """Two runs, one file, its zip; each column has the score of the run that wrote it."""
+    assert main(["train", str(recipe), "name=fused"]) == 0
+    assert main(["train", str(recipe), "name=text", "speech=null"]) == 0
+    table, gold = str(challenge / "EmoSPeech_phase_2_test_public.csv"), challenge / "test_gold.csv"
+    runs = ["--task-1", "runs/text", "--task-2", "runs/fused"]
+    capsys.readouterr()
+    assert main(["submit", "--format", "results", *runs, "--test", table, "-o", "out/results.csv", "--zip"]) == 0
+    assert capsys.readouterr().out.endswith("out/results.csv, out/results.zip\n")
+    results = pd.read_csv("out/results.csv")
+    assert results.columns.tolist() == ["id", "task_1", "task_2"]
+    assert (results["id"] + ".mp3").tolist() == pd.read_csv(table)["id"].tolist()
+    assert pd.read_csv("out/results.zip").equals(results)
+    truth = pd.read_csv(gold)["label"]
+    for column, run in (("task_1", "text"), ("task_2", "fused")):
+        assert main(["submit", f"runs/{run}", "--test", table, "-o", f"{run}.csv"]) == 0
+        assert pd.read_csv(f"{run}.csv")["label"].tolist() == results[column].tolist()
+        assert main(["score", "out/results.csv", str(gold), "--column", column, "--json", f"{run}.json"]) == 0
+        expected = f1_score(truth, results[column], average="macro")
+        assert json.loads(Path(f"{run}.json").read_text())["macro_f1"] == pytest.approx(expected)
+    assert results["task_1"].tolist() != results["task_2"].tolist()
+    # predictions files serve as well as runs
+    files = ["--task-1", "text.csv", "--task-2", "fused.csv"]
+    assert main(["submit", "--format", "results", *files, "--test", table, "-o", "again.csv"]) == 0
+    assert Path("again.csv").read_bytes() == Path("out/results.csv").read_bytes()
 
 
 def test_ablations_and_evaluate(recipe, challenge, capsys):

@@ -139,8 +139,13 @@ def run(tmp_path, monkeypatch):
     return SimpleNamespace(folder=folder, system=system)
 
 
+def table_of(run, test, audio=None):
+    rows, answers, labels = inference.predict_table({"label": run}, test, audio, "fail")
+    return rows, answers["label"], labels
+
+
 def test_a_test_table_with_its_audio_beside_it(run, challenge):
-    table, predictions, labels = inference.predict_table(run.folder, challenge / TEST, None, "fail")
+    table, predictions, labels = table_of(run.folder, challenge / TEST)
     assert len(table) == 12
     assert predictions["id"].tolist() == table["id"].tolist()
     assert labels == EMOSPEECH2024
@@ -150,28 +155,87 @@ def test_a_test_table_with_its_audio_beside_it(run, challenge):
 def test_a_test_table_with_its_audio_elsewhere(run, challenge, tmp_path):
     alone = tmp_path / "t.csv"
     alone.write_bytes((challenge / TEST).read_bytes())
-    inference.predict_table(run.folder, alone, challenge / "test_segments", "fail")
+    table_of(run.folder, alone, challenge / "test_segments")
     assert run.system.asked["audio"][0] == str(challenge / "test_segments" / "test0000.mp3")
     with pytest.raises(UserError, match="12 of 12 rows have no audio"):
-        inference.predict_table(run.folder, alone, None, "fail")
+        table_of(run.folder, alone)
 
 
 def test_a_table_of_clips_that_the_run_has_trained_on(run, challenge):
     with pytest.raises(
         UserError, match=r"2 of the table's 36 ids are in .*run's own training data \(train0000\.mp3, train0001\.mp3\)"
     ):
-        inference.predict_table(run.folder, challenge / "EmoSPeech_phase_2_train.csv", None, "fail")
+        table_of(run.folder, challenge / "EmoSPeech_phase_2_train.csv")
 
 
 def test_the_challenge_decides_which_labels_it_takes(run, challenge):
     """A run on another corpus may know more labels than the challenge accepts."""
     run.system.tasks = {"label": (*EMOSPEECH2024, "surprise")}
-    assert inference.predict_table(run.folder, challenge / TEST, None, "fail")[2] == EMOSPEECH2024
+    assert table_of(run.folder, challenge / TEST)[2] == EMOSPEECH2024
 
 
 def test_a_predictions_file_instead_of_a_run(challenge, tmp_path):
-    (tmp_path / "p.csv").write_text("id,label,p_joy\ntest0000.mp3,joy,1\n")
-    table, predictions, labels = inference.predict_table(tmp_path / "p.csv", challenge / TEST, None, "fail")
-    assert len(table) == 12
-    assert predictions["label"].tolist() == ["joy"]
+    ids = pd.read_csv(challenge / TEST)["id"].tolist()
+    (tmp_path / "p.csv").write_text("id,label,p_joy\n" + "".join(f"{id},joy,1\n" for id in reversed(ids)))
+    table, predictions, labels = table_of(tmp_path / "p.csv", challenge / TEST)
+    assert table["id"].tolist() == ids
+    assert predictions["id"].tolist() == ids[::-1]
     assert labels == EMOSPEECH2024
+
+
+# -- two tasks ---------------------------------------------------------------------------------------------------
+
+
+def both(challenge, task_1, task_2, audio=None):
+    runs = {"task_1": task_1, "task_2": task_2}
+    return inference.predict_table(runs, challenge / TEST, audio, "fail", text_alone={"task_1"})
+
+
+@pytest.fixture
+def two_runs(run, tmp_path, monkeypatch):
+    """Stand-ins by folder: `text` says fear of text alone, `run` says joy of speech and text."""
+    systems = {"run": run.system, "text": Constant("fear", text=True)}
+    loaded = []
+    monkeypatch.setattr(
+        inference, "build", SimpleNamespace(load=lambda folder: loaded.append(folder.name) or systems[folder.name])
+    )
+    (tmp_path / "text").mkdir()
+    return SimpleNamespace(fused=run.folder, text=tmp_path / "text", systems=systems, loaded=loaded)
+
+
+def test_each_task_has_its_run_and_task_1_no_sound(two_runs, challenge):
+    table, answers, _ = both(challenge, two_runs.text, two_runs.fused)
+    assert {task: set(one["label"]) for task, one in answers.items()} == {"task_1": {"fear"}, "task_2": {"joy"}}
+    assert two_runs.systems["text"].asked["audio"].isna().all()
+    assert two_runs.systems["run"].asked["audio"].notna().all()
+    assert table["audio"].notna().all()
+
+
+def test_one_run_for_both_tasks_is_loaded_once(two_runs, challenge):
+    both(challenge, two_runs.text, two_runs.text)
+    assert two_runs.loaded == ["text"]
+
+
+def test_task_1_refuses_a_run_that_hears_speech(two_runs, challenge):
+    with pytest.raises(UserError, match=r"run hears speech, but task_1 is text alone; .* trained with speech=null$"):
+        both(challenge, two_runs.fused, two_runs.fused)
+
+
+def test_what_is_wrong_with_both_runs_at_once_and_before_any_prediction(two_runs, challenge, tmp_path):
+    (tmp_path / "p.csv").write_text("id,label\ntest0000.mp3,joy\n")
+    with pytest.raises(UserError) as error:
+        both(challenge, two_runs.fused, tmp_path / "p.csv")
+    first, *rest = str(error.value).splitlines()
+    assert first == "these runs cannot answer the table"
+    assert [line[:4] for line in rest] == ["  - ", "  - ", "    "]
+    assert "hears speech" in rest[0]
+    assert "predictions for task_2 do not fit the test table of 12 rows" in rest[1]
+    assert two_runs.systems["run"].asked is None
+
+
+def test_bad_sound_shows_before_the_text_is_predicted(two_runs, challenge, tmp_path):
+    alone = tmp_path / "t.csv"
+    alone.write_bytes((challenge / TEST).read_bytes())
+    with pytest.raises(UserError, match="12 of 12 rows have no audio"):
+        inference.predict_table({"task_1": two_runs.text, "task_2": two_runs.fused}, alone, None, "fail", {"task_1"})
+    assert two_runs.systems["text"].asked is None

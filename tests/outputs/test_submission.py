@@ -1,5 +1,8 @@
 """The challenge's file: every fault is found before it is written, and the table's order is kept."""
 
+import zipfile
+from pathlib import Path
+
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -8,6 +11,7 @@ from hypothesis import strategies as st
 from emospeech.data import table
 from emospeech.labels import EMOSPEECH2024
 from emospeech.outputs import submission
+from emospeech.outputs.formats import FORMATS
 from emospeech.runtime.errors import UserError
 
 IDS = ["c.mp3", "a.mp3", "b.mp3"]
@@ -21,7 +25,7 @@ def predictions():
 
 
 def write(predictions, path, ids=IDS):
-    submission.write(predictions, ids, EMOSPEECH2024, path)
+    submission.write({"label": predictions}, ids, EMOSPEECH2024, path)
 
 
 def test_the_file_byte_by_byte(predictions, tmp_path):
@@ -82,10 +86,107 @@ def test_a_large_table_is_checked_at_once():
 def test_whatever_the_order_each_id_keeps_its_label(tmp_path_factory, order, labels):
     path = tmp_path_factory.mktemp("s") / "s.csv"
     given_rows = pd.DataFrame([(f"{k}", labels[k]) for k in order], columns=["id", "label"])
-    submission.write(given_rows, [str(k) for k in range(8)], EMOSPEECH2024, path)
+    submission.write({"label": given_rows}, [str(k) for k in range(8)], EMOSPEECH2024, path)
     back = submission.read(path)
     assert back["id"].tolist() == [str(k) for k in range(8)]
     assert back["label"].tolist() == labels
+
+
+def test_ids_that_lack_their_ending_are_called_so(predictions):
+    with pytest.raises(UserError, match=r"the ids differ by \.mp3 alone; spell them as the table does$"):
+        submission.check(bare(predictions), IDS, EMOSPEECH2024)
+    with pytest.raises(UserError) as error:
+        submission.check(bare(predictions)[:2], IDS, EMOSPEECH2024)
+    assert "alone" not in str(error.value)
+
+
+# -- the shared task's own file ---------------------------------------------------------------------------------
+
+RESULTS = FORMATS["results"]
+
+
+@pytest.fixture
+def answers(predictions):
+    """Text alone, then speech and text: by task."""
+    return {"task_1": predictions.assign(label=["joy", "joy", "sadness"]), "task_2": predictions[::-1]}
+
+
+def test_results_byte_by_byte(answers, tmp_path):
+    path = tmp_path / "results.csv"
+    submission.write(answers, IDS, EMOSPEECH2024, path, RESULTS)
+    assert path.read_bytes() == b"id,task_1,task_2\nc,sadness,anger\na,joy,joy\nb,joy,fear\n"
+    assert [p.name for p in tmp_path.iterdir()] == ["results.csv"]
+
+
+def test_the_zip_holds_the_same_file_at_its_root(answers, tmp_path):
+    submission.write(answers, IDS, EMOSPEECH2024, tmp_path / "first.csv", RESULTS, with_zip=True)
+    with zipfile.ZipFile(tmp_path / "first.zip") as archive:
+        assert archive.namelist() == ["results.csv"]
+        assert archive.testzip() is None
+        assert archive.read("results.csv") == (tmp_path / "first.csv").read_bytes()
+        assert archive.getinfo("results.csv").external_attr >> 16 == 0o644, "whoever unpacks it may read it"
+    submission.write(answers, IDS, EMOSPEECH2024, tmp_path / "again.csv", RESULTS, with_zip=True)
+    assert (tmp_path / "again.zip").read_bytes() == (tmp_path / "first.zip").read_bytes()
+
+
+@pytest.mark.parametrize("there", ["s.csv", "s.zip"])
+def test_neither_file_is_overwritten(there, answers, tmp_path):
+    (tmp_path / there).write_text("precious")
+    with pytest.raises(UserError, match=f"{there} exists already; remove it first, or give another -o"):
+        submission.write(answers, IDS, EMOSPEECH2024, tmp_path / "s.csv", RESULTS, with_zip=True)
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [(there, "precious")]
+
+
+def test_both_files_or_none(answers, tmp_path, monkeypatch):
+    """The first of the two to take its place does so; then the disk fails."""
+    replace, done = Path.replace, []
+
+    def fail_at_the_second(self, target):
+        if done:
+            raise OSError("no space left on device")
+        done.append(target)
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", fail_at_the_second)
+    with pytest.raises(OSError, match="no space"):
+        submission.write(answers, IDS, EMOSPEECH2024, tmp_path / "s.csv", RESULTS, with_zip=True)
+    assert len(done) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_the_shared_tasks_ending_is_taken_off(predictions, tmp_path):
+    ids = ["a.mp3", "b.wav", "c", "d.mp3.mp3", ".mp3.x"]
+    labelled = pd.DataFrame({"id": ids, "label": "joy"})
+    submission.write({"task_1": labelled, "task_2": labelled}, ids, EMOSPEECH2024, tmp_path / "s.csv", RESULTS)
+    assert table.read(tmp_path / "s.csv", ["id"], "x")["id"].tolist() == ["a", "b.wav", "c", "d.mp3", ".mp3.x"]
+
+
+def test_ids_that_differ_by_the_ending_alone(answers, tmp_path):
+    answers = {task: pd.concat([one, one[:1].assign(id="b")]) for task, one in answers.items()}
+    with pytest.raises(UserError, match=r"(?s)cannot tell apart\n  - b\.mp3 and b would both be b$"):
+        submission.write(answers, [*IDS, "b"], EMOSPEECH2024, tmp_path / "s.csv", RESULTS)
+
+
+def test_the_faults_of_both_tasks_at_once(answers, tmp_path):
+    answers["task_1"] = answers["task_1"][:2]
+    answers["task_2"] = answers["task_2"].replace("fear", "panic")
+    with pytest.raises(UserError) as error:
+        submission.write(answers, IDS, EMOSPEECH2024, tmp_path / "s.csv", RESULTS)
+    assert str(error.value).splitlines() == [
+        "the submission cannot be written",
+        "  - the predictions for task_1 do not fit the test table of 3 rows",
+        "      - 1 ids of the table have no prediction: c.mp3",
+        "  - the predictions for task_2 do not fit the test table of 3 rows",
+        "      - unknown label 'panic'; known: neutral, disgust, anger, sadness, joy, fear",
+    ]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_zip_is_not_what_o_names(tmp_path):
+    with pytest.raises(UserError, match=r"name the CSV, as .*s\.csv; --zip puts the zip beside it"):
+        submission.refuse_outputs(tmp_path / "s.zip", RESULTS, False)
+    with pytest.raises(UserError, match="--zip goes with --format results"):
+        submission.refuse_outputs(tmp_path / "s.csv", FORMATS["label"], True)
 
 
 # -- scoring a submission ----------------------------------------------------------------------------------------
@@ -97,6 +198,10 @@ def test_read_keeps_text_and_drops_the_line(tmp_path):
     (tmp_path / "q.csv").write_text("id,emotion\n007,joy\n")
     with pytest.raises(UserError, match="no column label"):
         submission.read(tmp_path / "q.csv")
+
+
+def bare(frame):
+    return frame.assign(id=frame["id"].str.removesuffix(".mp3"))
 
 
 @pytest.fixture
@@ -123,6 +228,33 @@ def test_aligned_refuses_empty_labels(predictions, gold):
         submission.aligned(predictions, gold.assign(label=["anger", "joy", ""]))
     with pytest.raises(UserError, match="unknown label ''"):
         submission.aligned(predictions.assign(label=["joy", "", "joy"]), gold)
+
+
+def test_aligned_whatever_the_ending(predictions, gold):
+    """The shared task writes ids without it; in either direction each clip keeps its own label."""
+    expected = (["anger", "joy", "joy"], ["anger", "joy", "fear"])
+    assert submission.aligned(bare(predictions), gold) == expected
+    assert submission.aligned(predictions, bare(gold)) == expected
+    assert submission.aligned(bare(predictions), bare(gold)) == expected
+
+
+def test_aligned_sees_a_clip_that_two_spellings_count_twice(predictions, gold):
+    with pytest.raises(UserError, match=r"1 ids are in the table more than once: c\.mp3"):
+        submission.aligned(predictions, pd.concat([gold, gold[:1].assign(id="c")]))
+    with pytest.raises(UserError, match=r"1 predicted ids are not in the table: a$"):
+        submission.aligned(pd.concat([predictions, predictions[:1].assign(id="a")]), gold)
+
+
+def test_a_column_of_the_shared_tasks_file(answers, gold, tmp_path):
+    path = tmp_path / "results.csv"
+    submission.write(answers, IDS, EMOSPEECH2024, path, RESULTS)
+    assert submission.aligned(submission.read(path, "task_1"), gold)[1] == ["sadness", "joy", "joy"]
+    assert submission.aligned(submission.read(path, "task_2"), gold)[1] == ["anger", "joy", "fear"]
+    with pytest.raises(UserError, match=r"results\.csv: no column label, but task_1, task_2; .* with --column"):
+        submission.read(path)
+    (tmp_path / "q.csv").write_text("id,emotion\na,joy\n")
+    with pytest.raises(UserError, match="no column task_1"):
+        submission.read(tmp_path / "q.csv", "task_1")
 
 
 def test_label_order():

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from emospeech.runtime import console, distributed
-from emospeech.runtime.errors import UserError, faults, some
+from emospeech.runtime.errors import UserError, faults, gather, some
 from emospeech.runtime.interrupt import stop_on_signal
 
 
@@ -138,3 +138,17 @@ def test_faults():
     assert str(faults("t:", ["a", "b"])) == "t:\n  - a\n  - b"
     assert str(faults("t:", ["a", "b", "c"], limit=1)) == "t:\n  - a\n  … and 2 more"
     assert isinstance(faults("t:", ["a"]), UserError)
+
+
+def test_gather():
+    def fail(message):
+        raise UserError(message)
+
+    assert gather("t", [lambda: 1, lambda: 2]) == [1, 2]
+    with pytest.raises(UserError, match=r"^a$"):
+        gather("t", [lambda: fail("a"), lambda: 1, lambda: fail("a")])
+    with pytest.raises(UserError) as error:
+        gather("t", [lambda: fail("a"), lambda: fail("b\n  - c")])
+    assert str(error.value) == "t\n  - a\n  - b\n      - c"
+    with pytest.raises(ZeroDivisionError):
+        gather("t", [lambda: 1 / 0])
