@@ -146,9 +146,10 @@ def _predictor(
     _refuse_seen(run, rows)
     system = load(run)
     if text_alone:
-        if system.needs_audio:
+        if system.needs_audio and not system.may_lack:
             raise UserError(
-                f"{run} hears speech, but {task} is text alone; give a run that was trained with speech=null"
+                f"{run} hears speech, but {task} is text alone; give a run that was trained with speech=null, "
+                "or one with model.modality_dropout, which also reads alone"
             )
         rows = rows.assign(audio=pd.Series(pd.NA, index=rows.index, dtype="string"))
     return partial(predict, system, rows)
