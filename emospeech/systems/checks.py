@@ -21,6 +21,7 @@ from emospeech.corpora import CORPORA
 from emospeech.data.augment import EFFECTS, sounds_in
 from emospeech.encoders import checkpoint, subword
 from emospeech.encoders.spectrogram import SPECTROGRAM_ENCODERS
+from emospeech.encoders.speech.layers import Layers
 from emospeech.encoders.subword import SUBWORD_ENCODERS
 from emospeech.models.fusion import FUSIONS
 from emospeech.models.mixing import MIXERS
@@ -117,7 +118,7 @@ def text_fault(name: str, _: Mapping[str, Any]) -> str | None:
     return checkpoint.name_fault(name, SUBWORD_ENCODERS)
 
 
-def layers_fault(layers: str, speech: Mapping[str, Any]) -> str | None:
+def layers_fault(layers: Layers, speech: Mapping[str, Any]) -> str | None:
     if layers != "last" and speech.get("encoder") in SPECTROGRAM_ENCODERS:
         return f"{speech['encoder']} has one layer of output; only a pre-trained encoder has more"
     return None

@@ -9,7 +9,7 @@ from emospeech.config import Augment, Speech, Text
 from emospeech.data.augment import Augmenter, sounds_in
 from emospeech.encoders import subword
 from emospeech.encoders.spectrogram import SPECTROGRAM_ENCODERS
-from emospeech.encoders.speech import PretrainedSpeech
+from emospeech.encoders.speech import load_speech
 from emospeech.encoders.subword import SUBWORD_ENCODERS
 from emospeech.encoders.text import PretrainedText, load_tokenizer
 from emospeech.encoders.text import Tokenizer as HubTokenizer
@@ -37,7 +37,7 @@ def build_speech(speech: Speech, revision: str | None = None) -> Any:
     """
     if speech.encoder in SPECTROGRAM_ENCODERS:
         return SPECTROGRAM_ENCODERS[speech.encoder](**(speech.options or {}))
-    return PretrainedSpeech.load(speech.encoder, str(speech.layers), revision)
+    return load_speech(speech.encoder, speech.layers, revision)
 
 
 def build_text(
