@@ -31,9 +31,9 @@ class MelPreprocessor:
 class W2vBertSpeech(nn.Module):
     """Hidden states of a frozen w2v-BERT 2.0 model, 50 a second.
 
-    The adapter that a checkpoint for speech recognition may have above the conformer is left out.
+    Source: Seamless, arXiv 2312.05187; w2v-BERT, arXiv 2108.06209.
 
-    Source: w2v-BERT (arXiv 2108.06209), version 2.0 of Seamless (2312.05187).
+    The adapter that a checkpoint for speech recognition may have above the conformer is left out.
 
     Args:
         model: a Wav2Vec2BertModel.

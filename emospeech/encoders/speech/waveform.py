@@ -30,12 +30,11 @@ class WaveformPreprocessor:
 class WaveformSpeech(nn.Module):
     """Hidden states of a frozen wav2vec 2.0, XLS-R, HuBERT, WavLM, data2vec or UniSpeech-SAT model, 50 a second.
 
+    Source: in this order, arXiv 2006.11477, 2111.09296, 2106.07447, 2110.13900, 2202.03555, 2110.05752.
+
     The convolutions hear each utterance alone: the group norm of base models normalises over time, so padding would
     change every frame, and with layer norm it saves the work on padding. The transformer runs on the batch. The
     adapter that a checkpoint for speech recognition may have above it is left out.
-
-    Source: wav2vec 2.0 (arXiv 2006.11477), XLS-R (2111.09296), HuBERT (2106.07447), WavLM (2110.13900), data2vec
-    (2202.03555), UniSpeech-SAT (2110.05752).
 
     Args:
         model: one of these, of transformers.

@@ -21,11 +21,11 @@ def at_least_a_sample(waveform: np.ndarray) -> np.ndarray:
 class WhisperSpeech(nn.Module):
     """Hidden states of a frozen Whisper encoder, 50 a second.
 
+    Source: arXiv 2212.04356.
+
     It was trained on 30 s, shorter clips followed by silence, and hears them so here; the frames of that silence are
     left out of what it gives. A longer clip is heard in equal windows, their frames laid end to end. The spectrogram
     is made here and not in loader processes, which would send 30 s of it for each clip.
-
-    Source: Whisper (arXiv 2212.04356).
 
     Args:
         model: a WhisperModel, whose decoder is not kept, or its encoder.

@@ -1,6 +1,5 @@
 """Tiny speech checkpoints of every family, in the formats of the real ones."""
 
-import copy
 from pathlib import Path
 
 import numpy as np
@@ -175,7 +174,7 @@ def old_hub_checkpoint():
     def save(model, folder: Path) -> str:
         names = {"parametrizations.weight.original0": "weight_g", "parametrizations.weight.original1": "weight_v"}
         state = {}
-        for key, value in copy.deepcopy(model).state_dict().items():
+        for key, value in model.state_dict().items():
             new = next((end for end in names if key.endswith(end)), None)
             state[key if new is None else key.removesuffix(new) + names[new]] = value
         model.config.save_pretrained(folder)

@@ -77,3 +77,14 @@ def test_waveforms_are_normalised_as_the_preprocessor_says(speech_checkpoint, cl
 def test_mel_frames_without_a_pair_are_left_out(speech_checkpoint, clip):
     preprocess = load_speech(str(speech_checkpoint("w2v_bert"))).preprocess
     assert [preprocess(clip(400 + 160 * more)).shape for more in (1, 2, 3)] == [(1, 160), (1, 160), (2, 160)]
+
+
+@torch.no_grad()
+def test_mixed_precision_gives_about_the_same(any_checkpoint, clip, encode):
+    encoder = load_speech(str(any_checkpoint), layers=[0, 3])
+    clips = [clip(8_000), clip(5_000)]
+    full, mask = encode(encoder, clips)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        half, _ = encode(encoder, clips)
+    real = mask[:, None].expand(full.shape[:3])
+    assert (half - full)[real].abs().mean() < 0.05 < full[real].std()
