@@ -21,9 +21,9 @@ from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 from emospeech.config import load as load_config
 from emospeech.config import recipes_folder
 from emospeech.data.dataset import Batch
-from emospeech.encoders.speech import PretrainedSpeech
-from emospeech.encoders.text import PretrainedText
-from emospeech.encoders.windows import Windows
+from emospeech.encoders.speech.waveform import WaveformSpeech
+from emospeech.encoders.text.pretrained import PretrainedText
+from emospeech.encoders.text.windows import Windows
 from emospeech.labels import EMOSPEECH2024
 from emospeech.models.build import build_classifier
 from emospeech.models.classifier import EmotionNetwork
@@ -45,7 +45,7 @@ def network() -> EmotionNetwork:
     frozen = [model.requires_grad_(False).eval() for model in (
         Wav2Vec2Model(Wav2Vec2Config(**XLSR)), XLMRobertaModel(XLMRobertaConfig(**XLMR), add_pooling_layer=False)
     )]  # fmt: skip
-    speech, text = PretrainedSpeech(frozen[0], extractor, "weighted"), PretrainedText(frozen[1], 1024, Windows(512))
+    speech, text = WaveformSpeech(frozen[0], extractor, "weighted"), PretrainedText(frozen[1], 1024, Windows(512))
     classifier = build_classifier(recipe.model, {"label": EMOSPEECH2024}, (speech.depth, speech.width), text.width)
     return EmotionNetwork(classifier, speech, text)
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from emospeech.config import Choice, schema
 from emospeech.data.augment import EFFECTS
 from emospeech.encoders.spectrogram import SPECTROGRAM_ENCODERS
-from emospeech.encoders.subword import SUBWORD_ENCODERS
+from emospeech.encoders.text.subword import SUBWORD_ENCODERS
 from emospeech.models.fusion import FUSIONS
 from emospeech.models.mixing import MIXERS
 from emospeech.models.pooling import POOLINGS

@@ -10,8 +10,8 @@ from emospeech.runtime.errors import UserError, some
 from emospeech.runtime.files import content_hash
 
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
-# Weights that a frozen encoder never uses, so a checkpoint may lack them: heads of other tasks.
-UNUSED = ("pooler.", "masked_spec_embed", "quantizer.", "project_", "lm_head")
+# Weights that a frozen encoder never uses, so a checkpoint may lack them: heads of other tasks, Whisper's decoder.
+UNUSED = ("pooler.", "masked_spec_embed", "quantizer.", "project_", "lm_head", "decoder.")
 
 CONTENT = (".safetensors", ".bin", ".json", ".model", ".txt")  # files that decide what a checkpoint computes
 

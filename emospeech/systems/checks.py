@@ -19,9 +19,11 @@ from emospeech import config
 from emospeech.config import Choice, Optimizer
 from emospeech.corpora import CORPORA
 from emospeech.data.augment import EFFECTS, sounds_in
-from emospeech.encoders import checkpoint, sentence, subword
+from emospeech.encoders import checkpoint
 from emospeech.encoders.spectrogram import SPECTROGRAM_ENCODERS
-from emospeech.encoders.subword import SUBWORD_ENCODERS
+from emospeech.encoders.speech.layers import Layers
+from emospeech.encoders.text import sentence, subword
+from emospeech.encoders.text.subword import SUBWORD_ENCODERS
 from emospeech.models.fusion import FUSIONS
 from emospeech.models.mixing import MIXERS
 from emospeech.models.pooling import POOLINGS
@@ -120,7 +122,7 @@ def text_fault(name: str, _: Mapping[str, Any]) -> str | None:
     return checkpoint.name_fault(name, SUBWORD_ENCODERS)
 
 
-def layers_fault(layers: str, speech: Mapping[str, Any]) -> str | None:
+def layers_fault(layers: Layers, speech: Mapping[str, Any]) -> str | None:
     if layers != "last" and speech.get("encoder") in SPECTROGRAM_ENCODERS:
         return f"{speech['encoder']} has one layer of output; only a pre-trained encoder has more"
     return None

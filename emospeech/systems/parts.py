@@ -9,13 +9,13 @@ import torch
 
 from emospeech.config import Augment, Recipe, Speech, Text
 from emospeech.data.augment import Augmenter, sounds_in
-from emospeech.encoders import subword
-from emospeech.encoders.sentence import SentenceText
 from emospeech.encoders.spectrogram import SPECTROGRAM_ENCODERS
-from emospeech.encoders.speech import PretrainedSpeech
-from emospeech.encoders.subword import SUBWORD_ENCODERS
-from emospeech.encoders.text import PretrainedText
-from emospeech.encoders.tokenizer import Tokenizer, load_tokenizer
+from emospeech.encoders.speech import load_speech
+from emospeech.encoders.text import subword
+from emospeech.encoders.text.pretrained import PretrainedText
+from emospeech.encoders.text.sentence import SentenceText
+from emospeech.encoders.text.subword import SUBWORD_ENCODERS
+from emospeech.encoders.text.tokenizer import Tokenizer, load_tokenizer
 from emospeech.models.build import build_classifier
 from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError
@@ -43,7 +43,7 @@ def build_speech(speech: Speech, revision: str | None = None) -> Any:
     """
     if speech.encoder in SPECTROGRAM_ENCODERS:
         return SPECTROGRAM_ENCODERS[speech.encoder](**(speech.options or {}))
-    return PretrainedSpeech.load(speech.encoder, str(speech.layers), revision)
+    return load_speech(speech.encoder, speech.layers, revision)
 
 
 def build_text(

@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from emospeech.encoders import checkpoint, probe, sentence
-from emospeech.encoders.tokenizer import Tokenizer, load_tokenizer, require_vocabulary
-from emospeech.encoders.windows import Windows, read_tokens
+from emospeech.encoders import checkpoint
+from emospeech.encoders.text import probe, sentence
+from emospeech.encoders.text.tokenizer import Tokenizer, load_tokenizer, require_vocabulary
+from emospeech.encoders.text.windows import Windows, read_tokens
 
 
 class PretrainedText(nn.Module):

@@ -8,8 +8,8 @@ import torch
 from emospeech.config import Text
 from emospeech.data.dataset import pad
 from emospeech.encoders import checkpoint
-from emospeech.encoders.sentence import SentenceText, is_pipeline
-from emospeech.encoders.text import PretrainedText
+from emospeech.encoders.text.pretrained import PretrainedText
+from emospeech.encoders.text.sentence import SentenceText, is_pipeline
 from emospeech.runtime.errors import UserError
 from emospeech.systems.parts import build_text
 

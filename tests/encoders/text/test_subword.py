@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from emospeech.encoders.subword import SPECIAL, SubwordTransformer, train_tokenizer
+from emospeech.encoders.text.subword import SPECIAL, SubwordTransformer, train_tokenizer
 
 
 def test_tokenizer_is_a_function_of_the_texts(spanish_sentences):
@@ -18,7 +18,7 @@ def test_tokenizer_is_a_function_of_the_texts(spanish_sentences):
 
 
 def test_tokenizer_survives_saving(spanish_sentences, tmp_path):
-    from emospeech.encoders.tokenizer import load_tokenizer
+    from emospeech.encoders.text.tokenizer import load_tokenizer
 
     tokenizer = train_tokenizer(spanish_sentences, vocabulary=120)
     tokenizer.tokenizer.save_pretrained(tmp_path)

@@ -7,11 +7,12 @@ import torch
 
 from emospeech.config import Text
 from emospeech.data.dataset import pad
-from emospeech.encoders import checkpoint, probe
-from emospeech.encoders.sentence import SentenceText
-from emospeech.encoders.subword import SubwordTransformer
-from emospeech.encoders.text import PretrainedText
-from emospeech.encoders.tokenizer import Tokenizer, load_tokenizer
+from emospeech.encoders import checkpoint
+from emospeech.encoders.text import probe
+from emospeech.encoders.text.pretrained import PretrainedText
+from emospeech.encoders.text.sentence import SentenceText
+from emospeech.encoders.text.subword import SubwordTransformer
+from emospeech.encoders.text.tokenizer import Tokenizer, load_tokenizer
 from emospeech.runtime.errors import UserError
 from emospeech.systems.checks import text_fault, text_level_fault
 from emospeech.systems.parts import build_text

@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from emospeech.encoders.tokenizer import Tokenizer
-from emospeech.encoders.windows import Encode
+from emospeech.encoders.text.tokenizer import Tokenizer
+from emospeech.encoders.text.windows import Encode
 from emospeech.runtime.errors import UserError
 
 TOLERANCE = 1e-3  # by which padding may move a state: float32 sums in another order stay far below

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from emospeech.encoders.tokenizer import Tokenizer
-from emospeech.encoders.windows import Windows, read_tokens
+from emospeech.encoders.text.tokenizer import Tokenizer
+from emospeech.encoders.text.windows import Windows, read_tokens
 
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 VOCABULARY = 2000  # tokens

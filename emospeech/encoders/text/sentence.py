@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from emospeech.encoders import checkpoint, probe
-from emospeech.encoders.tokenizer import Tokenizer, require_padding, require_vocabulary
-from emospeech.encoders.windows import Windows, read_windows
+from emospeech.encoders import checkpoint
+from emospeech.encoders.text import probe
+from emospeech.encoders.text.tokenizer import Tokenizer, require_padding, require_vocabulary
+from emospeech.encoders.text.windows import Windows, read_windows
 from emospeech.runtime.errors import UserError
 
 Features = Callable[..., dict[str, Any]]  # tokens (R, size), mask (R, size) -> the input of a model's first module

@@ -1,0 +1,98 @@
+"""Speech encoders that hear samples through strided convolutions: wav2vec 2.0 and what follows its plan."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from emospeech.data.audio import SAMPLE_RATE
+from emospeech.data.dataset import pad
+from emospeech.encoders.speech.layers import HiddenStates, Layers
+
+
+@dataclass(frozen=True)
+class WaveformPreprocessor:
+    """A checkpoint's own preparation of a waveform; apart from the model, of which loader processes need no copy."""
+
+    extractor: Any
+    shortest: int  # samples that one frame needs
+
+    def __call__(self, waveform: np.ndarray) -> np.ndarray:
+        """float32 (samples,) -> float32 (samples,), long enough for one frame, normalised as in pre-training."""
+        waveform = np.pad(waveform, (0, max(self.shortest - len(waveform), 0)))
+        normalised: np.ndarray = self.extractor(waveform, sampling_rate=SAMPLE_RATE)["input_values"][0]
+        return normalised
+
+
+class WaveformSpeech(nn.Module):
+    """Hidden states of a frozen wav2vec 2.0, XLS-R, HuBERT, WavLM, data2vec or UniSpeech-SAT model, 50 a second.
+
+    Source: in this order, arXiv 2006.11477, 2111.09296, 2106.07447, 2110.13900, 2202.03555, 2110.05752.
+
+    The convolutions hear each utterance alone: the group norm of base models normalises over time, so padding would
+    change every frame, and with layer norm it saves the work on padding. The transformer runs on the batch. The
+    adapter that a checkpoint for speech recognition may have above it is left out.
+
+    Args:
+        model: one of these, of transformers.
+        extractor: its feature extractor.
+        layers: which hidden states are given; see `layer_numbers`.
+
+    Raises:
+        UserError: if there is no such layer.
+    """
+
+    frozen = True
+
+    def __init__(self, model: Any, extractor: Any, layers: Layers = "last") -> None:
+        super().__init__()
+        self.model = model
+        self.states = HiddenStates(model.encoder, layers, model.config.name_or_path)
+        self.depth = self.states.depth
+        self.width: int = model.config.hidden_size
+        shortest = receptive_field(model.config.conv_kernel, model.config.conv_stride)
+        self.preprocess = WaveformPreprocessor(extractor, shortest)
+
+    def forward(self, waveforms: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """waveforms (B, samples), mask (B, samples) -> (B, depth, frames, width), mask (B, frames)."""
+        alone = [self.model.feature_extractor(w[m][None])[0].T for w, m in zip(waveforms, mask, strict=True)]
+        frames, valid = pad(alone, 0.0)  # (B, frames, channels)
+        valid = valid.to(frames.device)
+        projected = self.model.feature_projection(frames)
+        hidden = projected[0] if isinstance(projected, tuple) else projected  # HuBERT gives nothing beside it
+        with _zero_padding(self.model.encoder.pos_conv_embed, valid):
+            return self.states(hidden, attention_mask=valid), valid
+
+
+@contextmanager
+def _zero_padding(positions: nn.Module, valid: Tensor) -> Iterator[None]:
+    """Within it, the convolutions of a positional embedding find zeros past an utterance's end, as they do alone.
+
+    The encoder itself zeroes only what goes into the first one, and before mHuBERT-147's batch norm.
+    """
+
+    def clear(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return (inputs[0] * valid[:, None], *inputs[1:])  # (B, width, frames)
+
+    convolutions = [module for module in positions.modules() if isinstance(module, nn.Conv1d)]
+    handles = [convolution.register_forward_pre_hook(clear) for convolution in convolutions]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def receptive_field(kernels: Sequence[int], strides: Sequence[int]) -> int:
+    """Samples that one frame sees.
+
+    >>> receptive_field((10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2))  # wav2vec 2.0: 25 ms at 16 kHz
+    400
+    """
+    field = 1
+    for kernel, stride in zip(reversed(kernels), reversed(strides), strict=True):
+        field = (field - 1) * stride + kernel
+    return field
