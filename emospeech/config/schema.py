@@ -179,7 +179,8 @@ class Train(Section):
     validate_every: Count | None = None  # optimiser steps; None: once an epoch
     early_stopping: Count | None = None  # validations without gain
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    compile: Annotated[bool, _named("compile")] = False  # torch.compile: a slow start, then faster steps
+    # torch.compile: a minute to start; small networks on a CPU gain nothing
+    compile: Annotated[bool, _named("compile")] = False
     deterministic: bool = False  # on a GPU, the same numbers from run to run; slower
     eval_batch_size: Count = 16
     workers: Annotated[int, Field(ge=0)] = 0  # processes that load audio

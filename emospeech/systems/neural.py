@@ -146,7 +146,7 @@ class NeuralSystem:
         else:
             raise RuntimeError("a fit without a dev set needs one with a dev set before it, to choose the steps")
         if settings.compile:
-            compile_in_place(network)
+            compile_in_place([network.speech, network.text, network.classifier])
         losses = build_losses(settings.loss, train, self.tasks, self._soft_labels)
         optimizer = build_optimizer(settings.optimizer, [p for p in network.parameters() if p.requires_grad])
         with stop_on_signal() as stop:

@@ -3,7 +3,7 @@
 import os
 import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -21,10 +21,16 @@ def compiler_fault() -> str | None:
     )
 
 
-def compile_in_place(network: nn.Module) -> None:
-    """torch.compile for batches of every size and length; names of weights stay as they are."""
-    torch.compiler.reset()  # a network before it has its own graphs, and how many are kept is limited
-    network.compile(dynamic=True)
+def compile_in_place(parts: Iterable[nn.Module | None]) -> None:
+    """torch.compile for batches of every size and length; names of weights stay as they are.
+
+    Part by part, not the whole network: a part that says `compiles = False`, because its graph would fall to pieces,
+    stays as it is. Numbers stay within rounding; dropout draws others, by the same seed the same in each run.
+    """
+    torch.compiler.reset()  # a network before this one has its own graphs, and how many are kept is limited
+    for part in parts:
+        if part is not None and getattr(part, "compiles", True):
+            part.compile(dynamic=True)
 
 
 @contextmanager

@@ -378,7 +378,7 @@ def test_every_faulty_vote_at_once(voted):
 def test_a_column_of_votes_that_is_not_there(voted, recipe, challenge):
     with pytest.raises(UserError, match=r"metadata\.csv: no column ballots \(found: file_name, label, votes\)"):
         voted(["joy:1"] * 8, column="ballots")
-    with pytest.raises(UserError, match="data.soft_labels: 'label' holds no votes"):
+    with pytest.raises(UserError, match=r"data\.soft_labels: 'label' holds no votes"):
         voted(["joy:1"] * 8, column="label")
-    with pytest.raises(UserError, match="emospeech2024 has no column 'votes'; a corpus with .* audiofolder"):
+    with pytest.raises(UserError, match=r"emospeech2024 has no column 'votes'; a corpus with .* audiofolder"):
         rows_of.load(recipe(challenge, soft_labels="votes"))

@@ -1,6 +1,7 @@
 """Switches of a whole fit: on inside, as before after, and the same numbers."""
 
 import os
+from contextlib import suppress
 
 import pytest
 import torch
@@ -31,9 +32,9 @@ def test_what_was_set_before_comes_back_also_after_an_error(monkeypatch):
     torch.use_deterministic_algorithms(True, warn_only=True)
     try:
         before = settings()
-        with pytest.raises(RuntimeError, match="work"), switches.deterministic(True):
+        with suppress(ZeroDivisionError), switches.deterministic(True):
             assert settings()[:3] == (True, False, False)
-            raise RuntimeError("work")
+            raise ZeroDivisionError
         assert settings() == before == (True, True, True, ":16:8")
     finally:
         torch.use_deterministic_algorithms(False)
@@ -71,7 +72,14 @@ def test_compiled_keeps_names_and_takes_any_size(monkeypatch):
     names = list(network.state_dict())
     inputs = [torch.randn(rows, 4, generator=torch.Generator().manual_seed(rows)) for rows in (5, 2, 9)]
     expected = [network.forward(x) for x in inputs]
-    switches.compile_in_place(network)
+    switches.compile_in_place([network, None])
     assert list(network.state_dict()) == names
     for x, wanted in zip(inputs, expected, strict=True):
         torch.testing.assert_close(network(x), wanted)
+
+
+def test_a_part_that_does_not_compile_is_left_alone():
+    part = torch.nn.Linear(2, 2)
+    part.compiles = False
+    switches.compile_in_place([part])
+    assert part._compiled_call_impl is None

@@ -21,6 +21,7 @@ class LogMelCNN(nn.Module):
 
     frozen = False
     depth = 1
+    compiles = False  # the Fourier transform and the masked batch norm break its graph into many
     preprocess = staticmethod(at_least_a_window)
 
     def __init__(

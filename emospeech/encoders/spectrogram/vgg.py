@@ -22,6 +22,7 @@ class LogMelVGG(nn.Module):
 
     frozen = False
     depth = 1
+    compiles = False  # the Fourier transform and the masked batch norm break its graph into many
     preprocess = staticmethod(at_least_a_window)
 
     def __init__(
