@@ -217,7 +217,7 @@ def test_one_run_for_both_tasks_is_loaded_once(two_runs, challenge):
 
 
 def test_task_1_refuses_a_run_that_hears_speech(two_runs, challenge):
-    with pytest.raises(UserError, match=r"run hears speech, but task_1 is text alone; .* trained with speech=null$"):
+    with pytest.raises(UserError, match=r"run hears speech, but task_1 is text alone; .* trained with speech=null, or .* modality_dropout"):
         both(challenge, two_runs.fused, two_runs.fused)
 
 
@@ -239,3 +239,9 @@ def test_bad_sound_shows_before_the_text_is_predicted(two_runs, challenge, tmp_p
     with pytest.raises(UserError, match="12 of 12 rows have no audio"):
         inference.predict_table({"task_1": two_runs.text, "task_2": two_runs.fused}, alone, None, "fail", {"task_1"})
     assert two_runs.systems["text"].asked is None
+
+
+def test_task_1_takes_a_run_that_may_lack_speech(two_runs, challenge):
+    two_runs.systems["run"].may_lack = True
+    _, predictions, _ = both(challenge, two_runs.fused, two_runs.fused)
+    assert predictions["task_1"]["id"].tolist() == predictions["task_2"]["id"].tolist()
