@@ -6,6 +6,7 @@ Names, options and sources come from the dicts of variants and the docstrings of
 the schema; the checkpoints that are named as examples are listed here.
 """
 
+import collections.abc
 import inspect
 import re
 import typing
@@ -48,6 +49,8 @@ SPEECH = {
     "XLS-R": ("facebook/wav2vec2-xls-r-300m", "Babu et al. 2022 (arXiv 2111.09296); the main recipe's"),
     "HuBERT": ("facebook/hubert-large-ll60k", "Hsu et al. 2021 (arXiv 2106.07447); base has group norm"),
     "WavLM": ("microsoft/wavlm-large", "Chen et al. 2022 (arXiv 2110.13900); base has group norm"),
+    "data2vec": ("facebook/data2vec-audio-large", "Baevski et al. 2022 (arXiv 2202.03555)"),
+    "UniSpeech-SAT": ("microsoft/unispeech-sat-large", "Chen et al. 2022 (arXiv 2110.05752); base has group norm"),
     "w2v-BERT 2.0": ("facebook/w2v-bert-2.0", "Seamless Communication 2023 (arXiv 2312.05187)"),
     "Whisper's encoder": ("openai/whisper-large-v3", "Radford et al. 2023 (arXiv 2212.04356); hears 30 s at a time"),
 }
@@ -103,12 +106,17 @@ def checkpoints(key: str, known: Mapping[str, tuple[str, str]]) -> str:
 
 def variants(title: str, key: str, entries: Mapping[str, Any], is_option: Parameters) -> str:
     default = default_of(key)
-    shown = [name for name in (default if isinstance(default, list) else [default]) if name]
-    lines = [f"## {title}", "", f"`{key}`" + ("" if shown else ": none unless it is named"), ""]
+    chosen = default if isinstance(default, list) else [default]
+    where = f"`{key}`"
+    if is_option is any_but_filled:
+        where += f", options under `{key.replace('.encoder', '.options')}`"
+    elif default is None:
+        where += ": none unless it is named"
+    lines = [f"## {title}", "", where, ""]
     lines += ["| name | what it is | options | source |", "|---|---|---|---|"]
     for name, entry in entries.items():
         what, source = told(entry)
-        label = f"**`{name}`**" if name in shown else f"`{name}`"
+        label = f"**`{name}`**" if name in chosen else f"`{name}`"
         lines.append(f"| {label} | {what} | {options(entry, is_option)} | {source} |")
     return "\n".join(lines)
 
@@ -131,8 +139,8 @@ def options(entry: Any, is_option: Parameters) -> str:
     function = entry.__init__ if inspect.isclass(entry) else entry
     parameters = [p for p in inspect.signature(entry).parameters.values() if is_option(p)]
     hints = typing.get_type_hints(function)
-    told = [f"`{p.name}: {type_name(hints.get(p.name))} = {p.default}`" for p in parameters]
-    return "<br>".join(told).replace("|", "\\|") or "-"
+    lines = [f"`{p.name}: {type_name(hints.get(p.name))} = {shown(p.default)}`" for p in parameters]
+    return "<br>".join(lines).replace("|", "\\|") or "-"
 
 
 def optimizers() -> str:
@@ -166,6 +174,8 @@ def shown(default: Any) -> Any:
     """A default as YAML has it."""
     if isinstance(default, Choice):
         return default.name
+    if isinstance(default, tuple):
+        return list(default)
     return {None: "null", True: "true", False: "false"}[default] if isinstance(default, bool | None) else default
 
 
@@ -181,7 +191,7 @@ def type_name(annotation: Any) -> str:
     if typing.get_origin(annotation) is typing.Annotated:
         return type_name(typing.get_args(annotation)[0])
     parts = [type_name(one) for one in typing.get_args(annotation) if one is not type(None)]
-    if typing.get_origin(annotation) is list:
+    if typing.get_origin(annotation) in (list, collections.abc.Sequence):
         return f"list of {', '.join(parts)}"
     if typing.get_origin(annotation) is dict:
         return "keys and values"
