@@ -47,6 +47,8 @@ class MultiHeadMixer(nn.Module):
         super().__init__()
         if heads < 1 or width % heads:
             raise ValueError(f"heads={heads} do not divide the width {width}; choose a divisor of {width}")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout should be at least 0 and below 1, got {dropout}")
         self.attention = nn.MultiheadAttention(width, heads, dropout, batch_first=True)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:

@@ -74,6 +74,8 @@ class AttentiveStatisticsPooling(nn.Module):
 
     def __init__(self, width: int, *, hidden: int = 128) -> None:
         super().__init__()
+        if hidden < 1:
+            raise ValueError(f"hidden should be 1 or more, got {hidden}")
         self.width = 2 * width
         self.scores = nn.Sequential(nn.Linear(width, hidden), nn.Tanh(), nn.Linear(hidden, width))
 

@@ -90,6 +90,9 @@ def test_without_modality_dropout_a_missing_modality_is_an_error_that_says_so(co
         ({"pooling": {"name": "multi_head", "heads": 5}}, "heads=5 do not divide the width 16"),
         ({"fusion": {"name": "cross_attention", "heads": 5}}, r"width of speech \(16\), text \(8\)"),
         ({"mixer": {"name": "multi_head", "heads": 5}}, "heads=5 do not divide"),
+        ({"mixer": {"name": "multi_head", "dropout": 3.0}}, "dropout should be at least 0 and below 1, got 3"),
+        ({"fusion": {"name": "cross_attention", "dropout": -0.1}}, "dropout should be"),
+        ({"pooling": {"name": "attentive_statistics", "hidden": 0}}, "hidden should be 1 or more"),
     ],
 )
 def test_options_that_do_not_go_with_the_widths_are_found_before_any_work(model, expected, tmp_path):
