@@ -203,14 +203,14 @@ class NeuralSystem:
         processes = self.accelerator.num_processes
         share = f"{self.recipe.train.batch_size} a step over {processes} process{'es' if processes > 1 else ''}"
         rows = f"{len(train)} training rows" + ("" if dev is None else f", {len(dev)} dev rows")
-        cut = sum(self._cut_texts(part) for part in (train, dev) if part is not None)
-        note = f"; {self._read_in_windows(cut)}" if cut else ""
+        long = sum(self._long_texts(part) for part in (train, dev) if part is not None)
+        note = f"; {self._read_in_windows(long)}" if long else ""
         return f"{rows}; {count:,} trained parameters on {self.accelerator.device}; batch {share}{note}"
 
     def _read_in_windows(self, count: int) -> str:
         return f"{count} transcripts are longer than {self.tokenizer.max_tokens} tokens and read in windows"
 
-    def _cut_texts(self, rows: pd.DataFrame) -> int:
+    def _long_texts(self, rows: pd.DataFrame) -> int:
         texts = rows["transcription"].dropna().tolist() if self.tokenizer is not None else []
         return int(self.tokenizer.too_long(texts)) if texts else 0
 
@@ -222,8 +222,8 @@ class NeuralSystem:
 
     def predict(self, manifest: pd.DataFrame) -> pd.DataFrame:
         """See `System.predict`."""
-        if cut := self._cut_texts(manifest):
-            say(self._read_in_windows(cut))
+        if long := self._long_texts(manifest):
+            say(self._read_in_windows(long))
         with deterministic(self.recipe.train.deterministic):
             chances = self._chances(manifest, "predicting")
         return as_predictions(manifest["id"].tolist(), chances.tolist(), self.tasks[MAIN_TASK])
