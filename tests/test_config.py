@@ -37,14 +37,15 @@ def test_recipes_were_found():
 
 
 @pytest.mark.parametrize("kind", ["fusion", "pooling", "mixer"])
-def test_every_choice_has_an_ablation(kind):
+def test_ablations_change_one_thing_and_are_named_by_it(kind):
     entries = {"fusion": FUSIONS, "pooling": POOLINGS, "mixer": MIXERS}[kind]
     winner = load_recipe(config.recipes_folder() / "xlsr_roberta.yaml").model
     default = getattr(winner, kind)
-    for name in entries:
-        if default is not None and name == default.name:
-            continue
-        recipe = load_recipe(config.recipes_folder() / "ablations" / f"{kind}_{name}.yaml")
+    files = sorted((config.recipes_folder() / "ablations").glob(f"{kind}_*.yaml"))
+    assert len(files) >= {"fusion": 5, "pooling": 6, "mixer": 3}[kind]
+    for path in files:
+        recipe = load_recipe(path)
+        name = max((one for one in entries if path.stem.startswith(f"{kind}_{one}")), key=len)
         assert getattr(recipe.model, kind).name == name
         assert recipe.model.model_copy(update={kind: default}) == winner, "an ablation changes one thing"
 
@@ -92,7 +93,7 @@ colour: blue
         "log_mel_cnn",
         "speech.layers: should be last, weighted, a layer's number",
         "speech.augment.effects: unknown effect 'echo'; known: speed, reverb, noise",
-        "text.options: unknown widht; known: width",
+        "text.options: unknown option widht; known: width",
         "model.pooling: unknown pooling 'median'; known: attention, mean",
         "model.fusion: ",
         "model.mixer: unknown mixer 'mlp'",
@@ -116,8 +117,8 @@ colour: blue
         ("text.max_tokens=1", "text.max_tokens: "),
         ("text.level=sentence", "text.level: subword_transformer gives token states alone"),
         ("text.level=word", "text.level: should be 'token' or 'sentence'"),
-        ("text.options.width=abc", "cannot be built with"),
-        ("text.options.heads=3", "divisible by num_heads"),
+        ("text.options.width=abc", "text.options: width: input should be a valid integer"),
+        ("text.options.heads=3", "heads divide the width; got 16, 2, 3"),
         ("text.options.vocabulary=0", "vocabulary should be a number of tokens, got 0"),
         ("speech.options.channels=[]", "cannot be built with"),
         ("speech.options.dropout=3", "cannot be built with"),
@@ -126,6 +127,26 @@ colour: blue
         ("speech.augment.noise_folder=/nowhere", "holds no sound files"),
         ("train.trackers=[wandb]", "wandb is not installed; pip install 'emospeech[wandb]'"),
         ("data.split.dev_speakers.0=x", "dev_speakers"),
+        ("text.options.token_dropout=3.0", "token_dropout should be at least 0 and below 1"),
+        ("speech.options.width=0", "width should be 1 or more"),
+        ("speech.options.bands=400", "bands should be 1 to 100"),
+        ("speech.options.normalise=maybe", "normalise: input should be a valid boolean"),
+        ("train.optimizer=Rprop", "unknown optimizer 'Rprop'; known: Adafactor"),
+        ("train.optimizer=LBFGS", "unknown optimizer 'LBFGS'"),
+        ("train.optimizer.betas=[0.9]", "AdamW: betas: should be like its default (0.9, 0.999), got [0.9]"),
+        ("train.optimizer.amsgrad=no_thanks", "AdamW: amsgrad: should be like its default False"),
+        ("train.optimizer.momentum=0.9", "AdamW: unknown option momentum; known: lr, weight_decay, betas"),
+        ("train.optimizer.betas=[2.0,3.0]", "Invalid beta parameter"),
+        ("train.schedule.warmup_steps=1.5", "a fraction of all of them between 0 and 1"),
+        ("train.schedule={name: plateau, factor: 2.0}", "factor should lie between 0 and 1"),
+        ("train.loss={name: focal, gamma: -1.0}", "gamma should be 0 or more"),
+        ("train.loss=logit_adjusted", "logit_adjusted corrects for rare classes itself"),
+        ("train.loss.class_weights={name: effective_number, beta: 1.0}", "beta should be at least 0 and less than 1"),
+        ("model.fusion=null", "model.fusion: should be a name, or {name: …} with options, got None"),
+        ("model.pooling.heads=4", "attention: unknown option heads; it takes none"),
+        ("speech.layers=first", "speech.layers: should be last, weighted, a layer's number, or a list"),
+        ("speech.layers=[1,1]", "a list of different ones"),
+        ("name={a:b", "cannot read 'name={a:b'"),
     ],
 )
 def test_values_that_could_only_fail_later(tmp_path, override, expected):
@@ -135,6 +156,77 @@ def test_values_that_could_only_fail_later(tmp_path, override, expected):
     with pytest.raises(UserError) as error:
         load_recipe(write(tmp_path / "r.yaml", text + speech), [override])
     assert expected in str(error.value)
+
+
+def test_half_precision_wants_a_gpu(tmp_path, monkeypatch):
+    path = write(tmp_path / "r.yaml", GOOD)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(UserError, match="fp16 needs a GPU"):
+        load_recipe(path, ["train.precision=fp16"])
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert load_recipe(path, ["train.precision=fp16"]).train.precision == "fp16"
+
+
+BASE = (
+    GOOD
+    + """
+model: {fusion: {name: cross_attention, heads: 2}, mixer: {name: multi_head, heads: 8}}
+train:
+  optimizer: {name: AdamW, lr: 5.0e-5, weight_decay: 0.1, amsgrad: true}
+  schedule: {name: plateau, patience: 3, warmup_steps: 7}
+  loss: {name: focal, gamma: 1.0, class_weights: {name: effective_number, beta: 0.9}}
+"""
+)
+
+
+def chosen(recipe):
+    model, train = recipe.model, recipe.train
+    parts = (model.fusion, model.mixer, train.optimizer, train.schedule, train.loss)
+    return [part and part.model_dump() for part in parts]
+
+
+def test_another_variant_keeps_what_all_share_and_drops_the_former_ones_options(tmp_path):
+    write(tmp_path / "base.yaml", BASE)
+    child = write(
+        tmp_path / "child.yaml",
+        """
+extends: base.yaml
+model: {fusion: {name: late, weights: learned}, mixer: none}
+train: {optimizer: SGD, schedule: cosine, loss: {name: cross_entropy, class_weights: none}}
+""",
+    )
+    expected = [
+        {"name": "late", "weights": "learned"},
+        None,
+        {"name": "SGD", "lr": 5e-5, "weight_decay": 0.1},
+        {"name": "cosine", "warmup_steps": 7},
+        {"name": "cross_entropy", "class_weights": {"name": "none"}},
+    ]
+    assert chosen(load_recipe(child)) == expected
+    words = ["model.fusion=late", "model.fusion.weights=learned", "model.mixer=null", "train.optimizer=SGD"]
+    words += ["train.schedule.name=cosine", "train.loss=cross_entropy", "train.loss.class_weights=none"]
+    assert chosen(load_recipe(tmp_path / "base.yaml", words)) == expected
+
+
+def test_the_same_variant_keeps_its_options(tmp_path):
+    path = write(tmp_path / "base.yaml", BASE)
+    words = ["model.fusion=cross_attention", "model.mixer.heads=4", "train.optimizer.lr=0.1", "train.loss.gamma=3.0"]
+    fusion, mixer, optimizer, _, loss = chosen(load_recipe(path, words))
+    assert fusion == {"name": "cross_attention", "heads": 2}
+    assert mixer == {"name": "multi_head", "heads": 4}
+    assert optimizer == {"name": "AdamW", "lr": 0.1, "weight_decay": 0.1, "amsgrad": True}
+    assert loss["gamma"] == 3.0
+    assert loss["class_weights"] == {"name": "effective_number", "beta": 0.9}
+
+
+def test_options_may_stand_beside_a_name_on_the_command_line(tmp_path):
+    path = write(tmp_path / "r.yaml", GOOD)
+    for words in (
+        ["model.pooling=multi_head", "model.pooling.heads=8"],
+        ["model.pooling.heads=8", "model.pooling=multi_head"],
+        ["model.pooling={name: multi_head, heads: 8}"],
+    ):
+        assert load_recipe(path, words).model.pooling.model_dump() == {"name": "multi_head", "heads": 8}
 
 
 def test_overrides_ablate(tmp_path):

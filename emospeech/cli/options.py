@@ -1,6 +1,7 @@
 """Options that several commands share, and what each command does first."""
 
 import os
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,6 +39,8 @@ def give_scores(scores: dict[str, Any], json: Path | None) -> None:
 
 def quiet() -> None:
     """Libraries' own bars and chatter would drown ours; their warnings stay. Before they are imported."""
+    # WavLM's attention, inside transformers; nothing that a user could mend
+    warnings.filterwarnings("ignore", message="Support for mismatched key_padding_mask and attn_mask")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

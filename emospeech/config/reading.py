@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from emospeech.config import merging
 from emospeech.config.schema import Checks, Recipe
 from emospeech.runtime.errors import UserError, faults
 
@@ -49,13 +50,21 @@ def _merged(path: str | Path, overrides: Sequence[str]) -> dict[str, Any]:
     path = Path(path)
     changes = _overrides(overrides)
     try:
-        raw = OmegaConf.merge({"name": path.stem}, _read(path, ()), changes)
+        raw = _over(_over(OmegaConf.create({"name": path.stem}), _read(path, ())), changes)
         plain: dict[str, Any] = OmegaConf.to_container(raw, resolve=True)
     except UserError:
         raise
     except Exception as error:  # OmegaConf has a family of its own
         raise UserError(f"recipe {path}: {error}") from None
-    return plain
+    return merging.with_default_names(plain)
+
+
+def _over(lower: Any, upper: Any) -> Any:
+    """One recipe over another, as OmegaConf's; interpolations are left for the end."""
+    from omegaconf import OmegaConf
+
+    below, above = (merging.spelled_out(OmegaConf.to_container(one, resolve=False)) for one in (lower, upper))
+    return OmegaConf.merge(merging.without_replaced_options(below, above), above)
 
 
 def validate(plain: Any, title: str, checks: Checks | None = None) -> Recipe:
@@ -107,7 +116,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> Any:
     base = own.pop("extends", None)
     if base is not None and not isinstance(base, str):
         raise UserError(f"{path}: extends: should be the path of one recipe, got {base!r}")
-    return own if base is None else OmegaConf.merge(_read(path.parent / base, (*seen, path.resolve())), own)
+    return own if base is None else _over(_read(path.parent / base, (*seen, path.resolve())), own)
 
 
 def _overrides(pairs: Sequence[str]) -> Any:
@@ -116,10 +125,23 @@ def _overrides(pairs: Sequence[str]) -> Any:
     wrong = [pair for pair in pairs if "=" not in pair or pair.startswith("=")]
     if wrong:
         raise UserError(f"cannot read {', '.join(map(repr, wrong))}; overrides are written key=value, as train.seed=2")
-    try:
-        return OmegaConf.from_dotlist(list(pairs))
-    except Exception as error:
-        raise UserError(f"overrides {' '.join(pairs)}: {error}") from None
+    for pair in pairs:
+        try:
+            OmegaConf.from_dotlist([pair])
+        except Exception as error:  # the YAML parser's, over several lines
+            reason = str(error).splitlines()[0]
+            raise UserError(
+                f"cannot read {pair!r} ({reason}); braces want quotes around the whole and a blank after each colon, "
+                "as 'speech.options={width: 16}'"
+            ) from None
+    return OmegaConf.from_dotlist([_spelled_out(pair) for pair in pairs])
+
+
+def _spelled_out(pair: str) -> str:
+    """`model.pooling=max` as `model.pooling.name=max`, beside which options may stand; null and {…} as they are."""
+    key, value = pair.split("=", 1)
+    whole = value.strip() in ("", "null", "none", "None", "~") or value.strip().startswith(("{", "[", "$"))
+    return pair if whole else f"{merging.override_key(key)}={value}"
 
 
 def _fault(error: Any) -> str:
@@ -135,9 +157,20 @@ def _fault(error: Any) -> str:
         return f"{where}: missing; set it in the recipe or as {where}=… on the command line"
     if kind == "value_error":
         return f"{where}: {error['ctx']['error']}"
+    if kind == "model_type":
+        wanted = "a name, or {name: …} with options" if _is_choice(error["loc"]) else "keys and values"
+        return f"{where}: should be {wanted}, got {error['input']!r}"
+    if kind == "string_pattern_mismatch":
+        return (
+            f"{where}: should be letters, digits, blanks and . _ + = -, a letter or digit first, got {error['input']!r}"
+        )
     message = error["msg"].replace("Input should be", "should be").replace("a valid integer", "a whole number")
     message = message.replace("a valid ", "a ")
     return f"{where}: {message}, got {error['input']!r}"
+
+
+def _is_choice(location: tuple[Any, ...]) -> bool:
+    return tuple(map(str, location)) in merging.CHOICES
 
 
 def _keys_at(location: tuple[Any, ...]) -> list[str]:

@@ -7,7 +7,16 @@ that know them.
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationInfo,
+    model_validator,
+)
 
 # kind of name -> function (value, the section's fields above it) that says what is wrong, or None
 Checks = Mapping[str, Callable[[Any, Mapping[str, Any]], str | None]]
@@ -59,8 +68,13 @@ def _layers(value: Any) -> Any:
     raise ValueError(f"should be last, weighted, a layer's number, or a list of different ones, got {value!r}")
 
 
+def _none(value: Any) -> Any:
+    """`none`, as a name or spelled out, as null."""
+    return None if value in ("none", {"name": "none"}) else value
+
+
 def _steps_or_fraction(value: Any) -> Any:
-    if _whole(value) or (isinstance(value, float) and 0 < value < 1):
+    if _whole(value) or (isinstance(value, float) and 0 <= value < 1):
         return value
     raise ValueError(f"should be a number of steps, or a fraction of all of them between 0 and 1, got {value!r}")
 
@@ -142,7 +156,7 @@ class Head(Section):
 
 class Model(Section):
     fusion: Annotated[Choice, _named("fusion")] = Choice(name="sequence")
-    mixer: Annotated[Choice, _named("mixer")] | None = None
+    mixer: Annotated[Annotated[Choice, _named("mixer")] | None, BeforeValidator(_none)] = None  # or none
     pooling: Annotated[Choice, _named("pooling")] = Choice(name="attention")
     dropout: Probability = 0.1  # on the pooled vector
     modality_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0  # how often a training clip loses its speech or text
@@ -178,7 +192,7 @@ class Train(Section):
     clip_norm: Positive | None = None
     validate_every: Count | None = None  # optimiser steps; None: once an epoch
     early_stopping: Count | None = None  # validations without gain
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    precision: Annotated[Literal["fp32", "bf16", "fp16"], _named("precision")] = "fp32"
     # torch.compile: a minute to start; small networks on a CPU gain nothing
     compile: Annotated[bool, _named("compile")] = False
     deterministic: bool = False  # on a GPU, the same numbers from run to run; slower

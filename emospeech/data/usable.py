@@ -25,8 +25,11 @@ class BadClip:
 WITHOUT = "a model that is trained with model.modality_dropout (0.3, say) serves rows without {}, too"
 
 
-def require_text(manifest: pd.DataFrame) -> None:
+def require_text(manifest: pd.DataFrame, remedy: str = "leave text out with text=null") -> None:
     """Every row has a transcript.
+
+    Args:
+        remedy: what else would help, for the message.
 
     Raises:
         UserError: naming file and line of each row without one.
@@ -35,22 +38,23 @@ def require_text(manifest: pd.DataFrame) -> None:
     if absent.all():
         raise UserError(
             "the model uses text but no row has a transcription; give a table with a column `transcription`, "
-            f"or train without text (text=null); {WITHOUT.format('text')}"
+            f"or {remedy}; {WITHOUT.format('text')}"
         )
     empty = manifest[absent | (manifest["transcription"].str.strip() == "")]
     if len(empty):
         raise faults(
             f"{len(empty)} of {len(manifest)} rows have an empty transcription, and the model uses text; "
-            f"fill them in, remove the rows, or leave text out with text=null; {WITHOUT.format('text')}",
+            f"fill them in, remove the rows, or {remedy}; {WITHOUT.format('text')}",
             [f"{source_of(row)}id {row.id}" for row in empty.itertuples()],
         )
 
 
-def require_audio(manifest: pd.DataFrame, where: str = "") -> None:
+def require_audio(manifest: pd.DataFrame, where: str = "", remedy: str = "leave speech out with speech=null") -> None:
     """Every row names an audio file that is there.
 
     Args:
         where: where the corpus keeps its audio, for the message.
+        remedy: what else would help, for the message.
 
     Raises:
         UserError: with how many are missing, and the first few names.
@@ -60,10 +64,10 @@ def require_audio(manifest: pd.DataFrame, where: str = "") -> None:
         place = f" ({where})" if where else ""
         raise UserError(
             f"the model uses speech but {len(absent)} of {len(manifest)} rows have no audio "
-            f"({some(absent['id'].tolist())}); put the audio in place{place}, or leave speech out with speech=null; "
+            f"({some(absent['id'].tolist())}); put the audio in place{place}, or {remedy}; "
             f"{WITHOUT.format('speech')}"
         )
-    require_files(manifest)
+    require_files(manifest, remedy)
 
 
 def require_either(manifest: pd.DataFrame) -> None:
@@ -87,8 +91,11 @@ def blank_as_absent(manifest: pd.DataFrame) -> pd.DataFrame:
     return manifest.assign(transcription=manifest["transcription"].mask(blank.fillna(False)))
 
 
-def require_files(manifest: pd.DataFrame) -> None:
+def require_files(manifest: pd.DataFrame, remedy: str = "remove the rows") -> None:
     """Every audio file that is named is there.
+
+    Args:
+        remedy: what else would help, for the message.
 
     Raises:
         UserError: with how many are missing, and the first few names.
@@ -99,7 +106,7 @@ def require_files(manifest: pd.DataFrame) -> None:
         raise UserError(
             f"{len(missing)} of {len(manifest)} audio files are missing from {some(folders)}: "
             f"{some([Path(path).name for path in missing])}; finish the download or unpacking, "
-            "or leave speech out with speech=null"
+            f"or {remedy}"
         )
 
 

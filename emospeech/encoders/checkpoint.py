@@ -44,9 +44,11 @@ def loaded(what: str, name: str, load: Callable[[], Any]) -> Any:
     Raises:
         UserError: if the checkpoint cannot be found or read.
     """
+    from safetensors import SafetensorError
+
     try:
         return load()
-    except (OSError, ValueError, TypeError, KeyError, ImportError, RuntimeError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError, ImportError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         where = (
             f"the folder {name}" if Path(name).expanduser().is_dir() else f"the Hub or its cache under the id {name!r}"

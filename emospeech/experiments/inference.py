@@ -12,6 +12,7 @@ from emospeech.data import audio, manifest, table, usable
 from emospeech.experiments.run import scores_of
 from emospeech.labels import EMOSPEECH2024
 from emospeech.outputs import submission
+from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError, faults, gather, some
 from emospeech.runtime.runs import RunFolder
 from emospeech.systems import build
@@ -67,14 +68,29 @@ def predict(system: System, rows: pd.DataFrame, on_bad_audio: str = "fail") -> p
     if system.may_lack:
         rows = usable.blank_as_absent(rows)
         usable.require_either(rows)
-    if system.needs_text and not system.may_lack:
-        usable.require_text(rows)
-    if system.needs_audio and not system.may_lack:
-        usable.require_audio(rows)
+    else:
+        _require_modalities(system, rows)
     if system.needs_audio:
         bad = usable.find_bad_audio(rows)
         rows = usable.without_bad_audio(rows, bad, on_bad_audio, remedy="give --on-bad-audio silence")
+    if system.may_lack:
+        usable.require_either(rows)  # of a clip with bad audio, text is left
     return system.predict(rows)
+
+
+def _require_modalities(system: System, rows: pd.DataFrame) -> None:
+    """
+    Raises:
+        UserError: if rows lack speech or text that the system needs, both told at once.
+    """
+    checks: list[Callable[[], None]] = []
+    for needed, require, part in (
+        (system.needs_text, usable.require_text, "text"),
+        (system.needs_audio, usable.require_audio, "speech"),
+    ):
+        if needed:
+            checks.append(partial(require, rows, remedy=f"predict with a run that was trained with {part}=null"))
+    gather("these rows cannot be predicted", checks)
 
 
 def evaluate(system: System, rows: pd.DataFrame, on_bad_audio: str = "fail") -> dict[str, Any]:
@@ -123,7 +139,7 @@ def predict_table(
     load = cache(build.load)  # one run may answer two tasks
     answering = gather(
         "these runs cannot answer the table",
-        [partial(_predictor, task, run, rows, task in text_alone, load) for task, run in runs.items()],
+        [partial(_predictor, task, run, rows, text_alone, load) for task, run in runs.items()],
     )
     predictors = dict(zip(runs, answering, strict=True))
     # what needs sound goes first: if the sound is bad, that shows before the rest is predicted
@@ -132,7 +148,7 @@ def predict_table(
 
 
 def _predictor(
-    task: str, run: Path, rows: pd.DataFrame, text_alone: bool, load: Callable[[Path], System]
+    task: str, run: Path, rows: pd.DataFrame, text_alone: Collection[str], load: Callable[[Path], System]
 ) -> Callable[[str], pd.DataFrame]:
     """What gives a task's predictions, once all that can be checked before has been.
 
@@ -145,7 +161,9 @@ def _predictor(
         return lambda _: predictions
     _refuse_seen(run, rows)
     system = load(run)
-    if text_alone:
+    if text_alone and task not in text_alone and not system.needs_audio:
+        say(f"note: {task} is speech and text, but {run} reads text alone")
+    if task in text_alone:
         if system.needs_audio and not system.may_lack:
             raise UserError(
                 f"{run} hears speech, but {task} is text alone; give a run that was trained with speech=null, "

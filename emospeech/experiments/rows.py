@@ -83,6 +83,8 @@ def _indexed(corpus: Corpus, root: Path, data: Data) -> pd.DataFrame:
 
 def _check_votes(manifest: pd.DataFrame, column: str | None, labels: Sequence[str]) -> None:
     found = votes.faults(manifest[column], manifest["source"], labels) if column else []
+    if column and manifest[column].isna().all():
+        raise UserError(f"data.soft_labels: the column {column!r} is empty in every row")
     if found:
         raise faults(f"data.soft_labels: {len(found)} rows have votes that cannot be read", found)
 

@@ -106,7 +106,10 @@ def _with_usable_audio(rows: Rows, recipe: Recipe, folder: RunFolder) -> Rows:
     policy = recipe.data.on_bad_audio
     usable.without_bad_audio(pd.concat(parts.values()), bad, policy, f" (all listed in {folder.bad_audio})")
     say(f"{len(bad)} clips have unusable audio, listed in {folder.bad_audio}; data.on_bad_audio={policy}")
-    return replace(rows, **{name: usable.without_bad_audio(part, bad, policy) for name, part in parts.items()})
+    parts = {name: usable.without_bad_audio(part, bad, policy) for name, part in parts.items()}
+    if recipe.may_lack:
+        usable.require_either(pd.concat(parts.values()))  # of a clip with bad audio, text is left
+    return replace(rows, **parts)
 
 
 def _scored(system: System, part: pd.DataFrame, name: str, folder: RunFolder, rows: Rows) -> dict[str, Any]:

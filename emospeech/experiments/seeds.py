@@ -44,6 +44,9 @@ def run(recipes: Sequence[Recipe], resume: bool = False, overwrite: bool = False
     folder = Path(recipes[0].runs_dir).expanduser()
     distributed.on_main(lambda: _refuse_or_continue(recipes, folder, resume, overwrite))
     distributed.on_main(lambda: _forget_summary(folder))
+    others = sorted(path.parent.name for path in folder.glob("seed_*/config.yaml"))
+    if left := [name for name in others if name not in {recipe.name for recipe in recipes}]:
+        say(f"note: {some(left)} of an earlier command stay in {folder} and are no part of this summary")
     results: dict[int, Result] = {}
     for number, recipe in enumerate(recipes):
         say(f"-- seed {recipe.train.seed}, {number + 1} of {len(recipes)}")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from emospeech.models.pooling import AttentionPooling
-from emospeech.models.streams import Pool, Stream, Streams, present, to_width
+from emospeech.models.streams import Pool, Stream, Streams, present, to_width, weighable
 
 JOINT = "joint"
 
@@ -69,7 +69,7 @@ class PooledAttentionFusion(nn.Module):
 
     def forward(self, streams: Streams) -> dict[str, Tensor]:
         vectors = [self.project[name](self.pools[name](*stream)) for name, stream in streams.items()]
-        return {JOINT: self.attention(torch.stack(vectors, dim=1), present(streams))}
+        return {JOINT: self.attention(torch.stack(vectors, dim=1), weighable(present(streams)))}
 
 
 class CrossAttentionFusion(nn.Module):
@@ -128,7 +128,7 @@ class GatedFusion(nn.Module):
         vectors = {name: self.pools[name](*stream) for name, stream in streams.items()}
         together = torch.cat(list(vectors.values()), dim=1)
         scores = torch.stack([self.gates[name](together) for name in vectors], dim=1)  # (B, modalities, width)
-        gates = torch.softmax(scores.masked_fill(~present(streams)[..., None], float("-inf")), dim=1)
+        gates = torch.softmax(scores.masked_fill(~weighable(present(streams))[..., None], float("-inf")), dim=1)
         hidden = torch.stack([torch.tanh(self.hidden[name](vector)) for name, vector in vectors.items()], dim=1)
         return {JOINT: (gates * hidden).sum(dim=1)}
 
@@ -155,7 +155,7 @@ class LateFusion(nn.Module):
     def vote(self, logits: Mapping[str, Tensor], there: Tensor) -> Tensor:
         """Logits (B, classes) by modality, which utterance has which (B, modalities) -> (B, classes)."""
         scores = torch.zeros(there.shape[1], device=there.device) if self.scores is None else self.scores
-        weights = torch.softmax(scores.expand(there.shape).masked_fill(~there, float("-inf")), dim=1)
+        weights = torch.softmax(scores.expand(there.shape).masked_fill(~weighable(there), float("-inf")), dim=1)
         return torch.einsum("bm,bmc->bc", weights, torch.stack(list(logits.values()), dim=1))
 
 

@@ -57,6 +57,11 @@ def present(streams: Streams) -> Tensor:
     return torch.stack([mask.any(dim=1) for _, mask in streams.values()], dim=1)
 
 
+def weighable(there: Tensor) -> Tensor:
+    """Modalities (B, modalities) that a softmax can weigh: of an utterance that has none, all, their vectors zeros."""
+    return there | ~there.any(dim=1, keepdim=True)
+
+
 def to_width(own: int, width: int) -> nn.Module:
     """A projection where widths differ."""
     return nn.Identity() if own == width else nn.Linear(own, width)

@@ -7,6 +7,7 @@ keyword-only parameters of its entry.
 import importlib.util
 import inspect
 import typing
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pydantic
 import torch
 
 from emospeech import config
-from emospeech.config import Choice, Optimizer
+from emospeech.config import Choice, Loss, Optimizer
 from emospeech.corpora import CORPORA
 from emospeech.data.augment import EFFECTS, sounds_in
 from emospeech.encoders import checkpoint
@@ -85,22 +86,30 @@ def choice(kind: str, entries: Mapping[str, Any], sample: Sequence[Any] | None =
         fault = _options_of(entries[value.name], value.options)
         if fault or sample is None:
             return fault and f"{value.name}: {fault}"
-        try:
-            entries[value.name](*sample, **value.options)
-        except Exception as error:  # whatever the entry makes of them
-            return f"{value.name} cannot be built with {value.options}: {error}"
-        return None
+        return _tried(value.name, entries[value.name], sample, value.options)
 
     return check
 
 
-def _options_of(entry: Any, options: Mapping[str, Any]) -> str | None:
+def _tried(name: str, entry: Any, supplied: Sequence[Any], options: Mapping[str, Any]) -> str | None:
+    """Built once, which finds values of a wrong size or sign, or that do not go together."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # torch only warns of a layer without a parameter
+            entry(*supplied, **options)
+    except Exception as error:  # whatever the entry makes of them
+        return f"{name} cannot be built with {dict(options)}: {error}"
+    return None
+
+
+def _options_of(entry: Any, options: Mapping[str, Any], extra: Sequence[str] = ()) -> str | None:
     """What is wrong with options as keyword-only parameters of `entry`: unknown, or of another type."""
     parameters = inspect.signature(entry).parameters.values()
     known = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
     unknown = [name for name in options if name not in known]
     if unknown:
-        return f"unknown option {', '.join(unknown)}; " + (f"known: {', '.join(known)}" if known else "it takes none")
+        names = ", ".join([*known, *extra])
+        return f"unknown option {', '.join(unknown)}; " + (f"known: {names}" if names else "it takes none")
     hints = typing.get_type_hints(entry.__init__ if inspect.isclass(entry) else entry)
     fields: dict[str, Any] = {name: (hints.get(name, Any), default) for name, default in known.items()}
     schema = pydantic.create_model("Options", __config__=pydantic.ConfigDict(strict=True), **fields)
@@ -153,30 +162,57 @@ def _options_fault(
         return None
     if section["encoder"] not in makers:
         return f"{section['encoder']} is pre-trained and takes none; remove them with options=null"
-    filled_in = {"tokens", "max_tokens"}  # by the system, not by the recipe
-    parameters = inspect.signature(makers[section["encoder"]]).parameters
-    known = [*(name for name in parameters if name not in filled_in), *extra]
-    unknown = [key for key in options if key not in known]
-    if unknown:
-        return f"unknown {', '.join(unknown)}; known: {', '.join(known)}"
-    if not isinstance(options.get("vocabulary", 10), int) or options.get("vocabulary", 10) < len(subword.SPECIAL) + 1:
-        return f"vocabulary should be a number of tokens, got {options['vocabulary']!r}"
-    try:  # built once in small, which finds values of a wrong type, of a wrong sign, or that do not go together
-        sizes = {name: 10 for name in filled_in if name in parameters}
-        makers[section["encoder"]](**sizes, **{key: value for key, value in options.items() if key not in extra})
-    except Exception as error:
-        return f"{section['encoder']} cannot be built with {dict(options)}: {error}"
-    return None
+    maker = makers[section["encoder"]]
+    own = {key: value for key, value in options.items() if key not in extra}
+    fault = _options_of(maker, own, extra)
+    if fault:
+        return fault
+    vocabulary = options.get("vocabulary", subword.VOCABULARY)
+    if not isinstance(vocabulary, int) or vocabulary < len(subword.SPECIAL) + 1:
+        return f"vocabulary should be a number of tokens, got {vocabulary!r}"
+    sizes = [10 for p in inspect.signature(maker).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    return _tried(section["encoder"], maker, sizes, own)
 
 
 def optimizer_fault(value: Optimizer, _: Mapping[str, Any]) -> str | None:
     """Tried on one parameter: torch checks names and ranges itself."""
     if value.name not in OPTIMIZERS:
         return f"unknown optimizer {value.name!r}; known: {', '.join(OPTIMIZERS)}"
-    try:
-        build_optimizer(value, [torch.nn.Parameter(torch.zeros(1))])
-    except (TypeError, ValueError) as error:
-        return f"{value.name} cannot be built with these options: {error}"
+    parameters = list(inspect.signature(OPTIMIZERS[value.name]).parameters.values())[1:]  # the first: what is trained
+    known = {p.name: p.default for p in parameters if p.name not in ("lr", "weight_decay")}
+    unknown = [name for name in value.options if name not in known]
+    if unknown:
+        return f"{value.name}: unknown option {', '.join(unknown)}; known: lr, weight_decay, {', '.join(known)}"
+    for name, given in value.options.items():
+        if not _alike(given, known[name]):
+            return f"{value.name}: {name}: should be like its default {known[name]!r}, got {given!r}"
+    return _tried(value.name, build_optimizer, [value, [torch.nn.Parameter(torch.zeros(1))]], {})
+
+
+def _alike(given: Any, default: Any) -> bool:
+    """Whether an option is of its default's kind: a flag, a number, or so many numbers."""
+    if isinstance(default, bool) or isinstance(given, bool):
+        return isinstance(given, bool) and isinstance(default, bool | None)
+    if isinstance(default, tuple):
+        return isinstance(given, list) and len(given) == len(default) and all(map(_alike, given, default))
+    return isinstance(given, int | float) or (given is None and default is None)
+
+
+def loss_fault(value: Loss, section: Mapping[str, Any]) -> str | None:
+    fault = choice("loss", LOSSES, [[1.0, 1.0], [3, 1]])(value, section)
+    if fault:
+        return fault
+    if LOSSES[value.name].corrects_counts and value.class_weights.name != "none":
+        return (
+            f"{value.name} corrects for rare classes itself, and class_weights {value.class_weights.name} would do so "
+            "a second time; give class_weights: none with it (train.loss.class_weights=none)"
+        )
+    return None
+
+
+def precision_fault(name: str, _: Mapping[str, Any]) -> str | None:
+    if name == "fp16" and not torch.cuda.is_available():
+        return "fp16 needs a GPU, and none is here; give fp32, or bf16"
     return None
 
 
@@ -202,6 +238,7 @@ CHECKS: config.Checks = {
     "optimizer": optimizer_fault,
     "compile": compile_fault,
     "schedule": choice("schedule", SCHEDULES, [100]),
-    "loss": choice("loss", LOSSES, [[1.0, 1.0], [3, 1]]),
+    "loss": loss_fault,
+    "precision": precision_fault,
     "class weights": choice("class weights", CLASS_WEIGHTS, [np.array([3, 1])]),
 }

@@ -23,7 +23,7 @@ from emospeech.models.build import build_classifier
 from emospeech.models.classifier import EmotionNetwork
 from emospeech.runtime.console import progress, say
 from emospeech.runtime.distributed import on_main
-from emospeech.runtime.errors import WorkError
+from emospeech.runtime.errors import WorkError, some
 from emospeech.runtime.files import write_text
 from emospeech.runtime.interrupt import stop_on_signal
 from emospeech.runtime.runs import RunFolder
@@ -164,8 +164,12 @@ class NeuralSystem:
                 )
             except loop.NonFiniteError as error:
                 clips = ", ".join(train["id"].iloc[row] for row in error.rows)
+                kept = (
+                    f"the last checkpoint in {checkpoints.folder} stays" if checkpoints.any() else "none was kept yet"
+                )
                 raise WorkError(
-                    f"{error}; its clips: {clips}. The last checkpoint in {checkpoints.folder} stays."
+                    f"{error}; its clips: {clips}. Of the weights before it, {kept}. If the clips are sound, lower "
+                    "train.optimizer.lr or set train.clip_norm"
                 ) from None
 
     def _build(self, train: pd.DataFrame, folder: Path) -> None:
@@ -205,6 +209,8 @@ class NeuralSystem:
         rows = f"{len(train)} training rows" + ("" if dev is None else f", {len(dev)} dev rows")
         long = sum(self._long_texts(part) for part in (train, dev) if part is not None)
         note = f"; {self._read_in_windows(long)}" if long else ""
+        if self.recipe.model.modality_dropout and not self.may_lack:
+            note += "; modality dropout has nothing to drop, as there is one modality"
         return f"{rows}; {count:,} trained parameters on {self.accelerator.device}; batch {share}{note}"
 
     def _read_in_windows(self, count: int) -> str:
@@ -255,7 +261,11 @@ class NeuralSystem:
         else:
             with progress(description, sum(map(len, order))) as bar:
                 rows = evaluation.predict(self.ready(), evaluation.batches_of(loader, bar), self.accelerator)
-        return torch.stack([rows[MAIN_TASK][k] for k in range(len(manifest))]).numpy()
+        chances = torch.stack([rows[MAIN_TASK][k] for k in range(len(manifest))]).numpy()
+        wrong = manifest["id"][~np.isfinite(chances).all(axis=1)].tolist()
+        if wrong:
+            raise WorkError(f"the network gives no numbers for {len(wrong)} of {len(manifest)} clips: {some(wrong)}")
+        return chances
 
     def _lengths(self, manifest: pd.DataFrame) -> list[float]:
         if not self.needs_audio:

@@ -94,7 +94,8 @@ def load_pretrained(speech: Speech | None, text: Text | None, revisions: Mapping
         try:
             parts[name] = load()
         except UserError as error:
-            found.append(str(error))
+            message = str(error)
+            found.append(message if message.startswith(f"{name}.") else f"{name}.encoder: {message}")
     if found:
         raise UserError("\n".join(found))
     return parts

@@ -9,6 +9,7 @@ from torch import nn
 
 from emospeech.config import Loss, Optimizer, Train
 from emospeech.data import votes
+from emospeech.runtime.console import say
 from emospeech.training.loop import Plan, Standing
 from emospeech.training.losses import CLASS_WEIGHTS, LOSSES
 from emospeech.training.schedules import SCHEDULES, Replay, Schedule, WarmUp
@@ -24,6 +25,8 @@ def steered(settings: Train, steps_per_epoch: int) -> tuple[Plan, Schedule]:
     )
     wanted = settings.schedule
     rise = wanted.warmup_steps if isinstance(wanted.warmup_steps, int) else round(wanted.warmup_steps * plan.steps)
+    if rise >= plan.steps:
+        say(f"note: {rise} steps of warm-up, but the run has {plan.steps}: the full learning rate is never reached")
     schedule = SCHEDULES[wanted.name](plan.steps - rise, **wanted.options)
     return plan, WarmUp(schedule, rise) if rise else schedule
 
@@ -54,13 +57,13 @@ def losses(
     }
 
 
-# Those that work on any parameter and need no closure.
+# Those that work on any parameter, batch by batch, need no closure, and take weight decay.
 OPTIMIZERS: dict[str, Any] = {
     name: entry
     for name, entry in vars(torch.optim).items()
     if isinstance(entry, type)
     and issubclass(entry, torch.optim.Optimizer)
-    and name not in ("Optimizer", "LBFGS", "SparseAdam", "Muon")
+    and name not in ("Optimizer", "LBFGS", "SparseAdam", "Muon", "Rprop")
 }
 
 

@@ -32,6 +32,10 @@ class Checkpoints:
         for path in self._newest_first()[KEEP:]:
             path.unlink()
 
+    def any(self) -> bool:
+        """Whether there is one."""
+        return bool(self._newest_first())
+
     def load(self) -> dict[str, Any] | None:
         """The newest one that can be read, or None."""
         for path in self._newest_first():

@@ -9,6 +9,7 @@ shares. Only the ratios of the weights matter, as losses are divided by their su
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ class CrossEntropy(nn.Module):
     Source: Szegedy et al. 2016, arXiv 1512.00567 (label smoothing).
     """
 
+    corrects_counts = False  # of classes, by itself
     weights: Tensor
 
     def __init__(self, weights: Sequence[float], counts: Sequence[float] = (), *, label_smoothing: float = 0.0) -> None:
@@ -55,6 +57,7 @@ class Focal(nn.Module):
     Source: Lin et al. 2017, arXiv 1708.02002.
     """
 
+    corrects_counts = False
     weights: Tensor
 
     def __init__(self, weights: Sequence[float], counts: Sequence[float] = (), *, gamma: float = 2.0) -> None:
@@ -88,11 +91,12 @@ class LogitAdjusted(nn.Module):
     """Cross-entropy of logits + tau * log(prior): the rare classes must win by a margin in training.
 
     The priors are those of the training rows. Predictions take the logits as they are, which then suit balanced
-    scores such as macro-F1. It does the work of class weights, so `class_weights: none` goes with it.
+    scores such as macro-F1. It does the work of class weights, so `class_weights: none` must go with it.
 
     Source: Menon et al. 2021, arXiv 2007.07314 (equation 10).
     """
 
+    corrects_counts = True
     adjustment: Tensor
 
     def __init__(
@@ -220,7 +224,7 @@ CLASS_WEIGHTS: dict[str, Callable[..., np.ndarray]] = {
     "inverse_sqrt": inverse_sqrt,
     "effective_number": effective_number,
 }
-LOSSES: dict[str, Callable[..., nn.Module]] = {
+LOSSES: dict[str, Any] = {
     "cross_entropy": CrossEntropy,
     "focal": Focal,
     "logit_adjusted": LogitAdjusted,

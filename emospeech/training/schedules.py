@@ -40,7 +40,7 @@ class Constant(_Stateless):
 
 
 class Linear(_Stateless):
-    """A straight fall from the base rate to `end` times it at the last step.
+    """A straight fall from the base rate towards `end` times it, reached when all steps are done.
 
     Source: Devlin et al. 2019 (arXiv 1810.04805), A.2.
     """
@@ -55,7 +55,7 @@ class Linear(_Stateless):
 
 
 class Cosine(_Stateless):
-    """Half a cosine from the base rate to `end` times it at the last step.
+    """Half a cosine from the base rate towards `end` times it, reached when all steps are done.
 
     Source: Loshchilov and Hutter 2017 (arXiv 1608.03983), eq. 5, without restarts.
     """

@@ -68,6 +68,13 @@ def test_an_absent_modality_leaves_no_trace(fusion):
         torch.testing.assert_close(vector, fusion(other)[name])
 
 
+def test_an_utterance_without_any_modality_spoils_no_other(fusion):
+    given = streams(((4, 2), (0, 0), (3, 0)))
+    for name, vector in fusion(given).items():
+        assert torch.isfinite(vector).all()
+        torch.testing.assert_close(vector[[0]], fusion(one(given, 0))[name])
+
+
 def test_no_gradient_reaches_what_is_masked_and_some_reaches_all_else(fusion):
     given = {name: (x.requires_grad_(), mask) for name, (x, mask) in streams().items()}
     sum(vector.square().sum() for vector in fusion(given).values()).backward()

@@ -76,6 +76,15 @@ def test_neither_is_refused(rows, tmp_path):
         inference.predict(system, nothing)
 
 
+def test_neither_is_refused_where_broken_audio_was_the_only_one(rows, tmp_path):
+    system = build.build(recipe(tmp_path, modality_dropout=0.4), TASKS)
+    (tmp_path / "junk.wav").write_bytes(b"junk")
+    dumb = without(rows[1], "transcription", {2})
+    dumb["audio"] = dumb["audio"].where(dumb.index != 2, str(tmp_path / "junk.wav"))
+    with pytest.raises(UserError, match=f"1 of {len(dumb)} rows have neither audio nor transcription"):
+        inference.predict(system, dumb, on_bad_audio="silence")
+
+
 @pytest.mark.parametrize(("column", "what"), [("audio", "speech"), ("transcription", "text")])
 def test_without_modality_dropout_a_missing_modality_is_an_error_that_says_so(column, what, rows, tmp_path):
     system = build.build(recipe(tmp_path), TASKS)

@@ -62,8 +62,9 @@ def train(root, name, *overrides, **kwargs):
 @pytest.mark.parametrize("loss", ["cross_entropy", "focal", "logit_adjusted"])
 def test_votes_all_for_the_label_train_as_the_label_does(corpus, loss):
     root = corpus(["joy:3", "fear:5"])
-    hard = train(root, "hard", f"train.loss.name={loss}")
-    soft = train(root, "soft", f"train.loss.name={loss}", "data.soft_labels=votes")
+    words = [f"train.loss={loss}", *(["train.loss.class_weights=none"] if loss == "logit_adjusted" else [])]
+    hard = train(root, "hard", *words)
+    soft = train(root, "soft", *words, "data.soft_labels=votes")
     pd.testing.assert_frame_equal(soft[0], hard[0])
     assert soft[1] == hard[1]
 
@@ -167,3 +168,26 @@ def test_compiled_is_the_same_training(corpus):
         manifest.make(id=["a"], transcription=["Tengo miedo de la oscuridad."])
     )
     assert again["p_joy"].between(0, 1).all()
+
+
+# -- notes and refusals ------------------------------------------------------------------------------------------
+
+
+def test_a_warm_up_longer_than_the_run_is_noted(corpus, capsys):
+    train(corpus(["joy:3", "fear:5"]), "long", "train.schedule.warmup_steps=1000", "train.epochs=1")
+    assert "note: 1000 steps of warm-up, but the " in capsys.readouterr().err
+
+
+def test_a_column_of_votes_without_any_is_refused(corpus):
+    with pytest.raises(UserError, match="the column 'votes' is empty in every row"):
+        train(corpus(["", ""]), "none", "data.soft_labels=votes")
+
+
+def test_predictions_that_are_no_numbers_are_not_given(corpus, monkeypatch):
+    root = corpus(["joy:3", "fear:5"])
+    train(root, "good", "train.epochs=1")
+    system = build.load(root / "runs" / "good")
+    rows = manifest.make(id=["a", "b"], transcription=["hola", "no"])
+    torch.nn.init.constant_(system.ready().classifier.heads["label"]["joint"].out.bias, float("nan"))
+    with pytest.raises(WorkError, match="gives no numbers for 2 of 2 clips: a, b"):
+        system.predict(rows)

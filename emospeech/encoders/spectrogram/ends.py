@@ -29,6 +29,8 @@ class FrameProjection(nn.Module):
 
     def __init__(self, channels: int, bands: int, width: int, dropout: float) -> None:
         super().__init__()
+        if width < 1:
+            raise UserError(f"width should be 1 or more, got {width}")
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(channels * bands, width)
 

@@ -5,10 +5,12 @@ import torch
 from torch import Tensor, nn
 
 from emospeech.data.audio import SAMPLE_RATE
+from emospeech.runtime.errors import UserError
 
 WINDOW = 400  # samples = 25 ms
 HOP = 160  # samples = 10 ms
 FFT = 512
+MOST_BANDS = 100  # of the mel scale that all hold a frequency of the transform
 FLOOR = 1e-6  # added to mel energies before the logarithm: about the noise of 16-bit silence
 
 
@@ -23,6 +25,8 @@ class LogMel(nn.Module):
         super().__init__()
         from transformers.audio_utils import mel_filter_bank
 
+        if not 1 <= bands <= MOST_BANDS:
+            raise UserError(f"bands should be 1 to {MOST_BANDS}, got {bands}: narrower ones would hold no frequency")
         filters = mel_filter_bank(FFT // 2 + 1, bands, 20.0, SAMPLE_RATE / 2, SAMPLE_RATE)
         self.register_buffer("filters", torch.tensor(filters, dtype=torch.float32), persistent=False)
         self.register_buffer("window", torch.hann_window(WINDOW), persistent=False)

@@ -17,7 +17,7 @@ class LogMelVGG(nn.Module):
     One state for 2 ** blocks frames of 10 ms. The authors' nets have 128, 256 and 512 channels, later a fourth block of
     1024, and no batch norm; they are trained on VoxCeleb. A quarter of their width, as here, suits some thousand clips.
 
-    Source: India, Safari and Hernando 2019, arXiv 1906.09890; India, Safari and Hernando 2020, arXiv 2007.13199.
+    Source: India, Safari and Hernando 2019, arXiv 1906.09890; India, Safari and Hernando 2021, arXiv 2007.13199.
     """
 
     frozen = False

@@ -27,6 +27,8 @@ def refuse_other_kinds(name: str, config: Any) -> None:
     takes = getattr(known, "main_input_name", "input_ids")
     causal = config.model_type in auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
     masked = config.model_type in auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    if hasattr(config, "vision_config") or hasattr(config, "audio_config"):
+        raise _refusal(name, config.model_type, "takes more than text")
     if takes != "input_ids":
         raise _refusal(name, config.model_type, f"takes {takes}")
     if getattr(config, "is_encoder_decoder", False):

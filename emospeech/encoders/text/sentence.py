@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from emospeech.encoders import checkpoint
 from emospeech.encoders.text import probe
-from emospeech.encoders.text.tokenizer import Tokenizer, require_padding, require_vocabulary
+from emospeech.encoders.text.tokenizer import Tokenizer, require_padding, require_tokens, require_vocabulary
 from emospeech.encoders.text.windows import Windows, read_windows
 from emospeech.runtime.errors import UserError
 
@@ -180,4 +180,5 @@ def _require_tokenizer(name: str, tokenizer: Any) -> None:
 
     if not isinstance(tokenizer, PreTrainedTokenizerBase):
         raise UserError(f"text.encoder: {name} has no Hugging Face tokenizer, so its texts cannot become token ids")
+    require_tokens(name, tokenizer)
     require_padding(name, tokenizer)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from emospeech.encoders.text.tokenizer import Tokenizer
 from emospeech.encoders.text.windows import Windows, read_tokens
+from emospeech.runtime.errors import UserError
 
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 VOCABULARY = 2000  # tokens
@@ -70,6 +71,12 @@ class SubwordTransformer(nn.Module):
             token_dropout: how often a token becomes `<unk>` in training.
         """
         super().__init__()
+        if min(width, depth, heads) < 1 or width % heads:
+            raise UserError(
+                f"width, depth, heads should be 1 or more, and heads divide the width; got {width}, {depth}, {heads}"
+            )
+        if not 0 <= token_dropout < 1:
+            raise UserError(f"token_dropout should be at least 0 and below 1, got {token_dropout}")
         self.width, self.token_dropout = width, token_dropout
         self.windows = Windows(max_tokens)
         self.embed = nn.Embedding(tokens, width)

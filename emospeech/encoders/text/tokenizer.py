@@ -109,11 +109,24 @@ def require_padding(name: str, tokenizer: Any) -> None:
         )
 
 
+def require_tokens(name: str, tokenizer: Any) -> None:
+    """
+    Raises:
+        UserError: if the tokenizer is the empty one that transformers makes where its files are missing.
+    """
+    if len(tokenizer) <= len(tokenizer.all_special_ids):
+        raise UserError(
+            f"text.encoder: {name} has no tokenizer (none of {', '.join(TOKENIZER_FILES)}); save it there, or download "
+            "the checkpoint again"
+        )
+
+
 def require_vocabulary(name: str, tokenizer: Any, config: Any) -> None:
     """
     Raises:
         UserError: if the tokenizer knows tokens that the model does not.
     """
+    require_tokens(name, tokenizer)
     tokens = getattr(config, "vocab_size", None)
     if tokens is not None and len(tokenizer) > tokens:
         raise UserError(

@@ -1,0 +1,82 @@
+"""One recipe over another: its keys win; a variant that is exchanged for another takes its own options with it.
+
+A variant may be written as a name alone or as a name with options; both are spelled out here, so that either may
+stand over either: what all variants share (a learning rate, class weights) stays, the former variant's options go.
+"""
+
+from collections.abc import Iterator
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from emospeech.config.schema import Choice, Recipe
+
+Plain = dict[str, Any]
+
+
+def choices(section: type[BaseModel] = Recipe, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Where the schema has variants: path and field, outer ones first."""
+    for name, field in section.model_fields.items():
+        annotation = (field.annotation, *get_args(field.annotation))
+        inner = next((one for one in annotation if isinstance(one, type) and issubclass(one, BaseModel)), None)
+        if inner is None:
+            continue
+        if issubclass(inner, Choice):
+            yield (*path, name), field
+        yield from choices(inner, (*path, name))
+
+
+def section_class(field: Any) -> type[Choice]:
+    """The `Choice`, or kind of it, that a field holds."""
+    found = (field.annotation, *get_args(field.annotation))
+    return next(one for one in found if isinstance(one, type) and issubclass(one, Choice))
+
+
+CHOICES = dict(choices())
+
+
+def spelled_out(recipe: Plain) -> Plain:
+    """A recipe with every variant that is a name alone as `{name: …}`; changed in place."""
+    for path in CHOICES:
+        holder = _at(recipe, path[:-1])
+        if holder is not None and isinstance(holder.get(path[-1]), str):
+            holder[path[-1]] = {"name": holder[path[-1]]}
+    return recipe
+
+
+def without_replaced_options(lower: Plain, upper: Plain) -> Plain:
+    """`lower` without the options of variants for which `upper` names others; changed in place. Both spelled out."""
+    for path, field in CHOICES.items():
+        old, new = _at(lower, path), _at(upper, path)
+        if old is None or new is None or "name" not in new or new["name"] == old.get("name", _default(field)):
+            continue
+        shared = section_class(field).model_fields
+        for option in [key for key in old if key not in shared]:
+            del old[option]
+    return lower
+
+
+def with_default_names(recipe: Plain) -> Plain:
+    """A recipe in which options that stand without a name have that of the default variant; changed in place."""
+    for path, field in CHOICES.items():
+        chosen = _at(recipe, path)
+        if chosen is not None and _default(field) is not None:
+            chosen.setdefault("name", _default(field))
+    return recipe
+
+
+def override_key(key: str) -> str:
+    """`model.pooling` -> `model.pooling.name`, so that `model.pooling=max` is one key of it among others."""
+    return f"{key}.name" if tuple(key.split(".")) in CHOICES else key
+
+
+def _default(field: Any) -> str | None:
+    return field.default.name if isinstance(field.default, Choice) else None
+
+
+def _at(recipe: Plain, path: tuple[str, ...]) -> Plain | None:
+    """The section at a path, if it is there and one."""
+    section: Any = recipe
+    for part in path:
+        section = section.get(part) if isinstance(section, dict) else None
+    return section if isinstance(section, dict) else None
