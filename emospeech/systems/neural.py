@@ -1,8 +1,7 @@
 """The neural system: encoders, fusion, heads, trained end to end of whatever is not frozen."""
 
 import json
-import signal
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +9,10 @@ import numpy as np
 import pandas as pd
 import torch
 from accelerate import Accelerator
-from torch.utils.data import DataLoader
 
 from emospeech.config import Recipe
-from emospeech.data import audio
 from emospeech.data.audio.memory import AudioMemory
-from emospeech.data.augment import Augmenter
 from emospeech.data.batching import TrainingOrder, evaluation_order
-from emospeech.data.dataset import Batch, Collate, UtteranceDataset
 from emospeech.metrics.scores import score
 from emospeech.models.build import build_classifier
 from emospeech.models.classifier import EmotionNetwork
@@ -28,6 +23,7 @@ from emospeech.runtime.files import write_text
 from emospeech.runtime.interrupt import stop_on_signal
 from emospeech.runtime.runs import RunFolder
 from emospeech.systems.base import MAIN_TASK, as_predictions
+from emospeech.systems.feed import Feed, soft_labels
 from emospeech.systems.parts import (
     build_augmenter,
     build_speech,
@@ -84,12 +80,6 @@ class NeuralSystem:
     def may_lack(self) -> bool:
         return self.recipe.may_lack
 
-    @property
-    def _soft_labels(self) -> dict[str, str]:
-        """Task -> the manifest's column of votes, where the recipe names one."""
-        column = self.recipe.data.soft_labels
-        return {} if column is None else {MAIN_TASK: column}
-
     def pretrained(self, modality: str) -> Any:
         """The frozen Hugging Face model of `speech` or `text`."""
         part = self.frozen[modality]
@@ -130,7 +120,7 @@ class NeuralSystem:
         network, settings = self.ready(), self.recipe.train
         speech = self.recipe.speech
         augment = build_augmenter(speech.augment) if speech and speech.augment else None
-        dataset = self._dataset(train, labelled=True, crop=True, augment=augment)
+        dataset = self._feed().for_training(train, self.tasks, augment)
         order = TrainingOrder(
             size=len(train),
             batch_size=settings.batch_size,
@@ -147,7 +137,7 @@ class NeuralSystem:
             raise RuntimeError("a fit without a dev set needs one with a dev set before it, to choose the steps")
         if settings.compile:
             compile_in_place([network.speech, network.text, network.classifier])
-        losses = build_losses(settings.loss, train, self.tasks, self._soft_labels)
+        losses = build_losses(settings.loss, train, self.tasks, soft_labels(self.recipe))
         optimizer = build_optimizer(settings.optimizer, [p for p in network.parameters() if p.requires_grad])
         with stop_on_signal() as stop:
             try:
@@ -155,7 +145,7 @@ class NeuralSystem:
                     loop.Parts(network, losses, optimizer, schedule, self.accelerator),
                     plan,
                     order,
-                    loader=lambda remaining: self._loader(dataset, remaining),
+                    loader=lambda remaining: self._feed().batches(dataset, remaining),
                     validate=None if dev is None else (lambda: self._validate(dev)),
                     checkpoints=checkpoints,
                     journal=lambda history: _write_metrics(history, metrics),
@@ -201,6 +191,16 @@ class NeuralSystem:
         if self.network is None:
             raise RuntimeError("this system has been neither fitted nor loaded")
         return self.network
+
+    def _feed(self) -> Feed:
+        speech: Any = self.ready().speech
+        return Feed(
+            self.recipe,
+            preprocess=None if speech is None else speech.preprocess,
+            tokenizer=self.tokenizer,
+            load=self.audio.load,
+            pin_memory=self.accelerator.device.type == "cuda",
+        )
 
     def _describe(self, train: pd.DataFrame, dev: pd.DataFrame | None) -> str:
         count = sum(p.numel() for p in self.ready().parameters() if p.requires_grad)
@@ -248,14 +248,13 @@ class NeuralSystem:
 
     def _chances(self, manifest: pd.DataFrame, description: str | None) -> np.ndarray:
         """Probabilities of the main task (rows, classes), in manifest order."""
-        dataset = self._dataset(manifest, labelled=False)
         order = evaluation_order(
-            self._lengths(manifest),
+            self._feed().lengths(manifest),
             self.recipe.train.eval_batch_size,
             self.accelerator.process_index,
             self.accelerator.num_processes,
         )
-        loader = self._loader(dataset, order)
+        loader = self._feed().batches(self._feed().heard_whole(manifest), order)
         if description is None:
             rows = evaluation.predict(self.ready(), loader, self.accelerator)
         else:
@@ -266,52 +265,6 @@ class NeuralSystem:
         if wrong:
             raise WorkError(f"the network gives no numbers for {len(wrong)} of {len(manifest)} clips: {some(wrong)}")
         return chances
-
-    def _lengths(self, manifest: pd.DataFrame) -> list[float]:
-        if not self.needs_audio:
-            return [float(len(text)) for text in manifest["transcription"]]
-        known = zip(manifest["duration"], manifest["audio"], strict=True)
-        return [
-            float(seconds) if pd.notna(seconds) else (0.0 if pd.isna(path) else audio.duration(path) or 0.0)
-            for seconds, path in known
-        ]
-
-    def _dataset(
-        self, manifest: pd.DataFrame, labelled: bool, crop: bool = False, augment: Augmenter | None = None
-    ) -> UtteranceDataset:
-        encoder: Any = self.ready().speech
-        speech = self.recipe.speech
-        return UtteranceDataset(
-            manifest,
-            preprocess=encoder.preprocess if encoder is not None else None,
-            tokenize=self.tokenizer,
-            labels=self.tasks if labelled else None,
-            soft_labels=self._soft_labels if labelled else None,
-            crop_seconds=speech.crop_seconds if speech is not None and crop else None,
-            augment=augment,
-            seed=self.recipe.train.seed,
-            load=self.audio.load,
-            may_lack=self.may_lack,
-        )
-
-    def _loader(self, dataset: UtteranceDataset, order: Any) -> Iterable[Batch]:
-        workers = self.recipe.train.workers
-        return DataLoader(
-            dataset,
-            batch_sampler=order,
-            collate_fn=Collate(self.tokenizer.pad_id if self.tokenizer is not None else 0),
-            num_workers=workers,
-            pin_memory=self.accelerator.device.type == "cuda",
-            # fork would copy torch's thread pools in a state they cannot leave
-            multiprocessing_context="spawn" if workers else None,
-            worker_init_fn=_leave_signals_to_the_main_process if workers else None,
-        )
-
-
-def _leave_signals_to_the_main_process(worker: int) -> None:
-    """Ctrl-C reaches a whole group of processes; the one that trains must still get its batches to stop in order."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
 
 
 def _write_metrics(history: Sequence[Mapping[str, float]], path: Path) -> None:

@@ -55,6 +55,32 @@ def test_same_losses_and_every_prediction_once(folder, processes):
     assert environment[0]["hardware"]["processes"] == processes
 
 
+BOTH = """
+speech: {encoder: ENCODER, layers: weighted}
+model: {dropout: 0.0, modality_dropout: DROP, fusion: FUSION, head: {blocks: 1, width: 16, dropout: 0.0}}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("modality_dropout", [0.0, 0.5])
+@pytest.mark.parametrize("fusion", ["{name: late, weights: learned}", "{name: cross_attention, dropout: 0.0}", "gated"])
+def test_fusions_of_both_modalities(folder, tiny_xlsr, challenge, fusion, modality_dropout):
+    """A step whose share has lost a modality still gives every parameter a gradient, or processes would wait."""
+    plain = RECIPE.replace("ROOT", str(challenge)).replace("model: {dropout: 0.0, head", "unused: {head")
+    own = BOTH.replace("ENCODER", str(tiny_xlsr)).replace("FUSION", fusion).replace("DROP", str(modality_dropout))
+    text = "\n".join(line for line in plain.splitlines() if not line.startswith("unused")) + own
+    (folder / "recipe.yaml").write_text(text, encoding="utf-8")
+    histories = []
+    for count in (1, 2):
+        done = train(folder, count, "train.epochs=2")
+        assert done.returncode == 0, done.stderr
+        lines = (folder / f"runs/with{count}/metrics.jsonl").read_text().splitlines()
+        histories.append([json.loads(line)["train_loss"] for line in lines])
+    assert len(histories[1]) == 2
+    if modality_dropout == 0:  # else each process draws for itself
+        assert histories[1] == pytest.approx(histories[0], abs=1e-4)
+
+
 @pytest.mark.slow
 def test_a_users_mistake_ends_all_processes_with_one_message(folder):
     (folder / "recipe.yaml").write_text(RECIPE.replace("ROOT", str(folder)), encoding="utf-8")

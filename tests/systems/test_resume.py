@@ -1,0 +1,85 @@
+"""Stopped and resumed is uninterrupted, with everything on that draws at random or follows a schedule."""
+
+import json
+from contextlib import contextmanager
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from emospeech import config
+from emospeech.experiments import run as experiments
+from emospeech.runtime.errors import Interrupted
+from emospeech.systems import build, neural
+
+PARTS = {
+    "learned late": {"fusion": {"name": "late", "weights": "learned"}, "mixer": {"name": "multi_head", "dropout": 0.2}},
+    "cross attention": {"fusion": {"name": "cross_attention", "heads": 2}, "pooling": "double_multi_head"},
+}
+
+
+class StopAfter:
+    """A request to stop that comes after so many looks at it."""
+
+    def __init__(self, steps):
+        self.left = steps
+
+    def __bool__(self):
+        self.left -= 1
+        return self.left < 0
+
+
+@pytest.fixture
+def recipe(tmp_path, challenge):
+    def make(name, model):
+        plain = {
+            "name": name,
+            "runs_dir": str(tmp_path),
+            "data": {"corpus": "emospeech2024", "root": str(challenge), "refit": "train+dev"},
+            "speech": {
+                "encoder": "log_mel_vgg",
+                "options": {"width": 16, "bands": 16, "channels": [4, 8], "time_masks": 1, "frequency_masks": 1},
+                "crop_seconds": 0.4,
+                "augment": {"probability": 0.9},
+            },
+            "text": {"encoder": "subword_transformer", "options": {"width": 8, "vocabulary": 120, "depth": 1}},
+            "model": {"head": {"blocks": 1, "width": 16}, "modality_dropout": 0.5, **model},
+            "train": {
+                "epochs": 3,
+                "batch_size": 10,
+                "optimizer": {"name": "SGD", "lr": 0.05, "momentum": 0.9},
+                "schedule": {"name": "cosine", "warmup_steps": 0.3},
+                "loss": {"name": "focal", "class_weights": "effective_number"},
+                "validate_every": 2,
+                "trackers": [],
+            },
+        }
+        return config.validate(plain, "recipe", build.CHECKS)
+
+    return make
+
+
+@pytest.mark.parametrize("parts", PARTS)
+def test_resumed_is_uninterrupted_bit_for_bit(parts, recipe, tmp_path, monkeypatch):
+    experiments.run(recipe("whole", PARTS[parts]))
+    stops = [3, 3]  # after step 4 and step 8, of 9
+    stopped = recipe("stopped", PARTS[parts])
+
+    @contextmanager
+    def stop_on_signal():
+        yield StopAfter(stops[0] if stops else 1000)
+
+    monkeypatch.setattr(neural, "stop_on_signal", stop_on_signal)
+    for attempt in range(20):
+        try:
+            experiments.run(stopped, resume=attempt > 0)
+            break
+        except Interrupted:
+            stops[:1] = []
+    assert attempt == 2, "it was to be stopped twice"
+    whole, again = tmp_path / "whole", tmp_path / "stopped"
+    one, other = (load_file(run / "model" / "model.safetensors") for run in (whole, again))
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[key], other[key]) for key in one)
+    assert (whole / "metrics.jsonl").read_text() == (again / "metrics.jsonl").read_text()
+    assert json.loads((whole / "scores.json").read_text()) == json.loads((again / "scores.json").read_text())
