@@ -59,7 +59,7 @@ def recipe(tmp_path, challenge):
     return make
 
 
-@pytest.mark.parametrize("parts", PARTS)
+@pytest.mark.parametrize("parts", ["learned late", pytest.param("cross attention", marks=pytest.mark.slow)])
 def test_resumed_is_uninterrupted_bit_for_bit(parts, recipe, tmp_path, monkeypatch):
     experiments.run(recipe("whole", PARTS[parts]))
     stops = [3, 3]  # after step 4 and step 8, of 9
