@@ -149,7 +149,7 @@ def test_a_run_is_never_overwritten_unasked(recipe, capsys):
 )
 def test_stopped_and_resumed_is_the_same_run(how, recipe, tmp_path):
     """As typed in a shell, and stopped from outside, whenever that falls."""
-    overrides = ["speech=null", "train.epochs=60", "data.refit=train+dev"]
+    overrides = ["speech=null", "train.epochs=30", "data.refit=train+dev"]
     command = [sys.executable, "-m", "emospeech", "train", str(recipe), *overrides]
     subprocess.run([*command, "name=whole"], check=True, capture_output=True)
     process = subprocess.Popen([*command, "name=cut"], stderr=subprocess.PIPE, text=True)
