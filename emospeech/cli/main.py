@@ -13,6 +13,7 @@ import typer
 
 from emospeech.cli import data, output
 from emospeech.cli import run as run_commands
+from emospeech.runtime import distributed
 from emospeech.runtime.console import complain
 from emospeech.runtime.distributed import is_main
 from emospeech.runtime.errors import Interrupted, UserError, WorkError
@@ -64,6 +65,8 @@ def main(arguments: list[str]) -> int:
     code = _outcome(arguments)
     if handles_signals:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if code == 0:
+        distributed.finish()
     if code and not is_main():  # a launcher ends all processes with the first that ends: let the main one speak
         time.sleep(3)
     return code

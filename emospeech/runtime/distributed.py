@@ -1,6 +1,7 @@
 """Which process of how many this is, without importing torch: torchrun and accelerate set these names."""
 
 import os
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -41,6 +42,21 @@ def start() -> None:
     found = PartialState(cpu=on_cpu, timeout=timedelta(hours=6)).num_processes
     if found != world_size():
         raise WorkError(f"{world_size()} processes were asked for but accelerate joined {found}; look at the launcher")
+
+
+def finish() -> None:
+    """Leave the other processes in order, all at the same point, once the work is done.
+
+    A process that ends with its group still open may abort as its threads are torn down, and the launcher would then
+    end the others, whatever they still had to write.
+    """
+    if world_size() == 1 or "torch" not in sys.modules:
+        return
+    import torch.distributed
+
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
 
 
 def on_main(work: Callable[[], T]) -> T:

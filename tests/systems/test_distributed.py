@@ -62,8 +62,14 @@ model: {dropout: 0.0, modality_dropout: DROP, fusion: FUSION, head: {blocks: 1, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("modality_dropout", [0.0, 0.5])
-@pytest.mark.parametrize("fusion", ["{name: late, weights: learned}", "{name: cross_attention, dropout: 0.0}", "gated"])
+@pytest.mark.parametrize(
+    ("fusion", "modality_dropout"),
+    [
+        ("{name: late, weights: learned}", 0.5),
+        ("{name: cross_attention, dropout: 0.0}", 0.0),
+        ("gated", 0.0),
+    ],
+)
 def test_fusions_of_both_modalities(folder, tiny_xlsr, challenge, fusion, modality_dropout):
     """A step whose share has lost a modality still gives every parameter a gradient, or processes would wait."""
     plain = RECIPE.replace("ROOT", str(challenge)).replace("model: {dropout: 0.0, head", "unused: {head")
