@@ -12,10 +12,8 @@ import dataclasses
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
+from measuring import measured
 from torch import Tensor, nn
 
 from emospeech.data.audio import SAMPLE_RATE
@@ -153,18 +152,8 @@ def measure(name: str, size: Size) -> Row:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model, forward = ARCHITECTURES[name](name, size, device)
     model.eval().to(device)
-    seconds = []
-    for _ in range(4):
-        began = time.perf_counter()
-        length, width = forward()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - began)
-    if device.type == "cuda":
-        peak = torch.cuda.max_memory_allocated() / 2**30
-    else:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    return Row(sum(p.numel() for p in model.parameters()), sorted(seconds[1:])[1], length, width, peak)
+    (length, width), seconds, peak = measured(forward, device)
+    return Row(sum(p.numel() for p in model.parameters()), seconds, length, width, peak)
 
 
 def measure_apart(name: str, size: Size) -> Row:

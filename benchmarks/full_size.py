@@ -9,13 +9,12 @@ configs/xlsr_roberta.yaml. Random weights cost what trained ones cost; no score 
 import argparse
 import os
 import platform
-import resource
-import time
 from collections.abc import Callable
 from typing import Any
 
 import torch
 import transformers
+from measuring import measured
 from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model, XLMRobertaConfig, XLMRobertaModel
 
 from emospeech.config import load as load_config
@@ -63,19 +62,9 @@ def batch(clips: int, seconds: float, tokens: int) -> Batch:
 
 
 def timed(what: str, work: Callable[[], Any], device: torch.device) -> None:
-    """One warm-up, then the median of three; memory is the highest since the program began."""
-    seconds = []
-    for _ in range(4):
-        began = time.perf_counter()
-        work()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - began)
-    if device.type == "cuda":
-        peak = torch.cuda.max_memory_allocated() / 2**30
-    else:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"{what:<44} {sorted(seconds[1:])[1]:>8.2f} s   peak {peak:>6.2f} GiB", flush=True)
+    """Measure it, and print a line."""
+    _, seconds, peak = measured(work, device)
+    print(f"{what:<44} {seconds:>8.2f} s   peak {peak:>6.2f} GiB", flush=True)
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from emospeech.config import Choice, schema
+from emospeech.config.schema import section_of
 from emospeech.data.augment import EFFECTS
 from emospeech.encoders.spectrogram import SPECTROGRAM_ENCODERS
 from emospeech.encoders.text.subword import SUBWORD_ENCODERS
@@ -177,11 +178,6 @@ def shown(default: Any) -> Any:
     if isinstance(default, tuple):
         return list(default)
     return {None: "null", True: "true", False: "false"}[default] if isinstance(default, bool | None) else default
-
-
-def section_of(annotation: Any) -> type[BaseModel] | None:
-    found = (annotation, *typing.get_args(annotation))
-    return next((one for one in found if isinstance(one, type) and issubclass(one, BaseModel)), None)
 
 
 def type_name(annotation: Any) -> str:

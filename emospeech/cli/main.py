@@ -15,7 +15,6 @@ from emospeech.cli import data, output
 from emospeech.cli import run as run_commands
 from emospeech.runtime import distributed
 from emospeech.runtime.console import complain
-from emospeech.runtime.distributed import is_main
 from emospeech.runtime.errors import Interrupted, UserError, WorkError
 
 app = typer.Typer(
@@ -67,7 +66,8 @@ def main(arguments: list[str]) -> int:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if code == 0:
         distributed.finish()
-    if code and not is_main():  # a launcher ends all processes with the first that ends: let the main one speak
+    # A launcher ends all processes with the first that ends: let the main one speak.
+    if code and not distributed.is_main():
         time.sleep(3)
     return code
 

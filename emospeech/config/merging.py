@@ -5,11 +5,11 @@ stand over either: what all variants share (a learning rate, class weights) stay
 """
 
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel
 
-from emospeech.config.schema import Choice, Recipe
+from emospeech.config.schema import Choice, Recipe, section_of
 
 Plain = dict[str, Any]
 
@@ -17,19 +17,12 @@ Plain = dict[str, Any]
 def choices(section: type[BaseModel] = Recipe, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Where the schema has variants: path and field, outer ones first."""
     for name, field in section.model_fields.items():
-        annotation = (field.annotation, *get_args(field.annotation))
-        inner = next((one for one in annotation if isinstance(one, type) and issubclass(one, BaseModel)), None)
+        inner = section_of(field.annotation)
         if inner is None:
             continue
         if issubclass(inner, Choice):
             yield (*path, name), field
         yield from choices(inner, (*path, name))
-
-
-def section_class(field: Any) -> type[Choice]:
-    """The `Choice`, or kind of it, that a field holds."""
-    found = (field.annotation, *get_args(field.annotation))
-    return next(one for one in found if isinstance(one, type) and issubclass(one, Choice))
 
 
 CHOICES = dict(choices())
@@ -50,7 +43,8 @@ def without_replaced_options(lower: Plain, upper: Plain) -> Plain:
         old, new = _at(lower, path), _at(upper, path)
         if old is None or new is None or "name" not in new or new["name"] == old.get("name", _default(field)):
             continue
-        shared = section_class(field).model_fields
+        section = section_of(field.annotation)
+        shared = section.model_fields if section else {}
         for option in [key for key in old if key not in shared]:
             del old[option]
     return lower

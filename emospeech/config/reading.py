@@ -3,12 +3,12 @@
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from emospeech.config import merging
-from emospeech.config.schema import Checks, Recipe
+from emospeech.config.schema import Checks, Recipe, section_of
 from emospeech.runtime.errors import UserError, faults
 
 
@@ -177,7 +177,5 @@ def _keys_at(location: tuple[Any, ...]) -> list[str]:
     """The keys that the section at `location` knows."""
     section: type[BaseModel] = Recipe
     for part in location:
-        annotation = section.model_fields[part].annotation
-        options = (annotation, *get_args(annotation))
-        section = next(o for o in options if isinstance(o, type) and issubclass(o, BaseModel))
+        section = section_of(section.model_fields[part].annotation) or section
     return list(section.model_fields)

@@ -5,7 +5,7 @@ that know them.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -37,6 +37,12 @@ def _named(kind: str) -> Any:
 
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def section_of(annotation: Any) -> type[BaseModel] | None:
+    """The section that a field of this type holds, or may hold; None: a plain value."""
+    found = (annotation, *get_args(annotation))
+    return next((one for one in found if isinstance(one, type) and issubclass(one, BaseModel)), None)
 
 
 class Choice(Section):

@@ -73,8 +73,8 @@ def predict(system: System, rows: pd.DataFrame, on_bad_audio: str = "fail") -> p
     if system.needs_audio:
         bad = usable.find_bad_audio(rows)
         rows = usable.without_bad_audio(rows, bad, on_bad_audio, remedy="give --on-bad-audio silence")
-    if system.may_lack:
-        usable.require_either(rows)  # of a clip with bad audio, text is left
+        if bad and system.may_lack:
+            usable.require_either(rows)  # of a clip with bad audio, text is left
     return system.predict(rows)
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from emospeech.models.options import require_dropout
 from emospeech.models.pooling import AttentionPooling
 from emospeech.models.streams import Pool, Stream, Streams, present, to_width, weighable
 
@@ -83,8 +84,7 @@ class CrossAttentionFusion(nn.Module):
         wrong = [f"{name} ({own})" for name, own in inputs.items() if heads < 1 or own % heads]
         if wrong:
             raise ValueError(f"heads={heads} do not divide the width of {', '.join(wrong)}; choose a divisor")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout should be at least 0 and below 1, got {dropout}")
+        require_dropout(dropout)
         self.attention, self.norm = nn.ModuleDict(), nn.ModuleDict()
         for name, own in inputs.items():
             (other,) = (width for one, width in inputs.items() if one != name)

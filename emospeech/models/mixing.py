@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from emospeech.models.options import require_divisor, require_dropout
+
 
 class LayerMix(nn.Module):
     """Learned sum of an encoder's layers, sum_l w_l H_l. Weights start at 1 / layers and are used raw, not softmaxed.
@@ -45,10 +47,8 @@ class MultiHeadMixer(nn.Module):
 
     def __init__(self, width: int, *, heads: int = 4, dropout: float = 0.0) -> None:
         super().__init__()
-        if heads < 1 or width % heads:
-            raise ValueError(f"heads={heads} do not divide the width {width}; choose a divisor of {width}")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout should be at least 0 and below 1, got {dropout}")
+        require_divisor(heads, width)
+        require_dropout(dropout)
         self.attention = nn.MultiheadAttention(width, heads, dropout, batch_first=True)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:

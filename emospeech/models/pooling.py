@@ -8,6 +8,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from emospeech.models.options import require_divisor
+
 
 class AttentionPooling(nn.Module):
     """A learned query scores every position, <x_t, q>, unscaled; their softmax-weighted sum is the result.
@@ -111,7 +113,7 @@ class MultiHeadAttentionPooling(nn.Module):
 
     def __init__(self, width: int, *, heads: int = 4) -> None:
         super().__init__()
-        _must_divide(heads, width)
+        require_divisor(heads, width)
         self.width, self.heads = width, heads
         self.queries = nn.Parameter(torch.randn(heads, width // heads))
 
@@ -150,11 +152,6 @@ class DoubleMultiHeadAttentionPooling(nn.Module):
 def _silenced(x: Tensor, mask: Tensor) -> Tensor:
     """x with 0 where masked, whatever stood there."""
     return x.masked_fill(~mask[..., None], 0.0)
-
-
-def _must_divide(heads: int, width: int) -> None:
-    if heads < 1 or width % heads:
-        raise ValueError(f"heads={heads} do not divide the width {width}; choose a divisor of {width}")
 
 
 POOLINGS: dict[str, Callable[..., nn.Module]] = {

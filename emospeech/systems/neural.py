@@ -120,7 +120,8 @@ class NeuralSystem:
         network, settings = self.ready(), self.recipe.train
         speech = self.recipe.speech
         augment = build_augmenter(speech.augment) if speech and speech.augment else None
-        dataset = self._feed().for_training(train, self.tasks, augment)
+        feed = self._feed()
+        dataset = feed.for_training(train, self.tasks, augment)
         order = TrainingOrder(
             size=len(train),
             batch_size=settings.batch_size,
@@ -145,7 +146,7 @@ class NeuralSystem:
                     loop.Parts(network, losses, optimizer, schedule, self.accelerator),
                     plan,
                     order,
-                    loader=lambda remaining: self._feed().batches(dataset, remaining),
+                    loader=lambda remaining: feed.batches(dataset, remaining),
                     validate=None if dev is None else (lambda: self._validate(dev)),
                     checkpoints=checkpoints,
                     journal=lambda history: _write_metrics(history, metrics),
@@ -248,13 +249,14 @@ class NeuralSystem:
 
     def _chances(self, manifest: pd.DataFrame, description: str | None) -> np.ndarray:
         """Probabilities of the main task (rows, classes), in manifest order."""
+        feed = self._feed()
         order = evaluation_order(
-            self._feed().lengths(manifest),
+            feed.lengths(manifest),
             self.recipe.train.eval_batch_size,
             self.accelerator.process_index,
             self.accelerator.num_processes,
         )
-        loader = self._feed().batches(self._feed().heard_whole(manifest), order)
+        loader = feed.batches(feed.heard_whole(manifest), order)
         if description is None:
             rows = evaluation.predict(self.ready(), loader, self.accelerator)
         else:
