@@ -1,0 +1,106 @@
+"""Hidden states of one utterance as a store keeps them: at full or half precision, or as integers with a scale."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+# as a recipe names them in cache.dtype
+DTYPES: Mapping[str, torch.dtype] = {
+    "fp32": torch.float32,
+    "fp16": torch.float16,
+    "bf16": torch.bfloat16,
+    "int8": torch.int8,
+}
+LEVELS = 127  # steps of int8 on either side of zero
+
+
+@dataclass(frozen=True)
+class Packed:
+    """One utterance's states; `values` may lie in a memory-mapped file: never write into them."""
+
+    values: Tensor  # (layers, frames, width) in one of DTYPES
+    scales: Tensor | None = None  # of int8 alone: float32 (layers, frames); a state is value * scale
+
+    @property
+    def frames(self) -> int:
+        return int(self.values.shape[1])
+
+    @property
+    def nbytes(self) -> int:
+        return self.values.nbytes + (0 if self.scales is None else self.scales.nbytes)
+
+    def cut(self, start: int, frames: int) -> "Packed":
+        """A stretch of it, not copied."""
+        end = start + frames
+        return Packed(self.values[:, start:end], None if self.scales is None else self.scales[:, start:end])
+
+    def filled(self, frames: int) -> "Packed":
+        """Repeated along time until it has that many frames."""
+        index = torch.arange(frames, device=self.values.device) % self.frames
+        return Packed(self.values[:, index], None if self.scales is None else self.scales[:, index])
+
+    def to(self, device: torch.device | str) -> "Packed":
+        return Packed(
+            self.values.to(device, non_blocking=True),
+            None if self.scales is None else self.scales.to(device, non_blocking=True),
+        )
+
+    def states(self) -> Tensor:
+        """float32 (layers, frames, width)."""
+        values = self.values.float()
+        return values if self.scales is None else values * self.scales[..., None]
+
+
+def pack(states: Tensor, dtype: str = "fp16", stride: int = 1) -> Packed:
+    """States as they are kept.
+
+    Args:
+        states: (layers, frames, width).
+        dtype: a name in DTYPES. int8 keeps, for each layer and frame, the largest magnitude exactly and the others to
+            within half a 127th of it.
+        stride: frames of which one mean is kept; the last one is of those that are left.
+
+    Raises:
+        ValueError: if a state is no number, or too large for the dtype.
+    """
+    states = strided(states.float(), stride)
+    if dtype == "int8":
+        scales = states.abs().amax(dim=-1) / LEVELS
+        values = torch.round(states / scales.clamp(min=torch.finfo(torch.float32).tiny)[..., None])
+        packed = Packed(values.to(torch.int8), scales)
+        finite = torch.isfinite(scales).all()
+    else:
+        packed = Packed(states.to(DTYPES[dtype]))
+        finite = torch.isfinite(packed.values).all()
+    if not bool(finite):
+        if bool(torch.isfinite(states).all()):
+            raise ValueError(f"states up to {float(states.abs().max()):.3g} do not fit into {dtype}; bf16 holds them")
+        raise ValueError("the encoder gives states that are no numbers")
+    return packed
+
+
+def strided(states: Tensor, stride: int) -> Tensor:
+    """(layers, frames, width) -> (layers, ⌈frames / stride⌉, width): means of `stride` frames.
+
+    >>> strided(torch.tensor([[[1.0], [3.0], [7.0]]]), 2).flatten().tolist()
+    [2.0, 7.0]
+    """
+    if stride == 1:
+        return states
+    frames = states.shape[1]
+    padded = torch.nn.functional.pad(states, (0, 0, 0, -frames % stride))
+    sums = padded.unflatten(1, (-1, stride)).sum(2)
+    counts = torch.full((sums.shape[1],), float(stride), device=states.device)
+    counts[-1] = (frames - 1) % stride + 1
+    return sums / counts[:, None]
+
+
+def bytes_per_frame(dtype: str, layers: int, width: int) -> int:
+    """What one kept frame takes.
+
+    >>> bytes_per_frame("fp16", 24, 1024)  # XLS-R 300M with all its layers
+    49152
+    """
+    return layers * (width * DTYPES[dtype].itemsize + (4 if dtype == "int8" else 0))
