@@ -22,7 +22,7 @@ from emospeech.config import recipes_folder
 from emospeech.data.dataset import Batch
 from emospeech.encoders.speech.waveform import WaveformSpeech
 from emospeech.encoders.text.pretrained import PretrainedText
-from emospeech.encoders.text.windows import Windows
+from emospeech.encoders.windows import Windows
 from emospeech.labels import EMOSPEECH2024
 from emospeech.models.build import build_classifier
 from emospeech.models.classifier import EmotionNetwork

@@ -20,6 +20,7 @@ from emospeech.config import Choice, schema
 from emospeech.config.schema import section_of
 from emospeech.data.augment import EFFECTS
 from emospeech.encoders.spectrogram import SPECTROGRAM_ENCODERS
+from emospeech.encoders.speech.long import WINDOW
 from emospeech.encoders.text.subword import SUBWORD_ENCODERS
 from emospeech.models.fusion import FUSIONS
 from emospeech.models.mixing import MIXERS
@@ -37,11 +38,13 @@ of its own, `model.pooling.name=multi_head model.pooling.heads=8` (in YAML `pool
 The default is in bold. How to add one: [adding a pooling](adding_a_pooling.md).
 """
 
-PRETRAINED = """## Pre-trained encoders
+PRETRAINED = f"""## Pre-trained encoders
 
 `speech.encoder` and `text.encoder` are a Hub id or a checkpoint folder, loaded through the Auto classes and frozen.
 Widths are read from the checkpoint; where two do not match, the fusion projects. Weights of heads that are not used may
 be missing; any other missing weight is an error. A batch of different lengths gives what each utterance gives alone.
+Texts longer than an encoder takes, and recordings of more than {WINDOW:.0f} s, are read in overlapping windows; Whisper hears
+its 30 s, end to end.
 """
 
 SPEECH = {

@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 from emospeech.data.audio import SAMPLE_RATE
 from emospeech.encoders.speech.layers import HiddenStates, Layers
+from emospeech.encoders.speech.long import WINDOW, Grid, hear_long, windows_of
 
-WINDOW = 400  # samples of a mel frame = 25 ms, fixed in transformers' extractor
-HOP = 160  # samples from one to the next = 10 ms
+MELS = Grid(stride=160, field=400)  # samples: 25 ms every 10 ms, fixed in transformers' extractor
+STATES = Grid(stride=1, field=1)  # of what the conformer takes in
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,20 @@ class MelPreprocessor:
 
     def __call__(self, waveform: np.ndarray) -> np.ndarray:
         """float32 (samples,) -> float32 (frames, 160), 50 a second; a last mel frame without its pair is left out."""
-        mels = max(self.extractor.stride, 2)  # a variance needs two
-        waveform = np.pad(waveform, (0, max(WINDOW + HOP * (mels - 1) - len(waveform), 0)))
+        waveform = np.pad(waveform, (0, max(self.shortest - len(waveform), 0)))
         out = self.extractor(waveform, sampling_rate=SAMPLE_RATE, return_tensors="np")
         frames: np.ndarray = out["input_features"][0][out["attention_mask"][0].astype(bool)]
         return frames.astype(np.float32)
+
+    @property
+    def shortest(self) -> int:
+        """Samples of the shortest clip that it hears as it is."""
+        return MELS.inputs(max(self.extractor.stride, 2))  # a variance needs two
+
+    def frames(self, samples: int) -> int:
+        """How many frames so many samples give."""
+        mels = MELS.frames(max(samples, self.shortest))
+        return int(mels // self.extractor.stride)
 
 
 class W2vBertSpeech(nn.Module):
@@ -39,22 +49,33 @@ class W2vBertSpeech(nn.Module):
         model: a Wav2Vec2BertModel.
         extractor: its feature extractor.
         layers: which hidden states are given; see `layer_numbers`.
+        window: seconds that are heard at once; a longer utterance is heard in overlapping windows.
 
     Raises:
         UserError: if there is no such layer.
+        ValueError: if the window is no time.
     """
 
     frozen = True
 
-    def __init__(self, model: Any, extractor: Any, layers: Layers = "last") -> None:
+    def __init__(self, model: Any, extractor: Any, layers: Layers = "last", window: float = WINDOW) -> None:
         super().__init__()
         self.model = model
         self.states = HiddenStates(model.encoder, layers, model.config.name_or_path)
         self.depth = self.states.depth
         self.width: int = model.config.hidden_size
         self.preprocess = MelPreprocessor(extractor)
+        self.windows = windows_of(window, self.frames)
+
+    def frames(self, samples: int) -> int:
+        """How many states an utterance of so many samples gives."""
+        return self.preprocess.frames(samples)
 
     def forward(self, mels: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """mels (B, frames, 160), mask (B, frames) -> (B, depth, frames, width), mask (B, frames)."""
+        return hear_long(self._hear, mels, mask, STATES, self.windows)
+
+    def _hear(self, mels: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """`forward` of utterances that fit."""
         hidden, _ = self.model.feature_projection(mels)
         return self.states(hidden, attention_mask=mask), mask

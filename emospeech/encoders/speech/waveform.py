@@ -1,5 +1,6 @@
 """Speech encoders that hear samples through strided convolutions: wav2vec 2.0 and what follows its plan."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from emospeech.data.audio import SAMPLE_RATE
 from emospeech.data.dataset import pad
 from emospeech.encoders.speech.layers import HiddenStates, Layers
+from emospeech.encoders.speech.long import WINDOW, Grid, hear_long, windows_of
 
 
 @dataclass(frozen=True)
@@ -36,28 +38,43 @@ class WaveformSpeech(nn.Module):
     change every frame, and with layer norm it saves the work on padding. The transformer runs on the batch. The
     adapter that a checkpoint for speech recognition may have above it is left out.
 
+    An utterance longer than a window is heard in overlapping ones, the convolutions too: with layer norm their frames
+    are those of the whole, with group norm they are normalised over the window.
+
     Args:
         model: one of these, of transformers.
         extractor: its feature extractor.
         layers: which hidden states are given; see `layer_numbers`.
+        window: seconds that are heard at once.
 
     Raises:
         UserError: if there is no such layer.
+        ValueError: if the window is no time.
     """
 
     frozen = True
 
-    def __init__(self, model: Any, extractor: Any, layers: Layers = "last") -> None:
+    def __init__(self, model: Any, extractor: Any, layers: Layers = "last", window: float = WINDOW) -> None:
         super().__init__()
         self.model = model
         self.states = HiddenStates(model.encoder, layers, model.config.name_or_path)
         self.depth = self.states.depth
         self.width: int = model.config.hidden_size
-        shortest = receptive_field(model.config.conv_kernel, model.config.conv_stride)
-        self.preprocess = WaveformPreprocessor(extractor, shortest)
+        kernels, strides = model.config.conv_kernel, model.config.conv_stride
+        self.grid = Grid(math.prod(strides), receptive_field(kernels, strides))
+        self.windows = windows_of(window, self.frames)
+        self.preprocess = WaveformPreprocessor(extractor, self.grid.field)
+
+    def frames(self, samples: int) -> int:
+        """How many states an utterance of so many samples gives."""
+        return self.grid.frames(samples)
 
     def forward(self, waveforms: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """waveforms (B, samples), mask (B, samples) -> (B, depth, frames, width), mask (B, frames)."""
+        return hear_long(self._hear, waveforms, mask, self.grid, self.windows)
+
+    def _hear(self, waveforms: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """`forward` of utterances that fit."""
         alone = [self.model.feature_extractor(w[m][None])[0].T for w, m in zip(waveforms, mask, strict=True)]
         frames, valid = pad(alone, 0.0)  # (B, frames, channels)
         valid = valid.to(frames.device)

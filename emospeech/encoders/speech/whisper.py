@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from emospeech.data.audio import SAMPLE_RATE
 from emospeech.data.dataset import pad
 from emospeech.encoders.speech.layers import HiddenStates, Layers
+from emospeech.encoders.speech.long import ROWS
 
 
 def at_least_a_sample(waveform: np.ndarray) -> np.ndarray:
@@ -48,21 +49,23 @@ class WhisperSpeech(nn.Module):
         self.width: int = model.config.d_model
         self.frame: int = extractor.hop_length * self.model.conv2.stride[0]  # samples
 
+    def frames(self, samples: int) -> int:
+        """How many states an utterance of so many samples gives."""
+        return math.ceil(max(samples, 1) / self.frame)
+
     def forward(self, waveforms: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """waveforms (B, samples), mask (B, samples) -> (B, depth, frames, width), mask (B, frames)."""
         utterances = [self._windows(w[m]) for w, m in zip(waveforms, mask, strict=True)]
         mels = self._log_mel([window for windows in utterances for window in windows])
-        states = iter(self.states(mels).transpose(1, 2))  # each (30 s of frames, depth, width)
-        whole = [torch.cat([next(states)[: self._frames(w)] for w in windows]) for windows in utterances]
+        groups = mels.split(max(len(utterances), ROWS))
+        states = (one for group in groups for one in self.states(group).transpose(1, 2))  # (30 s, depth, width)
+        whole = [torch.cat([next(states)[: self.frames(len(w))] for w in windows]) for windows in utterances]
         padded, valid = pad(whole, 0.0)  # (B, frames, depth, width)
         return padded.transpose(1, 2), valid.to(padded.device)
 
-    def _frames(self, waveform: Tensor) -> int:
-        return math.ceil(len(waveform) / self.frame)
-
     def _windows(self, waveform: Tensor) -> Sequence[Tensor]:
         """(samples,) -> as few equal windows as hold it; all but the last are whole frames."""
-        frames = self._frames(waveform)
+        frames = self.frames(len(waveform))
         count = math.ceil(frames / self.model.config.max_source_positions)
         return waveform.split(math.ceil(frames / count) * self.frame)
 

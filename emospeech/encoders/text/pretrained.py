@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from emospeech.encoders import checkpoint
 from emospeech.encoders.text import probe, sentence
 from emospeech.encoders.text.tokenizer import Tokenizer, load_tokenizer, require_vocabulary
-from emospeech.encoders.text.windows import Windows, read_tokens
+from emospeech.encoders.text.windows import read_tokens
+from emospeech.encoders.windows import Windows
 
 
 class PretrainedText(nn.Module):
@@ -43,6 +44,10 @@ class PretrainedText(nn.Module):
         tokenizer = Tokenizer(plain, probe.token_limit(model, plain, max_tokens))
         width = probe.token_width(name, model.config.model_type, partial(_states, model), tokenizer)
         return cls(model, width, tokenizer.windows()), tokenizer
+
+    def states(self, tokens: int) -> int:
+        """How many states a text of so many tokens gives, special ones included: one each."""
+        return tokens
 
     def forward(self, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """tokens (B, tokens), mask (B, tokens) -> (B, tokens, width), mask (B, tokens)."""

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from emospeech.encoders import checkpoint
 from emospeech.encoders.text import probe
 from emospeech.encoders.text.tokenizer import Tokenizer, require_padding, require_tokens, require_vocabulary
-from emospeech.encoders.text.windows import Windows, read_windows
+from emospeech.encoders.text.windows import read_windows
+from emospeech.encoders.windows import Windows
 from emospeech.runtime.errors import UserError
 
 Features = Callable[..., dict[str, Any]]  # tokens (R, size), mask (R, size) -> the input of a model's first module
@@ -58,6 +59,10 @@ class SentenceText(nn.Module):
             features = partial(features, prompt_length=windows.prefix)
         width = probe.vector_width(name, partial(_vectors, model, features), tokenizer)
         return cls(model, width, windows, features), tokenizer
+
+    def states(self, tokens: int) -> int:
+        """How many vectors a text of so many tokens gives, special ones included: one for each window."""
+        return len(self.windows.starts(tokens))
 
     def forward(self, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """tokens (B, tokens), mask (B, tokens) -> (B, windows, width), mask (B, windows)."""

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from emospeech.encoders.text.tokenizer import Tokenizer
-from emospeech.encoders.text.windows import Windows, read_tokens
+from emospeech.encoders.text.windows import read_tokens
+from emospeech.encoders.windows import Windows
 from emospeech.runtime.errors import UserError
 
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from emospeech.encoders import checkpoint
-from emospeech.encoders.text.windows import Windows
+from emospeech.encoders.windows import Windows
 from emospeech.runtime.errors import UserError
 
 # A folder must hold one of these: without them the Auto class makes an empty tokenizer and says nothing.

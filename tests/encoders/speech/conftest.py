@@ -31,6 +31,19 @@ def encode():
 
 
 @pytest.fixture
+def with_window():
+    """(encoder, seconds) -> the same, its windows so long; Whisper as it is, whose windows are 30 s."""
+
+    def make(encoder, seconds: float):
+        if not hasattr(encoder, "windows"):
+            return encoder
+        layers = encoder.states.numbers or "last"
+        return type(encoder)(encoder.model, encoder.preprocess.extractor, layers, window=seconds)
+
+    return make
+
+
+@pytest.fixture
 def theirs():
     """(folder, clip) -> transformers' own forward of one unpadded clip, by the checkpoint's own feature extractor."""
     from transformers import AutoFeatureExtractor, AutoModel

@@ -18,7 +18,7 @@ TEXTS = ["sí", "Tengo miedo.", "¡Qué asco!", "Hoy no."]  # the longest window
 
 
 def run(encoder, tokenizer, texts):
-    return encoder(*pad([torch.tensor(tokenizer(text)) for text in texts], tokenizer.pad_id))
+    return encoder(*pad([torch.tensor(tokenizer(text), dtype=torch.long) for text in texts], tokenizer.pad_id))
 
 
 def theirs(folder):
@@ -63,6 +63,20 @@ def test_a_long_text_has_a_vector_for_each_window(kind, sentence_checkpoint, spa
         features = {"input_ids": row, "attention_mask": torch.ones_like(row), "prompt_length": windows.prefix}
         expected = model(features)["sentence_embedding"][0, : encoder.width]
         torch.testing.assert_close(vector, expected, rtol=0, atol=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("level", ["token", "sentence"])
+@pytest.mark.parametrize("kind", WIDTHS)
+def test_how_many_states_a_text_gives_is_known_before(kind, level, sentence_checkpoint, spanish_sentences):
+    if (kind, level) == ("static", "token"):
+        return  # it has none
+    encoder, tokenizer = build_text(Text(encoder=str(sentence_checkpoint(kind)), level=level)).__dict__.values()
+    words = " ".join(spanish_sentences * 2).split()
+    for count in (0, 1, 2, 9, 15, 20, 40, 61, len(words)):
+        text = " ".join(words[:count])
+        states, _ = run(encoder, tokenizer, [text])
+        assert encoder.states(len(tokenizer(text))) == states.shape[1], text
 
 
 @torch.no_grad()

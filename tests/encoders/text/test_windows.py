@@ -7,7 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emospeech.encoders.text.windows import Windows, read_tokens, read_windows
+from emospeech.encoders.text.windows import read_tokens, read_windows
+from emospeech.encoders.windows import Windows
 
 
 @st.composite
