@@ -11,7 +11,7 @@ import time
 
 import typer
 
-from emospeech.cli import data, output
+from emospeech.cli import data, output, store
 from emospeech.cli import run as run_commands
 from emospeech.runtime import distributed
 from emospeech.runtime.console import complain
@@ -26,11 +26,13 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("demo")(run_commands.demo)
+app.command("extract")(store.extract)
 app.command("train")(run_commands.train)
 app.command("evaluate")(run_commands.evaluate)
 app.command("predict")(run_commands.predict)
 app.command("submit")(output.submit)
 app.command("score")(output.score)
+app.add_typer(store.app, name="cache", help="The feature store.")
 app.add_typer(data.app, name="data", help="Corpora and manifests.")
 
 

@@ -3,6 +3,7 @@
 from emospeech.config.reading import as_yaml, load, load_seeds, recipes_folder, validate
 from emospeech.config.schema import (
     Augment,
+    Cache,
     Checks,
     Choice,
     Data,
@@ -21,6 +22,7 @@ from emospeech.config.schema import (
 
 __all__ = [
     "Augment",
+    "Cache",
     "Checks",
     "Choice",
     "Data",

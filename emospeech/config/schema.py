@@ -187,6 +187,24 @@ class Loss(Choice):
     class_weights: Annotated[Choice, _named("class weights")] = Choice(name="inverse")
 
 
+class Cache(Section):
+    """Hidden states of frozen encoders, computed once and kept by content; training reads them from there."""
+
+    folder: str | None = None  # null: $EMOSPEECH_CACHE, else ~/.cache/emospeech
+    write: bool | Literal["auto"] = "auto"  # false: kept in memory, for this run alone; auto: where the disk has room
+    dtype: Literal["fp32", "fp16", "bf16", "int8"] = "fp16"  # int8 has a scale for each frame
+    frame_stride: Count = 1  # of so many frames of speech one mean is kept
+    # layers: all that speech.layers asks for; mixed: their sum alone, by weights that are learned first, on a sample;
+    # auto: by the room there is
+    mode: Literal["auto", "layers", "mixed"] = "auto"
+    sample: Annotated[int, Field(ge=16)] = 512  # training clips on which `mixed` learns the weights
+    # of each training clip, where the recipe augments: the clip itself and views - 1 augmented ones
+    views: Count | Literal["auto"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"  # encoders compute in it; auto: bf16 on GPUs that have it
+    # where states lie while training reads them: disk is a memory map; auto: on the GPU where all fit
+    device: Literal["auto", "disk", "cpu", "cuda"] = "auto"
+
+
 class Train(Section):
     seed: Seed = 0  # a list of them, as train.seed=[1,2,3]: one run each, and a summary
     epochs: Count = 10
@@ -202,7 +220,7 @@ class Train(Section):
     # torch.compile: a minute to start; small networks on a CPU gain nothing
     compile: Annotated[bool, _named("compile")] = False
     deterministic: bool = False  # on a GPU, the same numbers from run to run; slower
-    eval_batch_size: Count = 16
+    eval_batch_size: Count | Literal["auto"] = "auto"  # auto: one by one through large encoders on a CPU, else many
     workers: Annotated[int, Field(ge=0)] = 0  # processes that load audio
     trackers: Annotated[list[Literal["tensorboard", "wandb"]], _named("trackers")] = ["tensorboard"]
 
@@ -215,6 +233,7 @@ class Recipe(Section):
     speech: Speech | None = None
     text: Text | None = None
     model: Model = Model()
+    cache: Cache | None = None  # null: frozen encoders run anew in every epoch
     train: Train = Train()
 
     @property

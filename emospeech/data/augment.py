@@ -32,6 +32,10 @@ class Augmenter:
         """float32 (time,) -> float32 (`samples`,), or of about its own length where `samples` is None."""
         if rng.random() >= self.probability:
             return crop(waveform, samples, rng)
+        return self.altered(waveform, samples, rng)
+
+    def altered(self, waveform: np.ndarray, samples: int | None, rng: np.random.Generator) -> np.ndarray:
+        """The same, with an effect for certain."""
         return EFFECTS[str(rng.choice(list(self.effects)))](self, waveform, samples, rng).astype(np.float32)
 
 

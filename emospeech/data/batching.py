@@ -4,6 +4,7 @@ A recipe's batch size is that of one optimiser step over all processes and micro
 training on one GPU, on eight, or on a laptop that accumulates (batch-norm statistics apart).
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -58,13 +59,23 @@ class TrainingOrder:
 
 
 def evaluation_order(
-    lengths: Sequence[float], batch_size: int, rank: int = 0, world_size: int = 1
+    lengths: Sequence[float], batch_size: int, rank: int = 0, world_size: int = 1, budget: float = math.inf
 ) -> list[list[Ticket]]:
     """Batches of similar length for one process; over all processes every row exactly once.
 
+    Args:
+        batch_size: rows of a batch, at most.
+        budget: length of a batch, padding included, at most; one row alone may be longer.
+
     >>> [[t.row for t in batch] for batch in evaluation_order([3.0, 1.0, 2.0], batch_size=2)]
     [[1, 2], [0]]
+    >>> [[t.row for t in batch] for batch in evaluation_order([3.0, 1.0, 2.0, 1.0], batch_size=9, budget=4.0)]
+    [[1, 3], [2], [0]]
     """
-    order = np.argsort(np.asarray(lengths, dtype=float), kind="stable")
-    batches = [order[k : k + batch_size] for k in range(0, len(order), batch_size)]
-    return [[Ticket(int(row), epoch=0) for row in batch] for batch in batches[rank::world_size]]
+    batches: list[list[Ticket]] = []
+    for row in np.argsort(np.asarray(lengths, dtype=float), kind="stable"):
+        rows = len(batches[-1]) if batches else batch_size
+        if rows >= batch_size or (rows + 1) * lengths[row] > budget:
+            batches.append([])
+        batches[-1].append(Ticket(int(row), epoch=0))
+    return batches[rank::world_size]

@@ -2,16 +2,16 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from emospeech.config import Recipe, as_yaml
-from emospeech.data import usable
 from emospeech.experiments import rows as data_rows
 from emospeech.experiments.rows import Rows
+from emospeech.experiments.sound import with_usable_audio
 from emospeech.metrics.scores import score
 from emospeech.metrics.statistics import macro_f1_interval
 from emospeech.runtime import distributed, runs
@@ -54,7 +54,7 @@ def run(recipe: Recipe, resume: bool = False, overwrite: bool = False, outdated:
         # another program may have been here while the corpus was read
         distributed.on_main(lambda: runs.refuse_or_continue(folder, config, resume, overwrite))
         if recipe.speech is not None:
-            rows = _with_usable_audio(rows, recipe, folder)
+            rows = with_usable_audio(rows, recipe, folder.bad_audio)
         distributed.on_main(lambda: _empty(outdated))
         distributed.on_main(lambda: _begin(recipe, config, folder, rows, system, resume))
         return _in_folder(recipe, folder, rows, system)
@@ -93,23 +93,6 @@ def _begin(recipe: Recipe, config: str, folder: RunFolder, rows: Rows, system: S
         )
     write_text(folder.split, text)
     runs.begin(folder, config, recipe.train.seed, system.hardware())
-
-
-def _with_usable_audio(rows: Rows, recipe: Recipe, folder: RunFolder) -> Rows:
-    """Every clip decoded once; the bad ones listed in the run folder, then failed on, dropped or silenced."""
-    parts = {"train": rows.train, "dev": rows.dev, "test": rows.test}
-    bad = distributed.on_main(lambda: usable.find_bad_audio(pd.concat(parts.values(), ignore_index=True)))
-    if not bad:
-        distributed.on_main(lambda: folder.bad_audio.unlink(missing_ok=True))
-        return rows
-    distributed.on_main(lambda: usable.write_bad_audio(bad, folder.bad_audio))
-    policy = recipe.data.on_bad_audio
-    usable.without_bad_audio(pd.concat(parts.values()), bad, policy, f" (all listed in {folder.bad_audio})")
-    say(f"{len(bad)} clips have unusable audio, listed in {folder.bad_audio}; data.on_bad_audio={policy}")
-    parts = {name: usable.without_bad_audio(part, bad, policy) for name, part in parts.items()}
-    if recipe.may_lack:
-        usable.require_either(pd.concat(parts.values()))  # of a clip with bad audio, text is left
-    return replace(rows, **parts)
 
 
 def _scored(system: System, part: pd.DataFrame, name: str, folder: RunFolder, rows: Rows) -> dict[str, Any]:

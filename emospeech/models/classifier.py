@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from emospeech.data.dataset import Batch
 from emospeech.encoders.features import Features
+from emospeech.encoders.store.dataset import NOTHING, StoredBatch
 from emospeech.models.mixing import LayerMix
 from emospeech.models.streams import ModalityDropout, Stream, Streams, present
 
@@ -44,7 +45,7 @@ class Classifier(nn.Module):
         if features.speech is not None and features.speech_mask is not None:
             found["speech"] = self.speech_norm(self.layer_mix(features.speech)), features.speech_mask
         if features.text is not None and features.text_mask is not None:
-            found["text"] = self.text_norm(features.text), features.text_mask
+            found["text"] = self.text_norm(unpacked(features.text)), features.text_mask
         return found
 
     def forward(self, features: Features) -> dict[str, Tensor]:
@@ -76,17 +77,16 @@ class EmotionNetwork(nn.Module):
         return self
 
     def features(self, batch: Batch) -> Features:
-        """Hidden states of both encoders; where an utterance lacks a modality, all of its positions are masked."""
-        speech = speech_mask = text = text_mask = None
-        if self.speech is not None:
+        """Hidden states of both encoders, stored ones as they are; where an utterance lacks a modality, all of its positions are masked."""
+        given = batch.stored if isinstance(batch, StoredBatch) else NOTHING
+        speech, speech_mask, text, text_mask = given.speech, given.speech_mask, given.text, given.text_mask
+        if self.speech is not None and speech is None:
             with torch.set_grad_enabled(torch.is_grad_enabled() and not self.speech.frozen):
                 speech, speech_mask = self.speech(batch.speech, batch.speech_mask)
-            speech_mask = _where(speech_mask, batch.has_speech)
-        if self.text is not None:
+        if self.text is not None and text is None:
             with torch.set_grad_enabled(torch.is_grad_enabled() and not self.text.frozen):
                 text, text_mask = self.text(batch.tokens, batch.token_mask)
-            text_mask = _where(text_mask, batch.has_text)
-        return Features(speech, speech_mask, text, text_mask)
+        return Features(speech, _where(speech_mask, batch.has_speech), text, _where(text_mask, batch.has_text))
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Logits (B, classes) per task."""
@@ -112,6 +112,12 @@ class EmotionNetwork(nn.Module):
         self.load_state_dict(dict(state), strict=False)
 
 
-def _where(mask: Tensor, there: Tensor | None) -> Tensor:
+def unpacked(x):  # PROVISIONAL
+    from emospeech.data.dataset import pad
+
+    return x if isinstance(x, Tensor) else pad([u.states()[0] for u in x.utterances], 0.0)[0]
+
+
+def _where(mask: Tensor | None, there: Tensor | None) -> Tensor | None:
     """mask (B, time), False throughout for utterances that are not `there` (B,)."""
-    return mask if there is None else mask & there[:, None]
+    return mask if mask is None or there is None else mask & there[:, None]

@@ -18,8 +18,19 @@ class LayerMix(nn.Module):
         super().__init__()
         self.weights = nn.Parameter(torch.full((layers,), 1 / layers)) if layers > 1 else None
 
+    def fix(self, weights: Tensor) -> None:
+        """These weights (layers,), which train no more."""
+        self.weights = nn.Parameter(weights, requires_grad=False)
+
     def forward(self, states: Tensor) -> Tensor:
         """states (B, layers, time, D) -> (B, time, D)."""
+        if not isinstance(states, Tensor):  # PROVISIONAL
+            from emospeech.data.dataset import pad
+
+            full = pad([u.states().transpose(0, 1) for u in states.utterances], 0.0)[0].transpose(1, 2)
+            if full.shape[1] == 1:
+                return full[:, 0]
+            states = full
         if self.weights is None:
             return states[:, 0]
         return torch.einsum("l,bltd->btd", self.weights.to(states.dtype), states)

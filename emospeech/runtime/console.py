@@ -23,7 +23,7 @@ complain = say  # an error message goes the same way: once, from the main proces
 class Bar(Protocol):
     """What `progress` gives: call it after each unit of work."""
 
-    def __call__(self, advance: int = 1, note: str = "") -> None: ...
+    def __call__(self, advance: float = 1, note: str = "") -> None: ...
 
 
 @contextmanager
@@ -78,11 +78,11 @@ class _LogBar:
         self.description, self.total, self.done, self.start = description, total, start, start
         self.began = self.spoke = time.monotonic()
 
-    def __call__(self, advance: int = 1, note: str = "") -> None:
+    def __call__(self, advance: float = 1, note: str = "") -> None:
         self.done += advance
         now = time.monotonic()
         if now - self.spoke < self.EVERY:
             return
         self.spoke = now
         left = (now - self.began) / max(self.done - self.start, 1) * (self.total - self.done)
-        say(f"{self.description}: {self.done}/{self.total}, {left / 60:.1f} min left {note}".rstrip())
+        say(f"{self.description}: {self.done:.0f}/{self.total}, {left / 60:.1f} min left {note}".rstrip())

@@ -1,5 +1,6 @@
 """From the rows of a manifest to the batches of a network."""
 
+import math
 import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,8 +13,17 @@ from torch.utils.data import DataLoader
 from emospeech.config import Recipe
 from emospeech.data import audio
 from emospeech.data.augment import Augmenter
+from emospeech.data.batching import Ticket, evaluation_order
 from emospeech.data.dataset import Batch, Collate, Preprocessor, UtteranceDataset
+from emospeech.encoders.store.dataset import WHOLE, Drawing, StoredBatch, StoredDataset
+from emospeech.encoders.store.prefetch import ahead, fetch
 from emospeech.systems.base import MAIN_TASK
+from emospeech.systems.features.cache import FeatureCache
+
+Dataset = UtteranceDataset | StoredDataset
+STORED_BATCH = 32  # rows evaluated at once from stored features
+GPU_SECONDS = 240.0  # of sound that a GPU hears at once
+MANY, FEW = 64, 16  # texts, and clips for a small encoder
 
 
 @dataclass(frozen=True)
@@ -24,46 +34,85 @@ class Feed:
     preprocess: Preprocessor | None  # the speech encoder's own
     tokenizer: Any
     load: Callable[[str], np.ndarray]  # the waveform of a path
-    pin_memory: bool
+    on_gpu: bool
+    slow_speech: bool = False  # whether speech goes through a large encoder
+    cache: FeatureCache | None = None  # where the states of frozen encoders come from
 
     def for_training(
         self, manifest: pd.DataFrame, tasks: Mapping[str, Sequence[str]], augment: Augmenter | None
-    ) -> UtteranceDataset:
+    ) -> Dataset:
         """Labelled rows, cropped and augmented as the recipe says."""
         speech = self.recipe.speech
         crop = speech.crop_seconds if speech is not None else None
-        return self._dataset(
+        rows = self._dataset(
             manifest, labels=tasks, soft_labels=soft_labels(self.recipe), crop_seconds=crop, augment=augment
         )
+        if self.cache is None:
+            return rows
+        probability = speech.augment.probability if speech is not None and speech.augment is not None else 0.0
+        draw = Drawing(self.cache.crop_frames(crop), probability, self.recipe.train.seed)
+        return StoredDataset(
+            rows.__getitem__,
+            self.cache.stored("speech", manifest, views=True),
+            self.cache.stored("text", manifest),
+            draw,
+        )
 
-    def heard_whole(self, manifest: pd.DataFrame) -> UtteranceDataset:
+    def heard_whole(self, manifest: pd.DataFrame) -> Dataset:
         """Whole clips, without labels."""
-        return self._dataset(manifest)
+        rows = self._dataset(manifest)
+        if self.cache is None:
+            return rows
+        return StoredDataset(
+            rows.__getitem__, self.cache.stored("speech", manifest), self.cache.stored("text", manifest), WHOLE
+        )
 
     def _dataset(self, manifest: pd.DataFrame, **training: Any) -> UtteranceDataset:
         return UtteranceDataset(
             manifest,
-            preprocess=self.preprocess,
-            tokenize=self.tokenizer,
+            preprocess=None if self._is_stored("speech") else self.preprocess,
+            tokenize=None if self._is_stored("text") else self.tokenizer,
             seed=self.recipe.train.seed,
             load=self.load,
             may_lack=self.recipe.may_lack,
             **training,
         )
 
-    def batches(self, dataset: UtteranceDataset, order: Any) -> Iterable[Batch]:
+    def _is_stored(self, kind: str) -> bool:
+        return self.cache is not None and kind in self.cache.kept
+
+    def batches(self, dataset: Dataset, order: Iterable[Sequence[Ticket]]) -> Iterable[Batch]:
         """The batches of an order."""
         workers = self.recipe.train.workers
+        collate = Collate(self.tokenizer.pad_id if self.tokenizer is not None else 0)
+        if isinstance(dataset, StoredDataset):
+            return ahead((dataset.batch(tickets, collate) for tickets in order), _fetched)
         return DataLoader(
             dataset,
             batch_sampler=order,
-            collate_fn=Collate(self.tokenizer.pad_id if self.tokenizer is not None else 0),
+            collate_fn=collate,
             num_workers=workers,
-            pin_memory=self.pin_memory,
+            pin_memory=self.on_gpu,
             # fork would copy torch's thread pools in a state they cannot leave
             multiprocessing_context="spawn" if workers else None,
             worker_init_fn=_leave_signals_to_the_main_process if workers else None,
         )
+
+    def evaluation_order(self, manifest: pd.DataFrame, rank: int, world_size: int) -> list[list[Ticket]]:
+        """Batches of similar length, as large as serves the device at hand."""
+        size, budget = self.recipe.train.eval_batch_size, math.inf
+        if size == "auto":
+            size, budget = self._fast_batch()
+        return evaluation_order(self.lengths(manifest), size, rank, world_size, budget)
+
+    def _fast_batch(self) -> tuple[int, float]:
+        """Rows, and length: a large speech encoder on a CPU is fastest with one clip at a time, a GPU with many."""
+        hears = self.preprocess is not None and not self._is_stored("speech")
+        if not hears:
+            return (MANY if self.preprocess is None else STORED_BATCH), math.inf
+        if self.on_gpu:
+            return MANY, GPU_SECONDS
+        return (1 if self.slow_speech else FEW), math.inf
 
     def lengths(self, manifest: pd.DataFrame) -> list[float]:
         """How much each row is to read: seconds, or without speech characters."""
@@ -80,6 +129,12 @@ def soft_labels(recipe: Recipe) -> dict[str, str]:
     """Task -> the manifest's column of votes, where the recipe names one."""
     column = recipe.data.soft_labels
     return {} if column is None else {MAIN_TASK: column}
+
+
+def _fetched(batch: StoredBatch) -> None:
+    for states in (batch.stored.speech, batch.stored.text):
+        if states is not None:
+            fetch(states.utterances)
 
 
 def _leave_signals_to_the_main_process(worker: int) -> None:

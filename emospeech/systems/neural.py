@@ -12,7 +12,8 @@ from accelerate import Accelerator
 
 from emospeech.config import Recipe
 from emospeech.data.audio.memory import AudioMemory
-from emospeech.data.batching import TrainingOrder, evaluation_order
+from emospeech.data.augment import Augmenter
+from emospeech.data.batching import TrainingOrder
 from emospeech.metrics.scores import score
 from emospeech.models.build import build_classifier
 from emospeech.models.classifier import EmotionNetwork
@@ -23,6 +24,8 @@ from emospeech.runtime.files import write_text
 from emospeech.runtime.interrupt import stop_on_signal
 from emospeech.runtime.runs import RunFolder
 from emospeech.systems.base import MAIN_TASK, as_predictions
+from emospeech.systems.features.build import feature_cache
+from emospeech.systems.features.cache import FeatureCache
 from emospeech.systems.feed import Feed, soft_labels
 from emospeech.systems.parts import (
     build_augmenter,
@@ -65,6 +68,8 @@ class NeuralSystem:
         self.tokenizer: Any = None
         self.audio = AudioMemory(recipe.data.memory_gb * 1e9 / max(recipe.train.workers, 1))
         self.chosen: loop.Standing | None = None  # of the last fit that had a dev set
+        self.augmenter: Augmenter | None = None
+        self.cache: FeatureCache | None = None  # of the last fit
         self.frozen = load_pretrained(recipe.speech, recipe.text, revisions or {})
         check_model(recipe, tasks, self.frozen)
 
@@ -100,6 +105,7 @@ class NeuralSystem:
     def fit(self, train: pd.DataFrame, dev: pd.DataFrame | None, folder: Path) -> None:
         """See `System.fit`."""
         run, settings = RunFolder(folder), self.recipe.train
+        self.extract(train, [] if dev is None else [dev])
         work = run.checkpoints / ("refit" if dev is None else "dev")
         self._build(train, work)
         say(self._describe(train, dev))
@@ -113,15 +119,35 @@ class NeuralSystem:
         if dev is not None:
             self.chosen = standing
 
+    def extract(self, train: pd.DataFrame, others: Sequence[pd.DataFrame]) -> bool:
+        """Have the states of frozen encoders in the recipe's store; whether there is anything to store.
+
+        Args:
+            train: rows that training augments.
+            others: rows that are only predicted.
+
+        Raises:
+            UserError: if there is no room for them.
+        """
+        if self.cache is None:
+            self.cache = feature_cache(self.recipe, self.frozen, self._augmenter(), self.accelerator)
+        if self.cache is not None:
+            self.cache.prepare(train, others)
+        return self.cache is not None
+
+    def _augmenter(self) -> Augmenter | None:
+        wanted = self.recipe.speech.augment if self.recipe.speech is not None else None
+        if wanted is not None and self.augmenter is None:
+            self.augmenter = build_augmenter(wanted)
+        return self.augmenter
+
     def _trained(
         self, train: pd.DataFrame, dev: pd.DataFrame | None, checkpoints: Checkpoints, metrics: Path
     ) -> loop.Standing:
         """Run the loop to its end, or to a stop."""
         network, settings = self.ready(), self.recipe.train
-        speech = self.recipe.speech
-        augment = build_augmenter(speech.augment) if speech and speech.augment else None
         feed = self._feed()
-        dataset = feed.for_training(train, self.tasks, augment)
+        dataset = feed.for_training(train, self.tasks, self._augmenter())
         order = TrainingOrder(
             size=len(train),
             batch_size=settings.batch_size,
@@ -184,6 +210,8 @@ class NeuralSystem:
             speech_shape=(speech.depth, speech.width) if speech is not None else None,
             text_width=text.encoder.width if text is not None else None,
         )
+        if self.cache is not None and self.cache.weights is not None:  # their sum is stored: they train no more
+            classifier.layer_mix.fix(self.cache.weights)
         self.tokenizer = text.tokenizer if text is not None else None
         self.network = EmotionNetwork(classifier, speech, text.encoder if text is not None else None)
         self.network.to(self.accelerator.device)
@@ -200,7 +228,9 @@ class NeuralSystem:
             preprocess=None if speech is None else speech.preprocess,
             tokenizer=self.tokenizer,
             load=self.audio.load,
-            pin_memory=self.accelerator.device.type == "cuda",
+            on_gpu=self.accelerator.device.type == "cuda",
+            slow_speech="speech" in self.frozen,
+            cache=self.cache,
         )
 
     def _describe(self, train: pd.DataFrame, dev: pd.DataFrame | None) -> str:
@@ -231,6 +261,8 @@ class NeuralSystem:
         """See `System.predict`."""
         if long := self._long_texts(manifest):
             say(self._read_in_windows(long))
+        if self.cache is not None:
+            self.cache.add(manifest)
         with deterministic(self.recipe.train.deterministic):
             chances = self._chances(manifest, "predicting")
         return as_predictions(manifest["id"].tolist(), chances.tolist(), self.tasks[MAIN_TASK])
@@ -250,12 +282,7 @@ class NeuralSystem:
     def _chances(self, manifest: pd.DataFrame, description: str | None) -> np.ndarray:
         """Probabilities of the main task (rows, classes), in manifest order."""
         feed = self._feed()
-        order = evaluation_order(
-            feed.lengths(manifest),
-            self.recipe.train.eval_batch_size,
-            self.accelerator.process_index,
-            self.accelerator.num_processes,
-        )
+        order = feed.evaluation_order(manifest, self.accelerator.process_index, self.accelerator.num_processes)
         loader = feed.batches(feed.heard_whole(manifest), order)
         if description is None:
             rows = evaluation.predict(self.ready(), loader, self.accelerator)

@@ -1,0 +1,177 @@
+"""Filling a store: what is missing is computed in units, by as many processes as there are, and kept unit by unit."""
+
+import errno
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from emospeech.encoders.store.keys import digest
+from emospeech.encoders.store.packed import Packed, pack
+from emospeech.encoders.store.reader import Item, Reader
+from emospeech.runtime.errors import WorkError
+
+UNIT_ITEMS = 32  # utterances of a unit, at most: what a kill may cost
+UNIT_BYTES = 256 << 20
+POLL = 1.0  # seconds, where another process works on what is left
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+SMALLER = "cache.dtype=int8, cache.frame_stride=2, cache.views=1, cache.mode=mixed, or fewer speech.layers take less"
+
+
+class Destination(Protocol):
+    """Where states go: a set on disk, or memory."""
+
+    @property
+    def device(self) -> Any:
+        """Of the entries that it takes."""
+
+    def index(self) -> Mapping[str, int]:
+        """Key -> bytes of what is there now, other processes' work included."""
+
+    def claim(self, unit: str) -> AbstractContextManager[bool]:
+        """Within it this process works on a unit, if it got it."""
+
+    def add(self, entries: Mapping[str, Packed]) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How states are kept."""
+
+    dtype: str = "fp16"
+    stride: int = 1
+
+
+def extract(
+    items: Sequence[Item],
+    reader: Reader,
+    into: Destination,
+    packing: Packing,
+    size: Callable[[Item], int],
+    bar: Callable[..., None],
+    share: tuple[int, int] = (0, 1),
+) -> None:
+    """Compute and keep what `into` lacks of the items.
+
+    Args:
+        items: all different.
+        size: bytes that an item will take.
+        bar: told the length of each item done.
+        share: this process's number, and of how many; each begins with another part and helps with the rest.
+
+    Raises:
+        WorkError: if the disk is full; what was finished stays.
+    """
+    there = into.index()
+    units = _units([item for item in items if item.key not in there], size)
+    rank, world = share
+    left = [*units[rank::world], *[unit for k, unit in enumerate(units) if k % world != rank]]
+    with _Writer(into) as writer:
+        while left:
+            others = [unit for unit in left if not _worked_on(unit, reader, writer, packing, bar)]
+            if len(others) == len(left):
+                time.sleep(POLL)
+            left = others
+
+
+def _units(items: Sequence[Item], size: Callable[[Item], int]) -> list[list[Item]]:
+    """Like lengths together, the longest first: what does not fit into memory shows at once."""
+    units: list[list[Item]] = []
+    room = 0
+    for item in sorted(items, key=lambda item: (-item.length, item.key)):
+        if not units or len(units[-1]) >= UNIT_ITEMS or room < size(item):
+            units.append([])
+            room = UNIT_BYTES
+        units[-1].append(item)
+        room -= size(item)
+    return units
+
+
+def _worked_on(
+    unit: Sequence[Item], reader: Reader, writer: "_Writer", packing: Packing, bar: Callable[..., None]
+) -> bool:
+    """Whether the unit is done with; False: another process has it in hand."""
+    with ExitStack() as stack:
+        if not stack.enter_context(writer.into.claim(digest([item.key for item in unit])[:16])):
+            return False
+        there = writer.into.index()
+        missing = [item for item in unit if item.key not in there]
+        entries = {}
+        for item, states in reader.read(missing):
+            entries[item.key] = _packed(states, packing).to(writer.into.device)
+            bar(item.length)
+        writer.add(entries, stack.pop_all())
+    return True
+
+
+def _packed(states: Any, packing: Packing) -> Packed:
+    try:
+        packed = pack(states, packing.dtype, packing.stride)
+    except ValueError as error:
+        raise WorkError(f"features cannot be kept: {error} (cache.dtype)") from None
+    return Packed(packed.values.contiguous(), packed.scales)
+
+
+class _Writer:
+    """Writes one unit while the encoder works on the next; a claim is let go when its unit is written."""
+
+    def __init__(self, into: Destination) -> None:
+        self.into = into
+        self.pool = ThreadPoolExecutor(1)
+        self.pending: Future[None] | None = None
+
+    def __enter__(self) -> "_Writer":
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        try:
+            if kind is None or not issubclass(kind, WorkError):
+                self._settle()
+        finally:
+            self.pool.shutdown()
+
+    def add(self, entries: Mapping[str, Packed], claim: ExitStack) -> None:
+        try:
+            self._settle()
+        except BaseException:
+            claim.close()
+            raise
+        self.pending = self.pool.submit(self._write, entries, claim)
+
+    def _settle(self) -> None:
+        pending, self.pending = self.pending, None
+        if pending is not None:
+            pending.result()
+
+    def _write(self, entries: Mapping[str, Packed], claim: ExitStack) -> None:
+        with claim:
+            if not entries:
+                return
+            try:
+                self.into.add(entries)
+            except OSError as error:
+                if error.errno not in FULL:
+                    raise
+                raise WorkError(
+                    "the disk is full; what was finished before is kept, and the next run goes on from there. "
+                    f"Free some room, choose another place with cache.folder=…, or take less: {SMALLER}"
+                ) from None
+
+
+class Memory:
+    """Entries that live as long as the program."""
+
+    def __init__(self, device: Any = "cpu") -> None:
+        self.device = device
+        self.entries: dict[str, Packed] = {}
+
+    def index(self) -> dict[str, int]:
+        return {key: packed.nbytes for key, packed in self.entries.items()}
+
+    def claim(self, unit: str) -> AbstractContextManager[bool]:
+        return nullcontext(True)
+
+    def add(self, entries: Mapping[str, Packed]) -> None:
+        self.entries |= entries

@@ -1,0 +1,30 @@
+"""Filling the feature store for a recipe, before any training."""
+
+from emospeech.config import Recipe
+from emospeech.experiments import rows as data_rows
+from emospeech.experiments.sound import with_usable_audio
+from emospeech.runtime import distributed
+from emospeech.runtime.errors import UserError
+from emospeech.systems import build
+from emospeech.systems.base import MAIN_TASK
+
+
+def run(recipe: Recipe) -> str:
+    """Have the states of all rows of a recipe in its store; what was done, in a line.
+
+    Raises:
+        UserError: if recipe or data are not as they must be, there is no room, or nothing to store.
+    """
+    if recipe.cache is None:
+        raise UserError("the recipe keeps no features (cache: null); give cache.write=true, say, to keep them")
+    distributed.start()
+    rows = data_rows.load(recipe)
+    system = build.build(recipe, {MAIN_TASK: rows.labels})
+    if recipe.speech is not None:
+        rows = with_usable_audio(rows, recipe)
+    if not system.extract(rows.train, [rows.dev, rows.test]):
+        raise UserError(
+            "there is nothing to store: every encoder of the recipe trains, so its states change all the time"
+        )
+    clips = len(rows.train) + len(rows.dev) + len(rows.test)
+    return f"the features of {clips} utterances are ready; `emospeech train` reads them"

@@ -1,0 +1,36 @@
+"""Whether every clip of a run can be heard, before any long work."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from emospeech.config import Recipe
+from emospeech.data import usable
+from emospeech.experiments.rows import Rows
+from emospeech.runtime import distributed
+from emospeech.runtime.console import say
+
+
+def with_usable_audio(rows: Rows, recipe: Recipe, listing: Path | None = None) -> Rows:
+    """Every clip decoded once; the bad ones listed, then failed on, dropped or silenced, as the recipe says.
+
+    Args:
+        listing: where to list them.
+
+    Raises:
+        UserError: naming the bad ones, if the recipe says that they are to fail.
+    """
+    parts = {"train": rows.train, "dev": rows.dev, "test": rows.test}
+    bad = distributed.on_main(lambda: usable.find_bad_audio(pd.concat(parts.values(), ignore_index=True)))
+    if not bad:
+        distributed.on_main(lambda: listing and listing.unlink(missing_ok=True))
+        return rows
+    distributed.on_main(lambda: listing and usable.write_bad_audio(bad, listing))
+    policy, where = recipe.data.on_bad_audio, f", listed in {listing}" if listing else ""
+    usable.without_bad_audio(pd.concat(parts.values()), bad, policy, f" (all listed in {listing})" if listing else "")
+    say(f"{len(bad)} clips have unusable audio{where}; data.on_bad_audio={policy}")
+    parts = {name: usable.without_bad_audio(part, bad, policy) for name, part in parts.items()}
+    if recipe.may_lack:
+        usable.require_either(pd.concat(parts.values()))  # of a clip with bad audio, text is left
+    return replace(rows, **parts)

@@ -1,0 +1,104 @@
+"""How large a recipe's features will be and how they are kept: decided by the room there is, and said aloud."""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from emospeech.config import Cache
+from emospeech.encoders.store.packed import bytes_per_frame
+from emospeech.encoders.store.reader import Item
+from emospeech.encoders.store.room import Choice, Demand, Room, Variant, size
+from emospeech.systems.features.sources import Rows, Source
+
+
+def folder_of(cache: Cache) -> Path:
+    """Where a recipe's features lie."""
+    named = cache.folder or os.environ.get("EMOSPEECH_CACHE") or "~/.cache/emospeech"
+    return Path(named).expanduser()
+
+
+@dataclass(frozen=True)
+class Wish:
+    """The rows whose states a run wants."""
+
+    train: pd.DataFrame  # with augmented views
+    others: Sequence[pd.DataFrame]
+
+    def keys(self, source: Source, views: int) -> list[str]:
+        """All different keys, in the order of the rows."""
+        found = flat(source.keys(self.train, views))
+        for rows in self.others:
+            found += flat(source.keys(rows))
+        return list(dict.fromkeys(found))
+
+
+def flat(rows: Rows) -> list[str]:
+    return [key for found in rows if found is not None for key in found]
+
+
+def demand(speech: Source | None, text: Source | None, wish: Wish, cache: Cache, augmented: bool) -> Demand:
+    """What it would take to keep all of it."""
+    frames = [0, 0]
+    if speech is not None:
+        parts = wish.keys(speech, 1), list(dict.fromkeys(flat(speech.keys(wish.train))))
+        both, train = (sum(speech.states(speech.item(key)) for key in part) for part in parts)
+        frames = [train, both - train]
+    text_bytes = 0
+    if text is not None:
+        text_bytes = sum(item_bytes(text, 1, text.item(key), cache) for key in wish.keys(text, 1))
+    layers, width = (speech.layers, speech.width) if speech is not None else (1, 0)
+    return Demand(frames[0], frames[1], layers, width, text_bytes, augmented)
+
+
+def item_bytes(source: Source, layers: int, item: Item, cache: Cache) -> int:
+    """What one utterance takes."""
+    return -(-source.states(item) // source.stride(cache)) * bytes_per_frame(cache.dtype, layers, source.width)
+
+
+def lacking(
+    speech: Source | None, wish: Wish, cache: Cache, wanted: Demand, there: Callable[[], Iterable[str]]
+) -> Callable[[Variant], float]:
+    """A function that tells the bytes of a variant that are not on disk.
+
+    Args:
+        there: the keys of speech that are on disk with all layers. Of their sum, nothing is known before its weights.
+    """
+
+    def count(variant: Variant) -> float:
+        if speech is None or variant.mode == "mixed":
+            return variant.bytes(wanted)
+        known = set(there())
+        missing = [key for key in wish.keys(speech, variant.views) if key not in known]
+        return sum(item_bytes(speech, wanted.layers, speech.item(key), cache) for key in missing)
+
+    return count
+
+
+def described(
+    choice: Choice, passed: Iterable[Variant], wanted: Demand, kinds: Iterable[str], room: Room, folder: Path
+) -> list[str]:
+    """What was chosen, and what there was no room for, as lines for people."""
+    variant = choice.variant
+    views = f", {variant.views} views of each training clip" if variant.views > 1 else ""
+    stride = f", means of {variant.stride} frames" if variant.stride > 1 else ""
+    place = f"in {folder} ({size(room.disk)} free)" if choice.written else "in memory, for this run alone"
+    read = {"disk": "read as a memory map", "cpu": "held in memory", "cuda": "held on the GPU"}[choice.device]
+    lines = [
+        f"stored features of frozen encoders ({', '.join(kinds)}): {_layers(variant, wanted)}{variant.dtype}{stride}"
+        f"{views}, {size(variant.bytes(wanted))} {place}, {read}"
+    ]
+    lines += [
+        f"  no room for {_layers(other, wanted)}{other.views} views: {size(other.bytes(wanted))}" for other in passed
+    ]
+    if wanted.augmented and variant.views == 1:
+        lines.append("  one view of each clip: the recipe's augmentation is left out (cache.views)")
+    return lines
+
+
+def _layers(variant: Variant, wanted: Demand) -> str:
+    if wanted.layers == 1:
+        return ""
+    return f"{wanted.layers} layers, " if variant.mode == "layers" else f"the sum of {wanted.layers} layers, "

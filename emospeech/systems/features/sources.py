@@ -1,0 +1,186 @@
+"""What a store keeps for a recipe: the keys of each row's states, and how missing ones are computed."""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from emospeech.config import Augment, Cache, Speech, Text
+from emospeech.data import audio
+from emospeech.data.augment import SOUND_FILES, Augmenter
+from emospeech.encoders import checkpoint
+from emospeech.encoders.store import keys
+from emospeech.encoders.store.reader import Item
+
+Rows = list[tuple[str, ...] | None]  # by row of a manifest: its keys, the clip's and its views'; None: it has none
+Encode = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+UNKNOWN_SECONDS = 5.0  # assumed of a clip whose header does not tell
+
+
+class SpeechSource:
+    """Clips, and their augmented views, as the speech encoder hears them.
+
+    Args:
+        encoder: frozen.
+        wanted: the recipe's `speech`.
+        load: gives the waveform of a path.
+        augmenter: makes the views; None: there are none.
+        may_lack: a row without audio has no speech; else it is a second of silence.
+    """
+
+    kind, unit = "speech", "s of sound"
+    pad_value = 0.0
+
+    def __init__(
+        self,
+        encoder: Any,
+        wanted: Speech,
+        load: Callable[[str], np.ndarray],
+        augmenter: Augmenter | None,
+        may_lack: bool,
+    ) -> None:
+        self.encoder, self.load, self.augmenter, self.may_lack = encoder, load, augmenter, may_lack
+        self.name = wanted.encoder
+        self.effects = effects_of(wanted.augment) if wanted.augment else {}
+        self.layers, self.width = encoder.depth, encoder.width
+        self.reading = {"layers": wanted.layers}
+        self.hashes: dict[str, str] = {}
+        self.seconds: dict[str, float] = {}
+        self.made_of: dict[str, tuple[str | None, int]] = {}  # key -> path and view
+
+    def keys(self, manifest: pd.DataFrame, views: int = 1) -> Rows:
+        paths = [None if pd.isna(path) else str(path) for path in manifest["audio"]]
+        new = [path for path in dict.fromkeys(paths) if path is not None and path not in self.hashes]
+        self.hashes |= keys.of_files(new)
+        self._note_lengths(manifest, new)
+        return [self._of_row(path, views) for path in paths]
+
+    def _note_lengths(self, manifest: pd.DataFrame, paths: Sequence[str]) -> None:
+        told = {str(p): float(s) for p, s in zip(manifest["audio"], manifest["duration"], strict=True) if pd.notna(s)}
+        with ThreadPoolExecutor(keys.HASHING_THREADS) as pool:
+            headers = pool.map(lambda path: told.get(path) or audio.duration(path) or UNKNOWN_SECONDS, paths)
+            self.seconds |= dict(zip(paths, headers, strict=True))
+
+    def _of_row(self, path: str | None, views: int) -> tuple[str, ...] | None:
+        if path is None and self.may_lack:
+            return None
+        clip = keys.SILENCE if path is None else self.hashes[path]
+        found = tuple(keys.of_view(clip, self.effects, view) for view in range(views))
+        self.made_of |= {key: (path, view) for view, key in enumerate(found)}
+        return found
+
+    def item(self, key: str) -> Item:
+        path, view = self.made_of[key]
+        seconds = 1.0 if path is None else self.seconds[path]
+        return Item(key, seconds, partial(self._input, path, view, key))
+
+    def _input(self, path: str | None, view: int, key: str) -> Tensor:
+        waveform = np.zeros(audio.SAMPLE_RATE, dtype=np.float32) if path is None else self.load(path)
+        if view and self.augmenter is not None:
+            # by content and view alone: every seed, fold and ablation hears the same views
+            waveform = self.augmenter.altered(waveform, None, np.random.default_rng(int(key[:16], 16)))
+        return torch.as_tensor(self.encoder.preprocess(waveform))
+
+    def states(self, item: Item) -> int:
+        """How many states an item has, before any stride."""
+        return int(self.encoder.frames(round(item.length * audio.SAMPLE_RATE)))
+
+    def encode(self, weights: Tensor | None = None) -> Encode:
+        """What computes states (B, layers, frames, width); with weights (layers,), their sum (B, 1, frames, width)."""
+        if weights is None:
+            return self.encoder
+
+        def summed(inputs: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+            states, valid = self.encoder(inputs, mask)
+            return torch.einsum("l,bltd->btd", weights.to(states.device), states.float())[:, None], valid
+
+        return summed
+
+    def stride(self, cache: Cache) -> int:
+        return cache.frame_stride
+
+    def budget(self, device: torch.device) -> float:
+        """Seconds heard at once, padding included: one clip at a time is fastest on a CPU."""
+        return 0.0 if device.type == "cpu" else 240.0
+
+    def identity(self) -> Mapping[str, str | None]:
+        """Which weights the encoder has."""
+        return checkpoint.identity(self.name, self.encoder.model)
+
+
+class TextSource:
+    """Transcripts as the text encoder reads them."""
+
+    kind, unit = "text", "tokens"
+
+    def __init__(self, encoder: Any, tokenizer: Any, wanted: Text, may_lack: bool) -> None:
+        self.encoder, self.tokenizer, self.may_lack = encoder, tokenizer, may_lack
+        self.name = wanted.encoder
+        self.layers, self.width = 1, encoder.width
+        self.pad_value = float(tokenizer.pad_id)
+        self.reading = {"level": wanted.level, "window": tokenizer.max_tokens}
+        self.tokens: dict[str, Sequence[int]] = {}
+        self.of_text: dict[str, str] = {}  # transcript -> key
+
+    def keys(self, manifest: pd.DataFrame, views: int = 1) -> Rows:
+        return [self._of_row(text) for text in manifest["transcription"]]
+
+    def _of_row(self, text: Any) -> tuple[str, ...] | None:
+        if pd.isna(text) and self.may_lack:
+            return None
+        if text not in self.of_text:
+            ids = self.tokenizer(str(text))
+            self.of_text[text] = keys.of_tokens(ids)
+            self.tokens[self.of_text[text]] = ids
+        return (self.of_text[text],)
+
+    def item(self, key: str) -> Item:
+        ids = self.tokens[key]
+        return Item(key, len(ids), lambda: torch.as_tensor(ids, dtype=torch.long))
+
+    def states(self, item: Item) -> int:
+        """How many states an item has."""
+        return int(self.encoder.states(int(item.length)))
+
+    def encode(self, weights: Tensor | None = None) -> Encode:
+        """What computes states (B, 1, tokens, width)."""
+
+        def one_layer(inputs: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+            states, valid = self.encoder(inputs, mask)
+            return states[:, None], valid
+
+        return one_layer
+
+    def stride(self, cache: Cache) -> int:
+        return 1
+
+    def budget(self, device: torch.device) -> float:
+        """Tokens read at once, padding included: on a CPU too, texts share the reading of the weights."""
+        return 512.0 if device.type == "cpu" else 16_384.0
+
+    def identity(self) -> Mapping[str, str | None]:
+        """Which weights the encoder has."""
+        return checkpoint.identity(self.name, self.encoder.model)
+
+
+Source = SpeechSource | TextSource
+
+
+def effects_of(wanted: Augment) -> Mapping[str, Any]:
+    """All that decides what augmentation does to a clip; how often it does so is drawn in training."""
+    plain = wanted.model_dump(exclude={"probability"})
+    for folder in ("impulse_folder", "noise_folder"):
+        plain[folder] = plain[folder] and recordings(Path(plain[folder]).expanduser())
+    return plain
+
+
+def recordings(folder: Path) -> list[list[Any]]:
+    """Names and sizes of the sounds below a folder; collections of noise are too large to be read for this."""
+    found = [path for path in folder.rglob("*") if path.suffix.lower() in SOUND_FILES]
+    return sorted([path.relative_to(folder).as_posix(), path.stat().st_size] for path in found)
