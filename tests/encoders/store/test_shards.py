@@ -3,7 +3,6 @@
 import errno
 import gc
 import json
-import os
 import pickle
 import subprocess
 import sys
@@ -113,10 +112,10 @@ def test_reading_takes_no_memory(path):
 
 
 def test_hundreds_of_shards_hold_no_file_open(shard):
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     opened = [Shard(shard) for _ in range(300)]
     views = [one.get(key(1)) for one in opened]
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
     assert same(views[-1], states(1, "int8"))
 
 
