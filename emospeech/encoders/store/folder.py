@@ -145,8 +145,11 @@ class FeatureSet:
     def _hold(self) -> None:
         if self._held is not None and not self._holds and self.path.is_dir():
             self._holds = self._held.enter_context(locked(self.path / LOCK, shared=True, wait=True)) is True
-            with suppress(OSError):  # somebody else's, or read-only
-                (self.path / LOCK).touch()
+            self._note_use()
+
+    def _note_use(self) -> None:
+        with suppress(OSError):  # somebody else's, or read-only
+            (self.path / LOCK).touch()
 
     @contextmanager
     def _made(self) -> Iterator[None]:
@@ -159,6 +162,7 @@ class FeatureSet:
                     break
             if not self._check_identity():
                 write_json(self.path / IDENTITY, self.identity)
+            self._note_use()
             self._hold()
             yield
 

@@ -271,6 +271,9 @@ def test_use_is_noted(features):
     os.utime(lock, (0, 0))
     with features.use():
         assert lock.stat().st_mtime > 0
+    os.utime(lock, (0, 0))
+    features.add(entries(2))
+    assert lock.stat().st_mtime > 0
 
 
 # -- a disk that takes nothing -----------------------------------------------------------------------------------

@@ -4,9 +4,9 @@ import errno
 import gc
 import json
 import pickle
+import resource
+import signal
 import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -242,26 +242,24 @@ def test_the_error_travels_between_processes(tmp_path):
 # -- failing to write --------------------------------------------------------------------------------------------
 
 
-def test_a_disk_that_fills_half_way(tmp_path):
-    """A limit on the size of files stops safetensors in the middle, as a full disk does."""
-    script = """
-        import resource, signal, sys
-        import torch
-        from pathlib import Path
-        from emospeech.encoders.store.packed import Packed
-        from emospeech.encoders.store.shards import write
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-        try:
-            write(Path(sys.argv[1]), {str(k): Packed(torch.zeros(1, 100, 100)) for k in range(10)})
-        except OSError as error:
-            print(error.errno, error.filename)
-    """
-    path = tmp_path / "store" / "a.safetensors"
-    command = [sys.executable, "-c", textwrap.dedent(script), str(path)]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert told == f"{errno.EFBIG} {path}\n"
-    assert list(path.parent.iterdir()) == []
+@pytest.fixture
+def small_files():
+    """A limit on the size of files, which stops safetensors in the middle, as a full disk does."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_disk_that_fills_half_way(path, small_files):
+    write(path, entries(1))
+    with pytest.raises(OSError, match="File too large") as error:
+        write(path.with_name("b.safetensors"), {str(k): Packed(torch.zeros(1, 100, 100)) for k in range(10)})
+    assert (error.value.errno, error.value.filename) == (errno.EFBIG, str(path.with_name("b.safetensors")))
+    assert list(path.parent.iterdir()) == [path]
+    assert all_same(read(path), entries(1))
 
 
 def test_a_full_disk(tmp_path):
