@@ -28,8 +28,6 @@ class FeatureSet:
     Several processes may use, fill and prune it at once.
     """
 
-    device = "cpu"  # of the entries that it takes
-
     def __init__(self, root: Path, identity: Mapping[str, Any]) -> None:
         """
         Args:
@@ -63,26 +61,25 @@ class FeatureSet:
         """
         wanted = set(keys)
         entries: dict[str, Packed] = {}
-        lost: list[tuple[Exception, Path, list[str]]] = []
+        lost = []
         with ThreadPoolExecutor(THREADS) as pool:
             for path in shard_paths(self.path):
                 found: list[str] = []
                 try:
                     shard = Shard(path)
-                    found = [key for key in shard.keys if key in wanted and key not in entries]
-                    checked = pool.map(lambda key, shard=shard: shard.check([key]), found if verify else ())
-                    read = {key: shard.get(key) for key in found}
-                    for key, _ in zip(found, checked if verify else found, strict=True):
-                        if bar:
-                            bar(shard.nbytes(key))
-                    entries |= read
+                    found += [key for key in shard.keys if key in wanted and key not in entries]
+                    entries |= _read(shard, found, pool if verify else None, bar)
                 except FileNotFoundError:  # pruned since the folder was listed
                     continue
-                except (DamagedShard, OSError) as error:
-                    lost.append((error, path, found))
-        return entries, [
-            _sentence(error, path, [key for key in found if key not in entries]) for error, path, found in lost
-        ]
+                except DamagedShard as error:
+                    lost.append((path, error.reason, True, found))
+                except OSError as error:
+                    lost.append((path, error.strerror or str(error), False, found))
+        complaints = []
+        for path, reason, damaged, found in lost:
+            anew = sum(key not in entries for key in found)
+            complaints.append(_complaint(path, reason, damaged, anew))
+        return entries, complaints
 
     def index(self) -> dict[str, int]:
         """Bytes by key of what is kept, from the files' headers alone; damaged files left out."""
@@ -148,8 +145,11 @@ class FeatureSet:
     def _hold(self) -> None:
         if self._held is not None and not self._holds and self.path.is_dir():
             self._holds = self._held.enter_context(locked(self.path / LOCK, shared=True, wait=True)) is True
-            with suppress(OSError):  # somebody else's, or read-only
-                (self.path / LOCK).touch()
+            self._note_use()
+
+    def _note_use(self) -> None:
+        with suppress(OSError):  # somebody else's, or read-only
+            (self.path / LOCK).touch()
 
     @contextmanager
     def _made(self) -> Iterator[None]:
@@ -162,6 +162,7 @@ class FeatureSet:
                     break
             if not self._check_identity():
                 write_json(self.path / IDENTITY, self.identity)
+            self._note_use()
             self._hold()
             yield
 
@@ -169,10 +170,12 @@ class FeatureSet:
         """Is there an identity? Then it must be this one."""
         try:
             found = canonical(read_identity(self.path))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
-        except (OSError, ValueError) as error:
-            raise UserError(f"{self.path / IDENTITY} cannot be read ({error}); remove the folder {self.path}") from None
+        except OSError as error:
+            raise UserError(f"{self.path / IDENTITY} cannot be read: {error.strerror}") from None
+        except ValueError as error:
+            raise UserError(f"{self.path / IDENTITY} is damaged ({error}); remove the folder {self.path}") from None
         if found != canonical(self.identity):
             raise UserError(
                 f"{self.path} holds other features than its name says: its {IDENTITY} was changed; remove the folder"
@@ -211,11 +214,22 @@ def shard_paths(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob(f"*{SUFFIX}") if not path.name.startswith(".") and path.is_file())
 
 
-def _sentence(error: Exception, path: Path, lost: list[str]) -> str:
+def _read(
+    shard: Shard, keys: list[str], pool: ThreadPoolExecutor | None, bar: Callable[[int], None] | None
+) -> dict[str, Packed]:
+    """These of a shard, verified if there is a pool to do it in."""
+    read = {key: shard.get(key) for key in keys}
+    checks = keys if pool is None else pool.map(lambda key: shard.check([key]), keys)
+    for key, _ in zip(keys, checks, strict=True):
+        if bar:
+            bar(shard.nbytes(key))
+    return read
+
+
+def _complaint(path: Path, reason: str, damaged: bool, lost: int) -> str:
     """What a person is told of a shard that gave nothing; a damaged one is removed here."""
-    reason = error.reason if isinstance(error, DamagedShard) else getattr(error, "strerror", None) or str(error)
-    anew = f"{len(lost)} of its utterances are computed anew" if lost else "what it held is computed anew"
-    if not isinstance(error, DamagedShard):  # no right to read it, say: that may pass
+    anew = f"{lost} of its utterances are computed anew" if lost else "what it held is computed anew when needed"
+    if not damaged:  # no right to read it, say: that may pass
         return f"{path} cannot be read ({reason}), so it is not used; {anew}"
     try:
         path.unlink(missing_ok=True)
