@@ -7,6 +7,7 @@ import typer
 
 from emospeech.cli.options import quiet
 from emospeech.runtime.distributed import is_main
+from emospeech.runtime.errors import UserError, WorkError
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -22,7 +23,7 @@ def extract(
 ) -> None:
     """Compute the states of a recipe's frozen encoders, once, for all trainings to come.
 
-    What is there already is left; stopped or killed, it goes on where it was.
+    What is there already is left; stopped or killed, it goes on where it was. Several may fill one store at once.
     """
     quiet()
     from emospeech.experiments import extract as extraction
@@ -35,4 +36,75 @@ def extract(
 
 @app.command("ls")
 def list_sets(folder: Folder = None) -> None:
-    """What the store holds."""
+    """What the store holds: a line for each encoder and way of keeping its states."""
+    from emospeech.encoders.store import upkeep
+    from emospeech.encoders.store.room import size
+
+    sets = upkeep.listed(_store(folder))
+    typer.echo(f"{_store(folder)}: {len(sets)} sets, {size(sum(one.bytes for one in sets))}")
+    for one in sets:
+        about = one.identity.get("about", {})
+        kept = f"{about.get('layers', '?')} x {about.get('width', '?')} {one.identity.get('dtype', '?')}"
+        used = one.last_used.astimezone().strftime("%Y-%m-%d %H:%M")
+        counts = f"{one.utterances:>7} utterances {size(one.bytes):>9}"
+        typer.echo(f"{one.name}  {counts}  {kept:<14} used {used}  {about.get('encoder', '')}")
+        if one.unfinished:
+            typer.echo(f"{'':<25} {size(one.unfinished)} in unfinished files: of a writer at work, or killed (prune)")
+        for sentence in one.damaged:
+            typer.echo(f"{'':<25} {sentence}")
+
+
+@app.command("verify")
+def verify(
+    sets: Sets = None,
+    folder: Folder = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove what is damaged; it is computed anew.")] = False,
+) -> None:
+    """Compare every byte with its checksum. Exit code 1 if something is damaged and stays."""
+    from emospeech.encoders.store import upkeep
+    from emospeech.encoders.store.room import size
+    from emospeech.runtime.console import progress
+
+    root = _store(folder)
+    found = upkeep.listed(root)
+    total = sum(one.bytes for one in found if not sets or one.name in sets)
+    with progress("verifying (MB)", round(total / 1e6)) as bar:
+        checked = upkeep.verify(root, sets or [], bar=lambda count: bar(count / 1e6))
+    for one in checked:
+        bad = [*(f"{fault.path.name} is damaged: {fault.reason}" for fault in one.damaged), *one.unreadable]
+        typer.echo(f"{one.name}  {one.shards} shards, {size(one.bytes)}: {'; '.join(bad) if bad else 'sound'}")
+    gone = upkeep.remove_damaged(checked) if remove else []
+    for removed in gone:
+        typer.echo(f"removed {removed.name} ({size(removed.bytes)})")
+    left = sum(len(one.damaged) + len(one.unreadable) for one in checked) - len(gone)
+    if left:
+        raise WorkError(f"{left} shards are damaged or cannot be read; --remove removes the damaged ones")
+
+
+@app.command("prune")
+def prune(
+    sets: Sets = None,
+    unused_days: Annotated[float | None, typer.Option(help="Sets that were not used for so many days.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All sets.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell.")] = False,
+    folder: Folder = None,
+) -> None:
+    """Remove sets; and what is damaged or was left by killed writers, which is all that goes without an argument."""
+    from emospeech.encoders.store import upkeep
+    from emospeech.encoders.store.room import size
+
+    if everything and sets:
+        raise UserError("name sets, or give --all; not both")
+    removed = upkeep.prune(_store(folder), sets or [], unused_days, everything, dry_run)
+    for one in removed:
+        done = "kept" if one.kept else "would remove" if dry_run else "removed"
+        typer.echo(f"{done} {one.name} ({size(one.bytes)}): {one.why}")
+    freed = sum(one.bytes for one in removed if not one.kept)
+    typer.echo(f"{size(freed)} {'would be' if dry_run else 'are'} free")
+
+
+def _store(folder: Path | None) -> Path:
+    from emospeech.config import Cache
+    from emospeech.systems.features.planning import folder_of
+
+    return folder or folder_of(Cache())

@@ -1,7 +1,6 @@
 """What encoders give and models take."""
 
 from dataclasses import dataclass
-
 from typing import Any
 
 import torch

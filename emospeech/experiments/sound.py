@@ -1,5 +1,6 @@
 """Whether every clip of a run can be heard, before any long work."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pandas as pd
 
 from emospeech.config import Recipe
 from emospeech.data import usable
+from emospeech.data.usable import BadClip
 from emospeech.experiments.rows import Rows
 from emospeech.runtime import distributed
 from emospeech.runtime.console import say
@@ -23,10 +25,10 @@ def with_usable_audio(rows: Rows, recipe: Recipe, listing: Path | None = None) -
     """
     parts = {"train": rows.train, "dev": rows.dev, "test": rows.test}
     bad = distributed.on_main(lambda: usable.find_bad_audio(pd.concat(parts.values(), ignore_index=True)))
+    if listing is not None:
+        distributed.on_main(lambda: _list(bad, listing))
     if not bad:
-        distributed.on_main(lambda: listing and listing.unlink(missing_ok=True))
         return rows
-    distributed.on_main(lambda: listing and usable.write_bad_audio(bad, listing))
     policy, where = recipe.data.on_bad_audio, f", listed in {listing}" if listing else ""
     usable.without_bad_audio(pd.concat(parts.values()), bad, policy, f" (all listed in {listing})" if listing else "")
     say(f"{len(bad)} clips have unusable audio{where}; data.on_bad_audio={policy}")
@@ -34,3 +36,10 @@ def with_usable_audio(rows: Rows, recipe: Recipe, listing: Path | None = None) -
     if recipe.may_lack:
         usable.require_either(pd.concat(parts.values()))  # of a clip with bad audio, text is left
     return replace(rows, **parts)
+
+
+def _list(bad: Sequence[BadClip], listing: Path) -> None:
+    if bad:
+        usable.write_bad_audio(bad, listing)
+    else:
+        listing.unlink(missing_ok=True)

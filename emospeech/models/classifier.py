@@ -77,7 +77,7 @@ class EmotionNetwork(nn.Module):
         return self
 
     def features(self, batch: Batch) -> Features:
-        """Hidden states of both encoders, stored ones as they are; where an utterance lacks a modality, all of its positions are masked."""
+        """States of both encoders, or stored ones; where an utterance lacks a modality, all of it is masked."""
         given = batch.stored if isinstance(batch, StoredBatch) else NOTHING
         speech, speech_mask, text, text_mask = given.speech, given.speech_mask, given.text, given.text_mask
         if self.speech is not None and speech is None:

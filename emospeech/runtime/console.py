@@ -61,7 +61,7 @@ def _terminal_bar(description: str, total: int, start: int) -> Iterator[Bar]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
         task = shown.add_task(description, total=total, completed=start, note="")
 
-        def bar(advance: int = 1, note: str = "") -> None:
+        def bar(advance: float = 1, note: str = "") -> None:
             shown.update(task, advance=advance)
             if note:
                 shown.update(task, note=note)
@@ -75,7 +75,8 @@ class _LogBar:
     EVERY = 20.0
 
     def __init__(self, description: str, total: int, start: int) -> None:
-        self.description, self.total, self.done, self.start = description, total, start, start
+        self.description, self.total, self.start = description, total, start
+        self.done = float(start)
         self.began = self.spoke = time.monotonic()
 
     def __call__(self, advance: float = 1, note: str = "") -> None:

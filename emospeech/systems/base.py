@@ -32,6 +32,9 @@ class System(Protocol):
         Without `dev`, train afresh for as long as the fit before it, which had one, found best.
         """
 
+    def extract(self, train: pd.DataFrame, others: Sequence[pd.DataFrame]) -> bool:
+        """Compute ahead, and keep, what fitting would compute of these rows; whether there is such a thing."""
+
     def predict(self, manifest: pd.DataFrame) -> pd.DataFrame:
         """`id`, `label`, `p_<class>` …: same ids, same order."""
 

@@ -15,6 +15,7 @@ from emospeech.data import audio
 from emospeech.data.augment import Augmenter
 from emospeech.data.batching import Ticket, evaluation_order
 from emospeech.data.dataset import Batch, Collate, Preprocessor, UtteranceDataset
+from emospeech.encoders.features import PackedStates
 from emospeech.encoders.store.dataset import WHOLE, Drawing, StoredBatch, StoredDataset
 from emospeech.encoders.store.prefetch import ahead, fetch
 from emospeech.systems.base import MAIN_TASK
@@ -81,7 +82,7 @@ class Feed:
     def _is_stored(self, kind: str) -> bool:
         return self.cache is not None and kind in self.cache.kept
 
-    def batches(self, dataset: Dataset, order: Iterable[Sequence[Ticket]]) -> Iterable[Batch]:
+    def batches(self, dataset: Dataset, order: Iterable[list[Ticket]]) -> Iterable[Batch]:
         """The batches of an order."""
         workers = self.recipe.train.workers
         collate = Collate(self.tokenizer.pad_id if self.tokenizer is not None else 0)
@@ -133,7 +134,7 @@ def soft_labels(recipe: Recipe) -> dict[str, str]:
 
 def _fetched(batch: StoredBatch) -> None:
     for states in (batch.stored.speech, batch.stored.text):
-        if states is not None:
+        if isinstance(states, PackedStates):
             fetch(states.utterances)
 
 

@@ -12,7 +12,6 @@ from emospeech.data.dataset import Batch, Example
 from emospeech.encoders.features import Features, PackedStates
 from emospeech.encoders.store.packed import Packed
 
-
 NOTHING = Features(None, None, None, None)
 
 
@@ -87,12 +86,13 @@ class StoredDataset:
         """The rows of some tickets, as a network takes them."""
         plain = collate([self.examples(ticket) for ticket in tickets])
         fields = {name: getattr(plain, name) for name in plain.__dataclass_fields__}
-        speech = text = None
+        stored = NOTHING
         if self.speech is not None:
             speech, fields["has_speech"] = _drawn(self.speech, tickets, self.draw)
+            stored = replace(stored, speech=speech, speech_mask=speech.mask())
         if self.text is not None:
             text, fields["has_text"] = _drawn(self.text, tickets, WHOLE)
-        stored = Features(speech, speech and speech.mask(), text, text and text.mask())
+            stored = replace(stored, text=text, text_mask=text.mask())
         return StoredBatch(**fields, stored=stored)
 
 

@@ -17,6 +17,7 @@ from emospeech.runtime.errors import UserError
 from emospeech.runtime.files import write_json
 
 IDENTITY = "identity.json"
+ABOUT = "about"  # in it: what does not tell one set from another, such as the encoder's name
 LOCK = "lock"
 CLAIMS = "claims"
 THREADS = 4  # that compute checksums: enough for 10 GB/s, few enough to read a disk from front to back
@@ -28,18 +29,22 @@ class FeatureSet:
     Several processes may use, fill and prune it at once.
     """
 
-    def __init__(self, root: Path, identity: Mapping[str, Any]) -> None:
+    device = "cpu"  # of the entries that it takes
+
+    def __init__(self, root: Path, identity: Mapping[str, Any], about: Mapping[str, Any] | None = None) -> None:
         """
         Args:
             root: of the store.
             identity: what the features are: values for JSON; `kind` among them, which begins the folder's name.
+            about: further words for people, kept beside it; sets that differ in them alone are the same.
 
         Raises:
             UserError: if the folder that has this identity's name is another's.
         """
-        self.identity = dict(identity)
+        self.identity, self.about = dict(identity), dict(about or {})
         self.kind = str(identity["kind"])
         self.path = root / name_of(identity)
+        self._headers: dict[Path, dict[str, int]] = {}  # of shards seen before; none changes once it is there
         self._held: ExitStack | None = None  # of `use`
         self._holds = False
         self._check_identity()
@@ -86,8 +91,10 @@ class FeatureSet:
         kept: dict[str, int] = {}
         for path in shard_paths(self.path):
             with suppress(DamagedShard, OSError):
-                shard = Shard(path)
-                kept |= {key: shard.nbytes(key) for key in shard.keys}
+                if path not in self._headers:
+                    shard = Shard(path)
+                    self._headers[path] = {key: shard.nbytes(key) for key in shard.keys}
+                kept |= self._headers[path]
         return kept
 
     def add(self, entries: Mapping[str, Packed]) -> Path:
@@ -161,7 +168,7 @@ class FeatureSet:
                 if held or self.path.is_dir():  # else it was pruned before it was held
                     break
             if not self._check_identity():
-                write_json(self.path / IDENTITY, self.identity)
+                write_json(self.path / IDENTITY, self.identity | ({ABOUT: self.about} if self.about else {}))
             self._note_use()
             self._hold()
             yield
@@ -183,9 +190,10 @@ class FeatureSet:
         return True
 
 
-def canonical(identity: Any) -> str:
-    """The same text for the same identity, whatever the order of its entries."""
-    return json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False)
+def canonical(identity: Mapping[str, Any]) -> str:
+    """The same text for the same identity, whatever the order of its entries and what is told about it."""
+    told = {name: value for name, value in identity.items() if name != ABOUT}
+    return json.dumps(told, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def name_of(identity: Mapping[str, Any]) -> str:

@@ -2,9 +2,9 @@
 
 import ctypes
 import mmap
-import queue
-import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from torch import Tensor
@@ -20,45 +20,31 @@ END = object()
 
 def ahead(items: Iterable[T], make_ready: Callable[[T], Any], depth: int = DEPTH) -> Iterator[T]:
     """The items, in order; those to come are made, and made ready, in a thread beside."""
-    waiting: queue.Queue[Any] = queue.Queue(depth)
-    stopped = threading.Event()
+    source = iter(items)
 
-    def put(item: Any) -> None:
-        while not stopped.is_set():
-            try:
-                waiting.put(item, timeout=0.1)
-                return
-            except queue.Full:
-                continue
+    def ready() -> Any:
+        item = next(source, END)
+        if item is not END:
+            make_ready(item)  # type: ignore[arg-type]
+        return item
 
-    def work() -> None:
+    waiting: deque[Future[Any]] = deque()
+    with ThreadPoolExecutor(1, "batches ahead") as thread:
         try:
-            for item in items:
-                make_ready(item)
-                put((item, None))
-                if stopped.is_set():
+            while True:
+                while len(waiting) <= depth:
+                    waiting.append(thread.submit(ready))
+                item = waiting.popleft().result()
+                if item is END:
                     return
-            put((END, None))
-        except BaseException as error:  # handed to whoever waits for the item
-            put((END, error))
-
-    thread = threading.Thread(target=work, name="batches ahead", daemon=True)
-    thread.start()
-    try:
-        while True:
-            item, error = waiting.get()
-            if error is not None:
-                raise error
-            if item is END:
-                return
-            yield item
-    finally:
-        stopped.set()
-        thread.join()
+                yield item
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 def fetch(states: Iterable[Packed]) -> None:
-    """Tell the kernel that these states, in memory-mapped files, will be read soon; what is in memory it leaves alone."""
+    """Tell the kernel that these states, in mapped files, will be read soon; what is in memory it leaves alone."""
     for packed in states:
         for layer in packed.values:
             _advise(layer)

@@ -1,4 +1,4 @@
-"""A frozen encoder run over many utterances at its own speed: inputs made ahead, like lengths together, within memory."""
+"""A frozen encoder run over many utterances at its own speed: inputs made ahead, batches that fit into memory."""
 
 import time
 from collections import deque

@@ -129,9 +129,10 @@ def _no_room(wanted: Any, demand: Demand, room: Room, tried: Sequence[Variant]) 
         if variant.bytes(demand) < last.bytes(demand)
     ]
     places = f"disk {size(room.disk)}, memory {size(room.host)}" + (f", GPU {size(room.gpu)}" if room.gpu else "")
+    options = "; ".join([*less, "less with fewer speech.layers"])
     return UserError(
-        f"cache: there is no room for the features: {size(last.bytes(demand))} at the least that the recipe allows "
-        f"(free: {places}; a part of each is left alone). Less is taken by {'; '.join([*less, 'fewer speech.layers'])}. "
+        f"cache: there is no room for the features: {size(last.bytes(demand))} at least, as the recipe asks "
+        f"(free: {places}; a part of each is left alone). It would be {options}. "
         "Or choose another disk with cache.folder=…, or run the encoders in every epoch with cache=null"
     )
 

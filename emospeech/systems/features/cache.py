@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,6 +64,7 @@ class FeatureCache:
         self.choice: Choice | None = None
         self.weights: Tensor | None = None  # of the layers whose sum is kept
         self.kept: dict[str, Kept] = {}
+        self.held = ExitStack()  # sets in use, which nobody prunes
 
     # -------------------------------------------------------------- preparing
 
@@ -118,7 +120,13 @@ class FeatureCache:
         weights = self.weights if source.kind == "speech" else None
         into: FeatureSet | Memory = Memory(self._lies_on())
         if self.choice.written:
-            into = FeatureSet(self.root, self._identity(source, weights))
+            about = {
+                "encoder": source.name,
+                "layers": 1 if weights is not None else source.layers,
+                "width": source.width,
+            }
+            into = FeatureSet(self.root, self._identity(source, weights), about)
+            self.held.enter_context(into.use())
         return Kept(source, into, Packing(self.cache.dtype, source.stride(self.cache)), weights)
 
     def _lies_on(self) -> Any:

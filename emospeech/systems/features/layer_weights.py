@@ -60,8 +60,7 @@ def learned(states: Sequence[Packed], labels: Sequence[str], crop_frames: int) -
                 loss.backward()
                 optimizer.step()
                 bar(note=f"loss {loss.item():.3f}")
-    weights: Tensor = classifier.layer_mix.weights
-    return weights.detach().cpu()
+    return classifier.layer_mix.state_dict()["weights"].cpu()
 
 
 def _cut(states: Packed, frames: int, rng: np.random.Generator) -> Packed:
