@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from emospeech.data.dataset import Batch
 from emospeech.encoders.features import Features
-from emospeech.models.mixing import LayerMix
+from emospeech.models.mixing import LayerMix, only_layer
 from emospeech.models.streams import ModalityDropout, Stream, Streams, present
 
 
@@ -44,7 +44,7 @@ class Classifier(nn.Module):
         if features.speech is not None and features.speech_mask is not None:
             found["speech"] = self.speech_norm(self.layer_mix(features.speech)), features.speech_mask
         if features.text is not None and features.text_mask is not None:
-            found["text"] = self.text_norm(features.text), features.text_mask
+            found["text"] = self.text_norm(only_layer(features.text)), features.text_mask
         return found
 
     def forward(self, features: Features) -> dict[str, Tensor]:
