@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from emospeech.data.dataset import Batch
 from emospeech.encoders.features import Features
 from emospeech.encoders.store.dataset import NOTHING, StoredBatch
-from emospeech.models.mixing import LayerMix
+from emospeech.models.mixing import LayerMix, only_layer
 from emospeech.models.streams import ModalityDropout, Stream, Streams, present
 
 
@@ -45,7 +45,7 @@ class Classifier(nn.Module):
         if features.speech is not None and features.speech_mask is not None:
             found["speech"] = self.speech_norm(self.layer_mix(features.speech)), features.speech_mask
         if features.text is not None and features.text_mask is not None:
-            found["text"] = self.text_norm(unpacked(features.text)), features.text_mask
+            found["text"] = self.text_norm(only_layer(features.text)), features.text_mask
         return found
 
     def forward(self, features: Features) -> dict[str, Tensor]:
@@ -110,12 +110,6 @@ class EmotionNetwork(nn.Module):
         if wrong:
             raise ValueError(f"weights do not fit the model: {', '.join(wrong[:5])}")
         self.load_state_dict(dict(state), strict=False)
-
-
-def unpacked(x):  # PROVISIONAL
-    from emospeech.data.dataset import pad
-
-    return x if isinstance(x, Tensor) else pad([u.states()[0] for u in x.utterances], 0.0)[0]
 
 
 def _where(mask: Tensor | None, there: Tensor | None) -> Tensor | None:

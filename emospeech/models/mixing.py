@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from emospeech.encoders.features import PackedStates
+from emospeech.models.layer_sum import weighted_sum
 from emospeech.models.options import require_divisor, require_dropout
 
 
@@ -22,18 +24,37 @@ class LayerMix(nn.Module):
         """These weights (layers,), which train no more."""
         self.weights = nn.Parameter(weights, requires_grad=False)
 
-    def forward(self, states: Tensor) -> Tensor:
-        """states (B, layers, time, D) -> (B, time, D)."""
-        if not isinstance(states, Tensor):  # PROVISIONAL
-            from emospeech.data.dataset import pad
+    def forward(self, states: Tensor | PackedStates) -> Tensor:
+        """states (B, layers, time, D) -> (B, time, D).
 
-            full = pad([u.states().transpose(0, 1) for u in states.utterances], 0.0)[0].transpose(1, 2)
-            if full.shape[1] == 1:
-                return full[:, 0]
-            states = full
+        Stored states of a single layer are taken as they are: they are the only one there is, or the sum already.
+
+        Raises:
+            ValueError: if stored states have another number of layers.
+        """
+        if isinstance(states, PackedStates):
+            return self._of_packed(states)
         if self.weights is None:
             return states[:, 0]
         return torch.einsum("l,bltd->btd", self.weights.to(states.dtype), states)
+
+    def _of_packed(self, states: PackedStates) -> Tensor:
+        if self.weights is None or states.layers == 1:
+            return only_layer(states)
+        return weighted_sum(self.weights, states.utterances)
+
+
+def only_layer(states: Tensor | PackedStates) -> Tensor:
+    """(B, time, D) as it is, or padded float32 of stored states that have one layer.
+
+    Raises:
+        ValueError: if stored states have more.
+    """
+    if isinstance(states, Tensor):
+        return states
+    if states.layers != 1:
+        raise ValueError(f"the stored states have {states.layers} layers, the model takes 1")
+    return states.padded()[:, 0]
 
 
 class SelfAttentionMixer(nn.Module):
