@@ -43,8 +43,8 @@ PRETRAINED = f"""## Pre-trained encoders
 `speech.encoder` and `text.encoder` are a Hub id or a checkpoint folder, loaded through the Auto classes and frozen.
 Widths are read from the checkpoint; where two do not match, the fusion projects. Weights of heads that are not used may
 be missing; any other missing weight is an error. A batch of different lengths gives what each utterance gives alone.
-Texts longer than an encoder takes, and recordings of more than {WINDOW:.0f} s, are read in overlapping windows; Whisper hears
-its 30 s, end to end.
+Texts longer than an encoder takes, and recordings of more than {WINDOW:.0f} s, are read in overlapping windows; Whisper
+hears its 30 s, end to end.
 """
 
 SPEECH = {

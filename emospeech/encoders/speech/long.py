@@ -10,10 +10,9 @@ from emospeech.data.audio import SAMPLE_RATE
 from emospeech.encoders.windows import Windows
 
 # Seconds that are heard whole. Attention costs time, and in WavLM and w2v-BERT memory, by the square of the frames, and
-# these models were trained on at most some 15 to 30 s. Yet their positions are relative, so that twice that does no
-# harm, and hardly an utterance of an emotion corpus is longer and has to be cut.
+# these models were trained on at most some 15 to 30 s. Their positions are relative, so they can hear more, and hardly
+# an utterance of an emotion corpus lasts longer than this and has to be cut.
 WINDOW = 60.0
-ROWS = 4  # windows of a recording that a transformer hears at once: 4 minutes, more than most batches hold
 
 Hear = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """inputs (R, time, …), mask (R, time) -> (R, depth, frames, width), mask (R, frames)"""
@@ -53,8 +52,8 @@ def windows_of(seconds: float, frames: Callable[[int], int]) -> Windows:
 def hear_long(hear: Hear, inputs: Tensor, mask: Tensor, grid: Grid, windows: Windows) -> tuple[Tensor, Tensor]:
     """The states of a batch, of which utterances that fit are heard together, whole, and longer ones in windows.
 
-    Each frame of a longer one is taken from the window where it stands farthest from either edge. Beside the states
-    that are given, no more is held at once than the states of the utterances that fit, or of `ROWS` windows.
+    Each frame of a longer one is taken from the window where it stands farthest from either edge. Windows are heard
+    one at a time: a minute is enough work for one step, and attention over several takes gigabytes more.
 
     Args:
         hear: gives the states of rows that fit.
@@ -98,9 +97,7 @@ def _in_windows(hear: Hear, utterance: Tensor, grid: Grid, windows: Windows) -> 
     """utterance (time, …) -> the share of each window: its first frame, and states (depth, frames, width)."""
     count = grid.frames(len(utterance))
     starts, shares = windows.starts(count).tolist(), windows.shares(count).tolist()
-    for group in range(0, len(starts), ROWS):
-        heard = starts[group : group + ROWS]
-        rows = torch.stack([utterance[start * grid.stride :][: grid.inputs(windows.size)] for start in heard])
-        states, _ = hear(rows, rows.new_ones(rows.shape[:2], dtype=torch.bool))
-        for k, (start, own) in enumerate(zip(heard, states, strict=True), group):
-            yield shares[k], own[:, shares[k] - start : shares[k + 1] - start]
+    for start, first, end in zip(starts, shares[:-1], shares[1:], strict=True):
+        row = utterance[start * grid.stride :][: grid.inputs(windows.size)][None]
+        states, _ = hear(row, row.new_ones(row.shape[:2], dtype=torch.bool))
+        yield first, states[0, :, first - start : end - start]

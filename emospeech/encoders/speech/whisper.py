@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from emospeech.data.audio import SAMPLE_RATE
 from emospeech.data.dataset import pad
 from emospeech.encoders.speech.layers import HiddenStates, Layers
-from emospeech.encoders.speech.long import ROWS
 
 
 def at_least_a_sample(waveform: np.ndarray) -> np.ndarray:
@@ -57,7 +56,7 @@ class WhisperSpeech(nn.Module):
         """waveforms (B, samples), mask (B, samples) -> (B, depth, frames, width), mask (B, frames)."""
         utterances = [self._windows(w[m]) for w, m in zip(waveforms, mask, strict=True)]
         mels = self._log_mel([window for windows in utterances for window in windows])
-        groups = mels.split(max(len(utterances), ROWS))
+        groups = mels.split(len(utterances))  # long clips make a batch no wider than short ones
         states = (one for group in groups for one in self.states(group).transpose(1, 2))  # (30 s, depth, width)
         whole = [torch.cat([next(states)[: self.frames(len(w))] for w in windows]) for windows in utterances]
         padded, valid = pad(whole, 0.0)  # (B, frames, depth, width)
