@@ -1,11 +1,15 @@
 """Tiny checkpoints in the formats of the real ones, and small corpora; all made here, nothing is downloaded."""
 
 import os
+import tempfile
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # fake GPUs or a busy machine must not change what is tested
 os.environ.setdefault("ACCELERATE_USE_CPU", "true")
+# features of tests go where nobody finds them again
+STORE = tempfile.TemporaryDirectory(prefix="emospeech_store_")
+os.environ["EMOSPEECH_CACHE"] = STORE.name
 
 from pathlib import Path
 

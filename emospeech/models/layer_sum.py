@@ -152,7 +152,7 @@ class _JoinedSum(torch.autograd.Function):
         return torch.nn.utils.rnn.pad_sequence(list(total.split(ctx.lengths)), batch_first=True)
 
     @staticmethod
-    @once_differentiable
+    @once_differentiable  # type: ignore[override]
     @_in_full_precision
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         rows = zip(gradient.float(), ctx.lengths, strict=True)
