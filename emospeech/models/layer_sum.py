@@ -18,7 +18,7 @@ from torch.autograd.function import once_differentiable
 
 from emospeech.encoders.store.packed import Packed
 
-STRETCH = 3 * 2**16  # numbers of one layer converted at a time, 192 frames of 1024: 0.75 MiB in float32
+STRETCH = 2**17  # numbers of one layer converted at a time, 128 frames of 1024: 0.5 MiB in float32
 
 
 def weighted_sum(weights: Tensor, utterances: Sequence[Packed]) -> Tensor:
