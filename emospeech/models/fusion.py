@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from emospeech.models.options import require_dropout
 from emospeech.models.pooling import AttentionPooling
-from emospeech.models.streams import Pool, Stream, Streams, present, to_width, weighable
+from emospeech.models.streams import Pool, Stream, Streams, end_to_end, present, to_width, weighable
 
 JOINT = "joint"
 
@@ -32,11 +32,15 @@ class SequenceFusion(nn.Module):
 
     def joined(self, streams: Streams) -> Stream:
         """(B, all times, D), mask."""
+        parts, mask = self._parts(streams)
+        return end_to_end(parts), mask
+
+    def _parts(self, streams: Streams) -> tuple[list[Tensor], Tensor]:
         parts = [self.project[name](x) for name, (x, _) in streams.items()]
-        return torch.cat(parts, dim=1), torch.cat([mask for _, mask in streams.values()], dim=1)
+        return parts, end_to_end([mask for _, mask in streams.values()])
 
     def forward(self, streams: Streams) -> dict[str, Tensor]:
-        return {JOINT: self.pool(*self.joined(streams))}
+        return {JOINT: self.pool.over_parts(*self._parts(streams))}
 
 
 class ConcatFusion(nn.Module):

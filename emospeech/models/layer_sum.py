@@ -18,7 +18,7 @@ from torch.autograd.function import once_differentiable
 
 from emospeech.encoders.store.packed import Packed
 
-STRETCH = 3 * 2**16  # numbers of one layer converted at a time, 192 frames of 1024: 0.75 MiB in float32
+STRETCH = 2**17  # numbers of one layer converted at a time, 128 frames of 1024: 0.5 MiB in float32
 
 
 def weighted_sum(weights: Tensor, utterances: Sequence[Packed]) -> Tensor:
@@ -68,7 +68,9 @@ class _StretchedSum(torch.autograd.Function):
         ctx.utterances, ctx.dtype = utterances, weights.dtype
         factors = weights.detach().float()
         longest, width = max(one.frames for one in utterances), utterances[0].values.shape[2]
-        total = torch.zeros(len(utterances), longest, width)
+        total = torch.empty(len(utterances), longest, width)
+        for row, one in zip(total, utterances, strict=True):
+            row[one.frames :] = 0
 
         def add(scratch: Tensor, row: int, start: int, end: int) -> None:
             _add_layers(total[row, start:end], factors, utterances[row].cut(start, end - start), scratch)
@@ -104,8 +106,9 @@ def _stretches(utterances: Sequence[Packed]) -> list[tuple[int, int, int]]:
 
 
 def _add_layers(total: Tensor, factors: Tensor, stretch: Packed, scratch: Tensor) -> None:
-    """total (frames, width) += sum_l factor_l H_l."""
+    """total (frames, width) = sum_l factor_l H_l, whatever stood there."""
     layer = scratch[: total.numel()].view_as(total)
+    total.zero_()
     if stretch.scales is None:
         for values, factor in zip(stretch.values, factors.tolist(), strict=True):
             total.add_(layer.copy_(values), alpha=factor)
@@ -127,37 +130,27 @@ def _multiply_layers(products: Tensor, gradient: Tensor, stretch: Packed, scratc
         torch.dot(layer.view(-1), flat, out=product)
 
 
-def _in_full_precision(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Autocast would join and add in the dtype that it prefers."""
-
-    @functools.wraps(function)
-    def inner(ctx: Any, tensor: Tensor, *rest: Any) -> Any:
-        with torch.autocast(tensor.device.type, enabled=False):
-            return function(ctx, tensor, *rest)
-
-    return inner
-
-
 class _JoinedSum(torch.autograd.Function):
     """For a GPU: few large kernels over all utterances, laid end to end along time. It never waits for the device."""
 
     @staticmethod
-    @_in_full_precision
     def forward(ctx: Any, weights: Tensor, utterances: tuple[Packed, ...]) -> Tensor:
         ctx.lengths, ctx.dtype = [one.frames for one in utterances], weights.dtype
-        ctx.joined = joined = _joined(utterances)
-        total = joined.values.new_zeros(joined.values.shape[1:], dtype=torch.float32)
-        for layer, factor in zip(_layers(joined), weights.detach().float(), strict=True):
-            total.addcmul_(layer, factor)
+        with torch.autocast(weights.device.type, enabled=False):  # it would join and add in a dtype of its own
+            ctx.joined = joined = _joined(utterances)
+            total = joined.values.new_zeros(joined.values.shape[1:], dtype=torch.float32)
+            for layer, factor in zip(_layers(joined), weights.detach().float(), strict=True):
+                total.addcmul_(layer, factor)
         return torch.nn.utils.rnn.pad_sequence(list(total.split(ctx.lengths)), batch_first=True)
 
     @staticmethod
-    @once_differentiable  # type: ignore[override]
-    @_in_full_precision
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         rows = zip(gradient.float(), ctx.lengths, strict=True)
-        joined = torch.cat([row[:length] for row, length in rows])  # (all frames, width)
-        return torch.stack([(joined * layer).sum() for layer in _layers(ctx.joined)]).to(ctx.dtype), None
+        with torch.autocast(gradient.device.type, enabled=False):
+            joined = torch.cat([row[:length] for row, length in rows])  # (all frames, width)
+            products = torch.stack([(joined * layer).sum() for layer in _layers(ctx.joined)])
+        return products.to(ctx.dtype), None
 
 
 def _joined(utterances: Sequence[Packed]) -> Packed:

@@ -3,11 +3,12 @@
 A pooling never looks at what is masked, and every row has at least one position that is not.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
+from emospeech.models.attended import attended
 from emospeech.models.options import require_divisor
 
 
@@ -29,7 +30,11 @@ class AttentionPooling(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """x (B, time, D), mask (B, time) -> (B, D)."""
-        return torch.einsum("bt,btd->bd", self.weights(x, mask), _silenced(x, mask))
+        return self.over_parts([x], mask)
+
+    def over_parts(self, parts: Sequence[Tensor], mask: Tensor) -> Tensor:
+        """Of sequences (B, time_k, D) that follow each other in time, mask (B, all times), without joining them."""
+        return attended(self.query, parts, mask)
 
 
 class MeanPooling(nn.Module):

@@ -1,9 +1,11 @@
 """What flows to a fusion: one stream a modality, and how a stream becomes a vector."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+
+from emospeech.models.pooling import AttentionPooling
 
 Stream = tuple[Tensor, Tensor]  # x (B, time, D), mask bool (B, time); a row without True: the modality is absent
 Streams = Mapping[str, Stream]  # by modality: speech before text
@@ -23,9 +25,21 @@ class StreamPooling(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """x (B, time, D), mask (B, time) -> (B, width)."""
+        return self.over_parts([x], mask)
+
+    def over_parts(self, parts: Sequence[Tensor], mask: Tensor) -> Tensor:
+        """Of sequences (B, time_k, D) that follow each other in time, mask (B, all times)."""
         there = mask.any(dim=1, keepdim=True)
         mask = mask | ~there  # a row to attend to, whose result is then thrown away
-        return self.pooling(self.mixed(x, mask), mask) * there
+        if self.mixer is None and isinstance(self.pooling, AttentionPooling):
+            return self.pooling.over_parts(parts, mask) * there
+        pooled: Tensor = self.pooling(self.mixed(end_to_end(parts), mask), mask)
+        return pooled * there
+
+
+def end_to_end(parts: Sequence[Tensor]) -> Tensor:
+    """Sequences (B, time_k, D) -> (B, all times, D); a single one is not copied."""
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts), dim=1)
 
 
 Pool = Callable[[int], StreamPooling]  # for streams of a width
