@@ -1,6 +1,7 @@
 """Tiny checkpoints in the formats of the real ones, and small corpora; all made here, nothing is downloaded."""
 
 import os
+import shutil
 import tempfile
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -8,8 +9,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # fake GPUs or a busy machine must not change what is tested
 os.environ.setdefault("ACCELERATE_USE_CPU", "true")
 # features of tests go where nobody finds them again
-STORE = tempfile.TemporaryDirectory(prefix="emospeech_store_")
-os.environ["EMOSPEECH_CACHE"] = STORE.name
+os.environ["EMOSPEECH_CACHE"] = tempfile.mkdtemp(prefix="emospeech_store_")
 
 from pathlib import Path
 
@@ -27,6 +27,12 @@ SENTENCES = [
     "¡Ya está bien, no aguanto más!",
 ]
 LABELS = ["neutral", "joy", "disgust", "fear", "sadness", "anger"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def store_of_tests():
+    yield
+    shutil.rmtree(os.environ["EMOSPEECH_CACHE"], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -70,6 +70,12 @@ class Batch:
             has_text=move(self.has_text),
         )
 
+    def part(self, rows: slice) -> "Batch":
+        """Some of its utterances, padded as they are."""
+        names = [name for name in Batch.__dataclass_fields__ if name != "labels"]
+        cut: dict[str, Any] = {name: None if (of := getattr(self, name)) is None else of[rows] for name in names}
+        return replace(self, **cut, labels={task: values[rows] for task, values in self.labels.items()})
+
 
 class UtteranceDataset(torch.utils.data.Dataset[Example]):
     """The rows of a manifest, as a model wants them.

@@ -27,6 +27,10 @@ class PackedStates:
     def to(self, device: torch.device | str) -> "PackedStates":
         return PackedStates(tuple(one.to(device) for one in self.utterances))
 
+    def pinned(self) -> "PackedStates":
+        """In memory that a GPU can copy by itself, each utterance in one piece; what is on a GPU as it is."""
+        return PackedStates(tuple(one if one.values.is_cuda else one.pinned() for one in self.utterances))
+
     def padded(self) -> Tensor:
         """float32 (B, layers, longest, width), zeros behind an utterance's own frames."""
         states = [one.states().transpose(0, 1) for one in self.utterances]
@@ -42,8 +46,30 @@ class Features:
     text: Tensor | PackedStates | None  # (B, tokens, Dt); packed: of one layer
     text_mask: Tensor | None  # bool (B, tokens)
 
+    def part(self, rows: slice) -> "Features":
+        """Those of some utterances."""
+        return Features(*_part(self.speech, self.speech_mask, rows), *_part(self.text, self.text_mask, rows))
+
+    def pinned(self) -> "Features":
+        """Packed states in memory that a GPU can copy by itself."""
+
+        def pin(states: Any) -> Any:
+            return states.pinned() if isinstance(states, PackedStates) else states
+
+        return Features(pin(self.speech), self.speech_mask, pin(self.text), self.text_mask)
+
     def to(self, device: Any) -> "Features":
         def move(tensor: Any) -> Any:
             return None if tensor is None else tensor.to(device)
 
         return Features(move(self.speech), move(self.speech_mask), move(self.text), move(self.text_mask))
+
+
+def _part(states: Any, mask: Tensor | None, rows: slice) -> tuple[Any, Tensor | None]:
+    if states is None or mask is None:
+        return None, None
+    if not isinstance(states, PackedStates):
+        return states[rows], mask[rows]
+    some = PackedStates(states.utterances[rows])
+    longest = max(one.frames for one in some.utterances)
+    return some, mask[rows, :longest]

@@ -3,7 +3,7 @@
 import math
 import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -87,7 +87,8 @@ class Feed:
         workers = self.recipe.train.workers
         collate = Collate(self.tokenizer.pad_id if self.tokenizer is not None else 0)
         if isinstance(dataset, StoredDataset):
-            return ahead((dataset.batch(tickets, collate) for tickets in order), _fetched)
+            made = (dataset.batch(tickets, collate) for tickets in order)
+            return ahead(made, _pinned if self.on_gpu else _fetched)
         return DataLoader(
             dataset,
             batch_sampler=order,
@@ -132,10 +133,17 @@ def soft_labels(recipe: Recipe) -> dict[str, str]:
     return {} if column is None else {MAIN_TASK: column}
 
 
-def _fetched(batch: StoredBatch) -> None:
+def _fetched(batch: StoredBatch) -> StoredBatch:
+    """Its pages on their way from the disk."""
     for states in (batch.stored.speech, batch.stored.text):
         if isinstance(states, PackedStates):
             fetch(states.utterances)
+    return batch
+
+
+def _pinned(batch: StoredBatch) -> StoredBatch:
+    """In memory that a GPU copies by itself; what lies on the GPU stays there."""
+    return replace(batch, stored=batch.stored.pinned())
 
 
 def _leave_signals_to_the_main_process(worker: int) -> None:

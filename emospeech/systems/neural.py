@@ -22,6 +22,7 @@ from emospeech.runtime.distributed import on_main
 from emospeech.runtime.errors import WorkError, some
 from emospeech.runtime.files import write_text
 from emospeech.runtime.interrupt import stop_on_signal
+from emospeech.runtime.memory import keep_freed_memory
 from emospeech.runtime.runs import RunFolder
 from emospeech.systems.base import MAIN_TASK, as_predictions
 from emospeech.systems.features.build import feature_cache
@@ -166,6 +167,7 @@ class NeuralSystem:
             compile_in_place([network.speech, network.text, network.classifier])
         losses = build_losses(settings.loss, train, self.tasks, soft_labels(self.recipe))
         optimizer = build_optimizer(settings.optimizer, [p for p in network.parameters() if p.requires_grad])
+        keep_freed_memory()
         with stop_on_signal() as stop:
             try:
                 return loop.train(

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from emospeech.data.dataset import Batch
+from emospeech.runtime.memory import is_out_of_memory
 
 
 def share_buffers(network: nn.Module) -> None:
@@ -22,15 +23,29 @@ def predict(network: nn.Module, batches: Iterable[Batch], accelerator: Any) -> d
     network.eval()
     own: list[tuple[str, int, Tensor]] = []
     for batch in batches:
-        with accelerator.autocast():
-            logits = network(batch.to(accelerator.device))
-        for task, values in logits.items():
+        for task, values in _logits(network, batch, accelerator).items():
             chances = torch.softmax(values.double(), dim=-1).cpu()
             own += [(task, row, chance) for row, chance in zip(batch.rows.tolist(), chances, strict=True)]
     found: dict[str, dict[int, Tensor]] = {}
     for task, row, chance in gathered(own, accelerator):
         found.setdefault(task, {})[row] = chance
     return found
+
+
+def _logits(network: nn.Module, batch: Batch, accelerator: Any) -> dict[str, Tensor]:
+    """Logits per task (B, classes); a batch that does not fit into memory goes through in halves."""
+    try:
+        with accelerator.autocast():
+            logits: dict[str, Tensor] = network(batch.to(accelerator.device))
+            return logits
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error) or len(batch.rows) == 1:
+            raise
+    if accelerator.device.type == "cuda":
+        torch.cuda.empty_cache()
+    half = len(batch.rows) // 2
+    halves = [_logits(network, batch.part(rows), accelerator) for rows in (slice(half), slice(half, None))]
+    return {task: torch.cat([one[task] for one in halves]) for task in halves[0]}
 
 
 def gathered(own: list[Any], accelerator: Any) -> list[Any]:

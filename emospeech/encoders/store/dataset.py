@@ -26,6 +26,11 @@ class StoredBatch(Batch):
         assert isinstance(plain, StoredBatch)
         return replace(plain, stored=self.stored.to(device))
 
+    def part(self, rows: slice) -> "StoredBatch":
+        plain = super().part(rows)
+        assert isinstance(plain, StoredBatch)
+        return replace(plain, stored=self.stored.part(rows))
+
 
 @dataclass(frozen=True)
 class Stored:

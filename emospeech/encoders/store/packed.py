@@ -47,6 +47,11 @@ class Packed:
             None if self.scales is None else self.scales.to(device, non_blocking=True),
         )
 
+    def pinned(self) -> "Packed":
+        """In one piece, in memory that a GPU can copy by itself."""
+        scales = None if self.scales is None else self.scales.contiguous().pin_memory()
+        return Packed(self.values.contiguous().pin_memory(), scales)
+
     def states(self) -> Tensor:
         """float32 (layers, frames, width)."""
         values = self.values.float()

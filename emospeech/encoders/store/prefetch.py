@@ -18,15 +18,13 @@ WILL_NEED = 3  # of madvise; mmap's own constant is missing on some systems
 END = object()
 
 
-def ahead(items: Iterable[T], make_ready: Callable[[T], Any], depth: int = DEPTH) -> Iterator[T]:
+def ahead(items: Iterable[T], make_ready: Callable[[T], T], depth: int = DEPTH) -> Iterator[T]:
     """The items, in order; those to come are made, and made ready, in a thread beside."""
     source = iter(items)
 
     def ready() -> Any:
         item = next(source, END)
-        if item is not END:
-            make_ready(item)  # type: ignore[arg-type]
-        return item
+        return END if item is END else make_ready(item)  # type: ignore[arg-type]
 
     waiting: deque[Future[Any]] = deque()
     with ThreadPoolExecutor(1, "batches ahead") as thread:

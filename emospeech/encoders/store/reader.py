@@ -13,6 +13,7 @@ from torch import Tensor
 
 from emospeech.data.dataset import pad
 from emospeech.runtime.errors import WorkError
+from emospeech.runtime.memory import is_out_of_memory
 
 READING_THREADS = 4  # decoders and resamplers let go of the interpreter while they work
 AHEAD = 16  # inputs made before they are needed
@@ -125,12 +126,6 @@ def _ahead(items: Iterable[Item]) -> Iterator[tuple[Item, Tensor]]:
         finally:
             for _, future in waiting:
                 future.cancel()
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory was short, on a GPU or in the host."""
-    known = isinstance(error, torch.OutOfMemoryError | MemoryError)
-    return known or "can't allocate memory" in str(error) or "not enough memory" in str(error)
 
 
 def bf16_is_native(device: Any) -> bool:

@@ -49,7 +49,9 @@ class SpeechSource:
         self.name = wanted.encoder
         self.effects = effects_of(wanted.augment) if wanted.augment else {}
         self.layers, self.width = encoder.depth, encoder.width
-        self.reading = {"layers": wanted.layers}
+        self.reading: dict[str, Any] = {"layers": wanted.layers}
+        if hasattr(encoder, "windows"):  # how longer recordings are heard
+            self.reading["window"] = encoder.windows.size
         self.hashes: dict[str, str] = {}
         self.seconds: dict[str, float] = {}
         self.made_of: dict[str, tuple[str | None, int]] = {}  # key -> path and view
