@@ -17,6 +17,9 @@ def run(recipe: Recipe) -> str:
     """
     if recipe.cache is None:
         raise UserError("the recipe keeps no features (cache: null); give cache.write=true, say, to keep them")
+    if recipe.cache.write is False:
+        raise UserError("cache.write=false: the features would be gone with this command, never written")
+    recipe = recipe.model_copy(update={"cache": recipe.cache.model_copy(update={"write": True})})
     distributed.start()
     rows = data_rows.load(recipe)
     system = build.build(recipe, {MAIN_TASK: rows.labels})

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -93,13 +94,22 @@ class FeatureCache:
         return self.choice.variant.views if self.choice is not None and kind == "speech" else 1
 
     def _planned(self, wish: Wish) -> Choice:
-        speech, text = self.sources.get("speech"), self.sources.get("text")
+        speech, text = (self.sources.get(kind) for kind in ("speech", "text"))
         demand = planning.demand(speech, text, wish, self.cache, self.augmented)
-        sets = {kind: FeatureSet(self.root, self._identity(source)) for kind, source in self.sources.items()}
-        missing = planning.lacking(speech, wish, self.cache, demand, lambda: sets["speech"].index())
+
+        def there(source: Source, mode: str) -> Mapping[str, int]:
+            weights = None
+            if mode == "mixed" and source is speech:
+                weights = self._known_weights(self._sampled(wish.train)[1])
+                if weights is None:
+                    return {}
+            return FeatureSet(self.root, self._identity(source, weights)).index()
+
+        missing = planning.lacking(self.sources, wish, self.cache, there)
 
         def choose() -> tuple[Choice, list[str]]:
-            writable = self.cache.write is not False and all(one.writable() for one in sets.values())
+            sets = [FeatureSet(self.root, self._identity(source)) for source in self.sources.values()]
+            writable = self.cache.write is not False and all(one.writable() for one in sets)
             free = room.free(self.root, writable, self.device, room.processes_here())
             choice, passed = room.choose(self.cache, demand, free, missing)
             return choice, planning.described(choice, passed, demand, self.sources, free, self.root)
@@ -197,17 +207,10 @@ class FeatureCache:
 
     def _layer_weights(self, train: pd.DataFrame) -> Tensor:
         """Learned once, and kept beside the features for every seed and ablation."""
-        source = self.sources["speech"]
-        labels = {
-            found[0]: str(label)
-            for found, label in zip(source.keys(train), train[MAIN_TASK], strict=True)
-            if found is not None and isinstance(label, str)
-        }
-        sample = layer_weights.chosen(labels, self.cache.sample)
-        made_of = keys.digest([self._identity(source), {key: labels[key] for key in sample}])
-        known = self.root / "layer_weights" / f"{made_of[:16]}.json"
-        if on_main(known.is_file):
-            return torch.tensor(json.loads(known.read_text(encoding="utf-8"))["weights"])
+        source, (labels, path) = self.sources["speech"], self._sampled(train)
+        known, sample = on_main(lambda: self._known_weights(path)), list(labels)
+        if known is not None:
+            return known
         say(f"cache.mode=mixed: learning the weights of {source.layers} layers on {len(sample)} training clips")
         kept = Kept(source, Memory(self._lies_on()), Packing(self.cache.dtype, source.stride(self.cache)))
         self._fill(kept, sample)
@@ -215,8 +218,23 @@ class FeatureCache:
         crop = self.crop_frames(layer_weights.CROP_SECONDS)
         weights = layer_weights.learned(states, [labels[key] for key in sample], crop or 1)
         if self.choice is not None and self.choice.written:
-            on_main(lambda: write_json(known, {"encoder": source.name, "weights": weights.tolist()}))
+            on_main(lambda: write_json(path, {"encoder": source.name, "weights": weights.tolist()}))
         return weights
+
+    def _sampled(self, train: pd.DataFrame) -> tuple[dict[str, str], Path]:
+        """The labels of a sample of training clips, by key; and where the weights learned on it are kept."""
+        source = self.sources["speech"]
+        labels = {
+            found[0]: str(label)
+            for found, label in zip(source.keys(train), train[MAIN_TASK], strict=True)
+            if found is not None and isinstance(label, str)
+        }
+        sample = {key: labels[key] for key in layer_weights.chosen(labels, self.cache.sample)}
+        return sample, self.root / "layer_weights" / f"{keys.digest([self._identity(source), sample])[:16]}.json"
+
+    @staticmethod
+    def _known_weights(path: Path) -> Tensor | None:
+        return torch.tensor(json.loads(path.read_text(encoding="utf-8"))["weights"]) if path.is_file() else None
 
     # ---------------------------------------------------------------- reading
 

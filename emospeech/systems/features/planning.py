@@ -1,7 +1,7 @@
 """How large a recipe's features will be and how they are kept: decided by the room there is, and said aloud."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,20 +59,22 @@ def item_bytes(source: Source, layers: int, item: Item, cache: Cache) -> int:
 
 
 def lacking(
-    speech: Source | None, wish: Wish, cache: Cache, wanted: Demand, there: Callable[[], Iterable[str]]
+    sources: Mapping[str, Source], wish: Wish, cache: Cache, there: Callable[[Source, str], Collection[str]]
 ) -> Callable[[Variant], float]:
     """A function that tells the bytes of a variant that are not on disk.
 
     Args:
-        there: the keys of speech that are on disk with all layers. Of their sum, nothing is known before its weights.
+        there: source and mode -> the keys that are on disk.
     """
 
     def count(variant: Variant) -> float:
-        if speech is None or variant.mode == "mixed":
-            return variant.bytes(wanted)
-        known = set(there())
-        missing = [key for key in wish.keys(speech, variant.views) if key not in known]
-        return sum(item_bytes(speech, wanted.layers, speech.item(key), cache) for key in missing)
+        total = 0
+        for kind, source in sources.items():
+            known, layers = there(source, variant.mode), 1 if variant.mode == "mixed" else source.layers
+            views = variant.views if kind == "speech" else 1
+            missing = [key for key in wish.keys(source, views) if key not in known]
+            total += sum(item_bytes(source, layers, source.item(key), cache) for key in missing)
+        return total
 
     return count
 
