@@ -8,6 +8,8 @@ import sys
 import pandas as pd
 import pytest
 
+from emospeech.encoders.store.shards import Shard
+
 RECIPE = """
 data: {corpus: emospeech2024, root: ROOT}
 text:
@@ -85,6 +87,29 @@ def test_fusions_of_both_modalities(folder, tiny_xlsr, challenge, fusion, modali
     assert len(histories[1]) == 2
     if modality_dropout == 0:  # else each process draws for itself
         assert histories[1] == pytest.approx(histories[0], abs=1e-4)
+
+
+@pytest.mark.slow
+def test_from_the_store(folder, tiny_xlsr, tiny_xlmr, challenge):
+    """Two processes fill one store between them, and train from it as one process does."""
+    text = f"""
+data: {{corpus: emospeech2024, root: {challenge}}}
+speech: {{encoder: {tiny_xlsr}, layers: weighted, crop_seconds: 0.5, augment: {{probability: 0.6}}}}
+text: {{encoder: {tiny_xlmr}}}
+model: {{dropout: 0.0, head: {{blocks: 1, width: 16, dropout: 0.0}}}}
+train: {{epochs: 4, batch_size: 7, optimizer: {{lr: 0.01}}, trackers: []}}
+"""
+    (folder / "recipe.yaml").write_text(text, encoding="utf-8")
+    histories, stores = [], []
+    for count in (1, 2):
+        done = train(folder, count, f"cache={{views: 3, folder: store{count}}}")
+        assert done.returncode == 0, done.stderr
+        lines = (folder / f"runs/with{count}/metrics.jsonl").read_text().splitlines()
+        histories.append([json.loads(line)["train_loss"] for line in lines])
+        shards = [Shard(path) for path in (folder / f"store{count}").glob("*/*.safetensors")]
+        stores.append(sorted(key for shard in shards for key in shard.keys))
+    assert histories[1] == pytest.approx(histories[0], abs=1e-5)
+    assert stores[1] == stores[0]  # nothing missing, nothing twice
 
 
 @pytest.mark.slow
