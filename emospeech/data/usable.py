@@ -8,9 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from emospeech.data import audio
+from emospeech.data.heard import Heard
 from emospeech.runtime.console import track
 from emospeech.runtime.errors import UserError, faults, some
-from emospeech.runtime.files import write_text
+from emospeech.runtime.files import content_hashes, write_text
 
 
 @dataclass(frozen=True)
@@ -110,9 +111,23 @@ def require_files(manifest: pd.DataFrame, remedy: str = "remove the rows") -> No
         )
 
 
-def find_bad_audio(manifest: pd.DataFrame) -> list[BadClip]:
-    """Decode every clip once and list those that cannot serve, in manifest order; rows without audio are left out."""
+def find_bad_audio(manifest: pd.DataFrame, heard: Heard | None = None) -> list[BadClip]:
+    """Decode every clip once and list those that cannot serve, in manifest order; rows without audio are left out.
+
+    Args:
+        heard: files that were found sound before, which are not decoded again; those of now are added.
+    """
     manifest = manifest[manifest["audio"].notna()]
+    if heard is None:
+        return _unusable(manifest)
+    hashes = manifest["audio"].map(content_hashes(filter(audio.is_file, manifest["audio"])))
+    new = ~hashes.isin(heard.known())
+    bad = _unusable(manifest[new])
+    heard.add(hashes[new & ~manifest["id"].isin([clip.id for clip in bad])])
+    return bad
+
+
+def _unusable(manifest: pd.DataFrame) -> list[BadClip]:
     paths = manifest["audio"].tolist()
     pool = ThreadPoolExecutor()  # libsndfile and soxr let go of the interpreter while they work
     try:

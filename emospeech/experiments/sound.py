@@ -8,14 +8,16 @@ import pandas as pd
 
 from emospeech.config import Recipe
 from emospeech.data import usable
+from emospeech.data.heard import Heard
 from emospeech.data.usable import BadClip
 from emospeech.experiments.rows import Rows
 from emospeech.runtime import distributed
 from emospeech.runtime.console import say
+from emospeech.systems.features.planning import folder_of
 
 
 def with_usable_audio(rows: Rows, recipe: Recipe, listing: Path | None = None) -> Rows:
-    """Every clip decoded once; the bad ones listed, then failed on, dropped or silenced, as the recipe says.
+    """Every clip decoded once, in all runs of a store; the bad ones listed, then failed on, dropped or silenced.
 
     Args:
         listing: where to list them.
@@ -24,7 +26,8 @@ def with_usable_audio(rows: Rows, recipe: Recipe, listing: Path | None = None) -
         UserError: naming the bad ones, if the recipe says that they are to fail.
     """
     parts = {"train": rows.train, "dev": rows.dev, "test": rows.test}
-    bad = distributed.on_main(lambda: usable.find_bad_audio(pd.concat(parts.values(), ignore_index=True)))
+    heard = Heard(folder_of(recipe.cache)) if recipe.cache is not None and recipe.cache.write is not False else None
+    bad = distributed.on_main(lambda: usable.find_bad_audio(pd.concat(parts.values(), ignore_index=True), heard))
     if listing is not None:
         distributed.on_main(lambda: _list(bad, listing))
     if not bad:

@@ -5,12 +5,15 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from emospeech.runtime.errors import UserError
+
+HASHING_THREADS = 8
 
 
 @contextmanager
@@ -93,6 +96,13 @@ def refuse_existing(path: Path, remedy: str = "name another file, or remove it f
         raise UserError(f"cannot write {path}: {error.strerror}; name another file") from None
     if not os.access(path.parent, os.W_OK):
         raise UserError(f"cannot write {path}: no right to write into {path.parent}")
+
+
+def content_hashes(paths: Iterable[str]) -> dict[str, str]:
+    """Path -> `content_hash` of the file."""
+    different = sorted(set(paths))
+    with ThreadPoolExecutor(HASHING_THREADS) as pool:  # hashing lets go of the interpreter
+        return dict(zip(different, pool.map(lambda path: content_hash(Path(path)), different), strict=True))
 
 
 def content_hash(path: Path) -> str:

@@ -1,11 +1,14 @@
 """What is said before long work starts about rows that cannot serve."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
 
 from emospeech.data import manifest, usable
+from emospeech.data.heard import Heard
 from emospeech.runtime.errors import UserError
 
 
@@ -108,3 +111,31 @@ def test_policy_silence(rows):
 @pytest.mark.parametrize("policy", ["fail", "drop", "silence"])
 def test_no_bad_audio_changes_nothing(rows, policy):
     assert usable.without_bad_audio(rows, [], policy) is rows
+
+
+def test_what_was_heard_before_is_not_decoded_again(tmp_path, monkeypatch, make_tone):
+    """By content: a new name is known, another sound of the old name is not; what is bad is told each time."""
+    paths = [tmp_path / f"{k}.wav" for k in range(3)]
+    for k, path in enumerate(paths):
+        soundfile.write(path, make_tone("joy", k), 16_000)
+    paths[2].write_bytes(b"junk")
+    rows = manifest.make(id=["a", "b", "c"], audio=[str(path) for path in paths])
+    decoded = []
+    fault = usable.audio.fault
+    monkeypatch.setattr(usable.audio, "fault", lambda path: decoded.append(Path(path).name) or fault(path))
+    heard = Heard(tmp_path / "store")
+    for expected in (["0.wav", "1.wav", "2.wav"], ["2.wav"]):
+        decoded.clear()
+        assert [clip.id for clip in usable.find_bad_audio(rows, heard)] == ["c"]
+        assert sorted(decoded) == expected
+    paths[0].rename(tmp_path / "new.wav")
+    soundfile.write(paths[0], make_tone("fear", 0), 16_000)
+    rows = manifest.make(id=["a", "b", "d"], audio=[str(p) for p in (*paths[:2], tmp_path / "new.wav")])
+    decoded.clear()
+    assert usable.find_bad_audio(rows, heard) == []
+    assert decoded == ["0.wav"]
+    Path(rows["audio"][1]).unlink()
+    assert [clip.reason for clip in usable.find_bad_audio(rows, heard)] == ["no such file"]
+    rows = rows[rows["id"] != "b"]
+    heard.path.write_text("half a li", encoding="ascii")
+    assert usable.find_bad_audio(rows, heard) == []

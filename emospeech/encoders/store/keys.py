@@ -2,30 +2,18 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from emospeech.runtime.files import content_hash
-
 FORMAT = 1  # raised when the same words would mean other numbers: another decoder, other windows
 SILENCE = hashlib.sha256(b"silence").hexdigest()  # of a clip whose audio is replaced by a second of silence
-HASHING_THREADS = 8
 
 
 def digest(value: Any) -> str:
     """SHA-256 of a plain value's canonical JSON, in hexadecimal."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
-
-
-def of_files(paths: Iterable[str]) -> dict[str, str]:
-    """Path -> SHA-256 of the file's bytes."""
-    different = sorted(set(paths))
-    with ThreadPoolExecutor(HASHING_THREADS) as pool:
-        return dict(zip(different, pool.map(lambda path: content_hash(Path(path)), different), strict=True))
 
 
 def of_view(clip: str, effects: Mapping[str, Any], view: int) -> str:

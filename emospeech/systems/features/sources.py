@@ -17,6 +17,7 @@ from emospeech.data.augment import SOUND_FILES, Augmenter
 from emospeech.encoders import checkpoint
 from emospeech.encoders.store import keys
 from emospeech.encoders.store.reader import Item
+from emospeech.runtime.files import HASHING_THREADS, content_hashes
 
 Rows = list[tuple[str, ...] | None]  # by row of a manifest: its keys, the clip's and its views'; None: it has none
 Encode = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -59,13 +60,13 @@ class SpeechSource:
     def keys(self, manifest: pd.DataFrame, views: int = 1) -> Rows:
         paths = [None if pd.isna(path) else str(path) for path in manifest["audio"]]
         new = [path for path in dict.fromkeys(paths) if path is not None and path not in self.hashes]
-        self.hashes |= keys.of_files(new)
+        self.hashes |= content_hashes(new)
         self._note_lengths(manifest, new)
         return [self._of_row(path, views) for path in paths]
 
     def _note_lengths(self, manifest: pd.DataFrame, paths: Sequence[str]) -> None:
         told = {str(p): float(s) for p, s in zip(manifest["audio"], manifest["duration"], strict=True) if pd.notna(s)}
-        with ThreadPoolExecutor(keys.HASHING_THREADS) as pool:
+        with ThreadPoolExecutor(HASHING_THREADS) as pool:
             headers = pool.map(lambda path: told.get(path) or audio.duration(path) or UNKNOWN_SECONDS, paths)
             self.seconds |= dict(zip(paths, headers, strict=True))
 
