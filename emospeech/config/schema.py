@@ -219,6 +219,8 @@ class Train(Section):
     precision: Annotated[Literal["fp32", "bf16", "fp16"], _named("precision")] = "fp32"
     # torch.compile: a minute to start; small networks on a CPU gain nothing
     compile: Annotated[bool, _named("compile")] = False
+    # blocks of an encoder that trains compute again, in the backward pass, what they would keep: less memory, more time
+    gradient_checkpointing: bool = False
     deterministic: bool = False  # on a GPU, the same numbers from run to run; slower
     eval_batch_size: Count | Literal["auto"] = "auto"  # auto: one by one through large encoders on a CPU, else many
     workers: Annotated[int, Field(ge=0)] = 0  # processes that load audio

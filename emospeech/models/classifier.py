@@ -1,6 +1,7 @@
 """The whole network: encoders, then the trained part from `Features` to logits."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -65,9 +66,10 @@ class Classifier(nn.Module):
 class EmotionNetwork(nn.Module):
     """Encoders and classifier. Frozen encoders stay in eval mode and build no graph, whatever the network's mode."""
 
-    def __init__(self, classifier: Classifier, speech: nn.Module | None = None, text: nn.Module | None = None) -> None:
+    def __init__(self, classifier: Classifier, speech: Any = None, text: Any = None, frozen_bf16: bool = False) -> None:
+        """`frozen_bf16`: frozen encoders compute in bfloat16, as their stored states were."""
         super().__init__()
-        self.speech, self.text, self.classifier = speech, text, classifier
+        self.speech, self.text, self.classifier, self.frozen_bf16 = speech, text, classifier, frozen_bf16
 
     def train(self, mode: bool = True) -> "EmotionNetwork":
         super().train(mode)
@@ -81,12 +83,18 @@ class EmotionNetwork(nn.Module):
         given = batch.stored if isinstance(batch, StoredBatch) else NOTHING
         speech, speech_mask, text, text_mask = given.speech, given.speech_mask, given.text, given.text_mask
         if self.speech is not None and speech is None:
-            with torch.set_grad_enabled(torch.is_grad_enabled() and not self.speech.frozen):
-                speech, speech_mask = self.speech(batch.speech, batch.speech_mask)
+            speech, speech_mask = self._encoded(self.speech, batch.speech, batch.speech_mask)
         if self.text is not None and text is None:
-            with torch.set_grad_enabled(torch.is_grad_enabled() and not self.text.frozen):
-                text, text_mask = self.text(batch.tokens, batch.token_mask)
+            text, text_mask = self._encoded(self.text, batch.tokens, batch.token_mask)
         return Features(speech, _where(speech_mask, batch.has_speech), text, _where(text_mask, batch.has_text))
+
+    def _encoded(self, encoder: Any, inputs: Any, mask: Any) -> tuple[Tensor, Tensor]:
+        if not encoder.frozen:
+            trained: tuple[Tensor, Tensor] = encoder(inputs, mask)
+            return trained
+        with torch.no_grad(), torch.autocast(inputs.device.type, torch.bfloat16) if self.frozen_bf16 else nullcontext():
+            states, valid = encoder(inputs, mask)
+        return states.float() if self.frozen_bf16 else states, valid
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Logits (B, classes) per task."""

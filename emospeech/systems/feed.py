@@ -84,8 +84,7 @@ class Feed:
 
     def batches(self, dataset: Dataset, order: Iterable[list[Ticket]]) -> Iterable[Batch]:
         """The batches of an order."""
-        workers = self.recipe.train.workers
-        collate = Collate(self.tokenizer.pad_id if self.tokenizer is not None else 0)
+        workers, collate = self.recipe.train.workers, self._collate()
         if isinstance(dataset, StoredDataset):
             made = (dataset.batch(tickets, collate) for tickets in order)
             return ahead(made, _pinned if self.on_gpu else _fetched)
@@ -100,12 +99,22 @@ class Feed:
             worker_init_fn=_leave_signals_to_the_main_process if workers else None,
         )
 
-    def evaluation_order(self, manifest: pd.DataFrame, rank: int, world_size: int) -> list[list[Ticket]]:
-        """Batches of similar length, as large as serves the device at hand."""
+    def _collate(self) -> Collate:
+        return Collate(self.tokenizer.pad_id if self.tokenizer is not None else 0)
+
+    def to_evaluate(self, manifest: pd.DataFrame, rank: int, world_size: int) -> tuple[int, Iterable[Batch]]:
+        """How many rows are this process's, and their batches: of like lengths, as large as serves the device."""
         size, budget = self.recipe.train.eval_batch_size, math.inf
         if size == "auto":
             size, budget = self._fast_batch()
-        return evaluation_order(self.lengths(manifest), size, rank, world_size, budget)
+        order = evaluation_order(self.lengths(manifest), size, rank, world_size, budget)
+        dataset = self.heard_whole(manifest)
+        if isinstance(dataset, StoredDataset) or self.recipe.train.workers:
+            return sum(map(len, order)), self.batches(dataset, order)
+        collate = self._collate()
+        # sound is decoded while the network works on the batch before
+        made = (collate([dataset[ticket] for ticket in tickets]) for tickets in order)
+        return sum(map(len, order)), ahead(made, lambda batch: batch)
 
     def _fast_batch(self) -> tuple[int, float]:
         """Rows, and length: a large speech encoder on a CPU is fastest with one clip at a time, a GPU with many."""

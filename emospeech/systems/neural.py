@@ -26,7 +26,7 @@ from emospeech.runtime.memory import keep_freed_memory
 from emospeech.runtime.runs import RunFolder
 from emospeech.systems.base import MAIN_TASK, as_predictions
 from emospeech.systems.features.build import feature_cache
-from emospeech.systems.features.cache import FeatureCache
+from emospeech.systems.features.cache import FeatureCache, in_bf16
 from emospeech.systems.feed import Feed, soft_labels
 from emospeech.systems.parts import (
     build_augmenter,
@@ -42,7 +42,7 @@ from emospeech.systems.plan import losses as build_losses
 from emospeech.systems.saved import TOKENIZER, save_model, save_tokenizer
 from emospeech.training import evaluation, loop
 from emospeech.training.checkpoint import Checkpoints
-from emospeech.training.switches import compile_in_place, deterministic
+from emospeech.training.switches import compile_in_place, deterministic, recompute_in_place
 from emospeech.training.trackers import Fit, tracking
 
 PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
@@ -163,6 +163,8 @@ class NeuralSystem:
             plan, schedule = repeated(settings, self.chosen)
         else:
             raise RuntimeError("a fit without a dev set needs one with a dev set before it, to choose the steps")
+        if settings.gradient_checkpointing:
+            recompute_in_place([network.speech, network.text])
         if settings.compile:
             compile_in_place([network.speech, network.text, network.classifier])
         losses = build_losses(settings.loss, train, self.tasks, soft_labels(self.recipe))
@@ -215,7 +217,8 @@ class NeuralSystem:
         if self.cache is not None and self.cache.weights is not None:  # their sum is stored: they train no more
             classifier.layer_mix.fix(self.cache.weights)
         self.tokenizer = text.tokenizer if text is not None else None
-        self.network = EmotionNetwork(classifier, speech, text.encoder if text is not None else None)
+        bf16 = self.recipe.cache is not None and in_bf16(self.recipe.cache, self.accelerator.device)
+        self.network = EmotionNetwork(classifier, speech, text.encoder if text is not None else None, bf16)
         self.network.to(self.accelerator.device)
 
     def ready(self) -> EmotionNetwork:
@@ -283,13 +286,12 @@ class NeuralSystem:
 
     def _chances(self, manifest: pd.DataFrame, description: str | None) -> np.ndarray:
         """Probabilities of the main task (rows, classes), in manifest order."""
-        feed = self._feed()
-        order = feed.evaluation_order(manifest, self.accelerator.process_index, self.accelerator.num_processes)
-        loader = feed.batches(feed.heard_whole(manifest), order)
+        share = self.accelerator.process_index, self.accelerator.num_processes
+        count, loader = self._feed().to_evaluate(manifest, *share)
         if description is None:
             rows = evaluation.predict(self.ready(), loader, self.accelerator)
         else:
-            with progress(description, sum(map(len, order))) as bar:
+            with progress(description, count) as bar:
                 rows = evaluation.predict(self.ready(), evaluation.batches_of(loader, bar), self.accelerator)
         chances = torch.stack([rows[MAIN_TASK][k] for k in range(len(manifest))]).numpy()
         wrong = manifest["id"][~np.isfinite(chances).all(axis=1)].tolist()

@@ -91,6 +91,10 @@ class SubwordTransformer(nn.Module):
         # nested tensors would drop trailing padding and change shapes between training and evaluation
         self.layers = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)
 
+    @property
+    def blocks(self) -> nn.ModuleList:
+        return self.layers.layers
+
     def forward(self, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """tokens (B, tokens), mask (B, tokens) -> (B, tokens, width), mask (B, tokens)."""
         if self.training and self.token_dropout > 0:

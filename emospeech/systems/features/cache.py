@@ -31,6 +31,11 @@ from emospeech.systems.features.sources import Source
 REPAIRS = 2  # times that damaged shards are computed anew before the disk is given up
 
 
+def in_bf16(cache: Cache, device: Any) -> bool:
+    """Whether frozen encoders compute in bfloat16 on a device."""
+    return cache.precision == "bf16" or (cache.precision == "auto" and bf16_is_native(device))
+
+
 @dataclass
 class Kept:
     """One modality: where its states come from and go, and those that are here."""
@@ -60,7 +65,7 @@ class FeatureCache:
         self.cache, self.sources, self.accelerator, self.augmented = cache, sources, accelerator, augmented
         self.root = planning.folder_of(cache)
         self.device = accelerator.device
-        self.bf16 = cache.precision == "bf16" or (cache.precision == "auto" and bf16_is_native(self.device))
+        self.bf16 = in_bf16(cache, self.device)
         self.encoders = {kind: source.identity() for kind, source in sources.items()}
         self.choice: Choice | None = None
         self.weights: Tensor | None = None  # of the layers whose sum is kept

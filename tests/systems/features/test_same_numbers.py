@@ -8,7 +8,8 @@ import pytest
 
 from emospeech.systems import build
 
-WHOLE = {"fp32": (1e-5, 1e-5), "fp16": (1e-2, 1e-2), "bf16": (5e-2, 5e-2), "int8": (5e-2, 5e-2)}
+# what rounding may do to losses and chances after two epochs; 16 numbers a frame make little of an int8 scale
+WHOLE = {"fp32": (1e-5, 1e-5), "fp16": (1e-2, 1e-2), "bf16": (0.1, 0.2), "int8": (0.1, 0.2)}
 SMALL_READER = {"width": 8, "vocabulary": 120, "depth": 1, "dropout": 0.0, "token_dropout": 0.0}
 SMALL_NET = {"width": 8, "bands": 16, "channels": [4], "dropout": 0.0}
 
