@@ -52,6 +52,7 @@ RATE, DECAY = 5e-5, 0.01
 BATCH = 16
 TRAIN_CLIPS = 3000
 EPOCHS = 93
+AUGMENTED = 0.6  # how often training draws an augmented view
 CROP_SECONDS = 5.5
 MEAN_SECONDS = 9.2
 SAMPLE_RATE = 16_000

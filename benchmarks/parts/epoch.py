@@ -105,10 +105,10 @@ def _report(setting: Setting, found: dict[str, list[float]]) -> Report:
     loop, own, hear = (statistics.median(each) for each in (found[LOOP], found[store], clip))
     rows += [_derived(views, loop, own, hear) for views in (1, 4)]
     note = (
-        f"epoch, derived from the medians, not run: {network.EPOCHS} epochs in the loop = N x loop step; from the store = "
-        f"{network.TRAIN_CLIPS} x views x {CLIP} ({PLANS[setting.quick].mean} s, in fp32: {period(hear)}) + N x store "
-        f"step; N = {network.EPOCHS} x ⌈{network.TRAIN_CLIPS} / {network.BATCH}⌉ = {_steps()}. Extraction of texts and "
-        "evaluation are in neither; what the encoders hear in the loop is decoded, cropped and collated beforehand"
+        f"epoch, derived from the medians, not run: {network.EPOCHS} epochs in the loop = N x loop step; from the "
+        f"store = {network.TRAIN_CLIPS} x views x {CLIP} ({PLANS[setting.quick].mean} s, in fp32: {period(hear)}) "
+        f"+ N x store step; N = {network.EPOCHS} x ⌈{network.TRAIN_CLIPS} / {network.BATCH}⌉ = {_steps()}. The texts' "
+        "extraction and evaluation are in neither; sound in the loop is decoded, cropped and collated beforehand"
     )
     mark = Mark(f"a step from the store at least {WANTED} x cheaper: {rows[0].median:.0f} x", rows[0].median >= WANTED)
     return Report(rows, [note], [mark])
