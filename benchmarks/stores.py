@@ -30,12 +30,12 @@ def feature_set(folder: Path, kind: str, name: str) -> FeatureSet:
 
 
 def fill(sets: Mapping[str, FeatureSet], layers: int, frames: Sequence[int], width: int, shard: int = SHARD) -> None:
-    """The same random states into several sets, by dtype."""
+    """Random states into several sets, by dtype; rows are alike as far as they reach, which costs readers the same."""
+    drawn = torch.randn(layers, max(frames), width)
     for first in range(0, len(frames), shard):
         rows = range(first, min(first + shard, len(frames)))
-        drawn = {row: torch.randn(layers, frames[row], width) for row in rows}
         for dtype, into in sets.items():
-            into.add({key(row): pack(states, dtype) for row, states in drawn.items()})
+            into.add({key(row): pack(drawn[:, : frames[row]], dtype) for row in rows})
 
 
 def entries(of: FeatureSet, count: int, device: Any = "cpu") -> list[Packed]:

@@ -54,7 +54,12 @@ def run(setting: Setting) -> Report:
 
 def _started(setting: Setting, clips: int) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "parts.memory", str(setting.folder), str(clips), str(int(setting.quick))]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(str(Path(p).resolve()) for p in sys.path)}
+    # all sizes run at once: with more threads they would wait for each other
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join(str(Path(p).resolve()) for p in sys.path),
+    }
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
 
