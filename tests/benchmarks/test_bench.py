@@ -87,6 +87,7 @@ def test_the_trained_part_is_the_recipe_s(monkeypatch):
     train = recipe.train
     assert (train.epochs, train.batch_size) == (network.EPOCHS, network.BATCH)
     assert (train.optimizer.lr, train.optimizer.weight_decay) == (network.RATE, network.DECAY)
+    assert train.validate_every == network.VALIDATE_EVERY
     assert recipe.speech.crop_seconds == network.CROP_SECONDS
     assert recipe.speech.augment.probability == network.AUGMENTED
 
