@@ -8,6 +8,7 @@ benchmark works and nothing else. A part whose packages are missing is skipped.
 
 import argparse
 import importlib
+import signal
 import sys
 import tempfile
 import time
@@ -50,6 +51,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if unknown := set(arguments.parts) - set(PARTS):
         parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what lies on the disk is removed
     device = torch.device(arguments.device)
     reports = [run(part, arguments.quick, device) for part in arguments.parts or PARTS]
     size = "tiny architectures, which say nothing about speed" if arguments.quick else "XLS-R-300M and XLM-R-large"

@@ -10,6 +10,8 @@ batches of 16 and is evaluated on the dev clips after each epoch. On a CPU: --cl
 
 import argparse
 import shutil
+import signal
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -271,6 +273,7 @@ def main() -> None:
         clips, epochs, mean, crop = 40, 2, 0.8, 0.5
     if clips < 5 or epochs < 1 or arguments.views < 1:
         parser.error("it takes 5 clips, an epoch and a view at least")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what lies on the disk is removed
     automatic = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(automatic if arguments.device == "auto" else arguments.device)
     lengths = network.lengths(clips, mean).tolist()
