@@ -5,11 +5,12 @@ PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow lint check docs format clean
+.PHONY: help install demo bench test test-slow lint check docs format clean
 
 help:
 	@echo 'make install    the environment $(VENV), from requirements.txt (PYTHON=python3.12 chooses the Python)'
 	@echo 'make demo       the whole road on a small corpus: ends with macro-F1 and a submission'
+	@echo 'make bench      what the store is worth, as ratios: full-size encoders with random weights, some 20 minutes'
 	@echo 'make test       the fast tests'
 	@echo 'make test-slow  the tests that take minutes'
 	@echo 'make lint       ruff, format, mypy'
@@ -22,6 +23,9 @@ install: $(VENV)/installed
 
 demo: install
 	$(VENV)/bin/emospeech demo
+
+bench: install
+	$(VENV)/bin/python benchmarks/bench.py
 
 test: $(VENV)/installed-dev
 	$(PYTEST) -n 2

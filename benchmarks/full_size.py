@@ -15,38 +15,10 @@ from typing import Any
 import torch
 import transformers
 from measuring import measured
-from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model, XLMRobertaConfig, XLMRobertaModel
+from network import network
 
-from emospeech.config import load as load_config
-from emospeech.config import recipes_folder
 from emospeech.data.dataset import Batch
-from emospeech.encoders.speech.waveform import WaveformSpeech
-from emospeech.encoders.text.pretrained import PretrainedText
-from emospeech.encoders.windows import Windows
-from emospeech.labels import EMOSPEECH2024
-from emospeech.models.build import build_classifier
-from emospeech.models.classifier import EmotionNetwork
 from emospeech.training.losses import CrossEntropy
-
-XLSR = {  # facebook/wav2vec2-xls-r-300m
-    "hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096,
-    "feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True,
-}  # fmt: skip
-XLMR = {  # xlm-roberta-large
-    "vocab_size": 250_002, "hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16,
-    "intermediate_size": 4096, "max_position_embeddings": 514, "type_vocab_size": 1, "pad_token_id": 1,
-}  # fmt: skip
-
-
-def network() -> EmotionNetwork:
-    recipe = load_config(recipes_folder() / "xlsr_roberta.yaml")
-    extractor = Wav2Vec2FeatureExtractor(return_attention_mask=True)
-    frozen = [model.requires_grad_(False).eval() for model in (
-        Wav2Vec2Model(Wav2Vec2Config(**XLSR)), XLMRobertaModel(XLMRobertaConfig(**XLMR), add_pooling_layer=False)
-    )]  # fmt: skip
-    speech, text = WaveformSpeech(frozen[0], extractor, "weighted"), PretrainedText(frozen[1], 1024, Windows(512))
-    classifier = build_classifier(recipe.model, {"label": EMOSPEECH2024}, (speech.depth, speech.width), text.width)
-    return EmotionNetwork(classifier, speech, text)
 
 
 def batch(clips: int, seconds: float, tokens: int) -> Batch:

@@ -1,8 +1,8 @@
 """From a recipe's words to a classifier. Below this, no module sees the configuration."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from emospeech.config import Model
 from emospeech.models.classifier import Classifier
 from emospeech.models.fusion import FUSIONS
 from emospeech.models.heads import MLPHead
@@ -10,9 +10,12 @@ from emospeech.models.mixing import MIXERS
 from emospeech.models.pooling import POOLINGS
 from emospeech.models.streams import StreamPooling
 
+if TYPE_CHECKING:  # a schema takes packages that a machine which only computes may lack
+    from emospeech.config import Model
+
 
 def build_classifier(
-    model: Model,
+    model: "Model",
     tasks: Mapping[str, Sequence[str]],
     speech_shape: tuple[int, int] | None,
     text_width: int | None,
