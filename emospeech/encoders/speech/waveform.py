@@ -75,7 +75,8 @@ class WaveformSpeech(nn.Module):
 
     def _hear(self, waveforms: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """`forward` of utterances that fit."""
-        alone = [self.model.feature_extractor(w[m][None])[0].T for w, m in zip(waveforms, mask, strict=True)]
+        lengths = mask.sum(1).tolist()  # a GPU is waited for once
+        alone = [self.model.feature_extractor(w[None, :n])[0].T for w, n in zip(waveforms, lengths, strict=True)]
         frames, valid = pad(alone, 0.0)  # (B, frames, channels)
         valid = valid.to(frames.device)
         projected = self.model.feature_projection(frames)

@@ -15,6 +15,7 @@ from emospeech.runtime.errors import WorkError
 
 UNIT_ITEMS = 32  # utterances of a unit, at most: what a kill may cost
 UNIT_BYTES = 256 << 20
+GPU_UNITS = 4  # times as large where an encoder hears minutes at once
 POLL = 1.0  # seconds, where another process works on what is left
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 SMALLER = "cache.dtype=int8, cache.frame_stride=2, cache.views=1, cache.mode=mixed, or fewer speech.layers take less"
@@ -65,7 +66,8 @@ def extract(
         WorkError: if the disk is full; what was finished stays.
     """
     there = into.index()
-    units = _units([item for item in items if item.key not in there], size)
+    scale = 1 if reader.device.type == "cpu" else GPU_UNITS
+    units = _units([item for item in items if item.key not in there], size, scale)
     rank, world = share
     left = [*units[rank::world], *[unit for k, unit in enumerate(units) if k % world != rank]]
     with _Writer(into) as writer:
@@ -76,14 +78,14 @@ def extract(
             left = others
 
 
-def _units(items: Sequence[Item], size: Callable[[Item], int]) -> list[list[Item]]:
+def _units(items: Sequence[Item], size: Callable[[Item], int], scale: int) -> list[list[Item]]:
     """Like lengths together, the longest first: what does not fit into memory shows at once."""
     units: list[list[Item]] = []
     room = 0
     for item in sorted(items, key=lambda item: (-item.length, item.key)):
-        if not units or len(units[-1]) >= UNIT_ITEMS or room < size(item):
+        if not units or len(units[-1]) >= UNIT_ITEMS * scale or room < size(item):
             units.append([])
-            room = UNIT_BYTES
+            room = UNIT_BYTES * scale
         units[-1].append(item)
         room -= size(item)
     return units

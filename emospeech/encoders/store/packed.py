@@ -42,9 +42,10 @@ class Packed:
         return Packed(self.values[:, index], None if self.scales is None else self.scales[:, index])
 
     def to(self, device: torch.device | str) -> "Packed":
+        waits = torch.device(device).type == "cpu"  # what comes from a GPU is read at once
         return Packed(
-            self.values.to(device, non_blocking=True),
-            None if self.scales is None else self.scales.to(device, non_blocking=True),
+            self.values.to(device, non_blocking=not waits),
+            None if self.scales is None else self.scales.to(device, non_blocking=not waits),
         )
 
     def pinned(self) -> "Packed":
