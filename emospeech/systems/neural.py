@@ -106,7 +106,7 @@ class NeuralSystem:
     def fit(self, train: pd.DataFrame, dev: pd.DataFrame | None, folder: Path) -> None:
         """See `System.fit`."""
         run, settings = RunFolder(folder), self.recipe.train
-        self.extract(train, [] if dev is None else [dev])
+        self.extract(train, [] if dev is None else [dev], run.checkpoints / "features.json")
         work = run.checkpoints / ("refit" if dev is None else "dev")
         self._build(train, work)
         say(self._describe(train, dev))
@@ -120,12 +120,13 @@ class NeuralSystem:
         if dev is not None:
             self.chosen = standing
 
-    def extract(self, train: pd.DataFrame, others: Sequence[pd.DataFrame]) -> bool:
+    def extract(self, train: pd.DataFrame, others: Sequence[pd.DataFrame], record: Path | None = None) -> bool:
         """Have the states of frozen encoders in the recipe's store; whether there is anything to store.
 
         Args:
             train: rows that training augments.
             others: rows that are only predicted.
+            record: a file in which a run keeps how they are stored, for its resumption.
 
         Raises:
             UserError: if there is no room for them.
@@ -133,7 +134,7 @@ class NeuralSystem:
         if self.cache is None:
             self.cache = feature_cache(self.recipe, self.frozen, self._augmenter(), self.accelerator)
         if self.cache is not None:
-            self.cache.prepare(train, others)
+            self.cache.prepare(train, others, record)
         return self.cache is not None
 
     def _augmenter(self) -> Augmenter | None:

@@ -15,6 +15,7 @@ from emospeech.systems import build, neural
 PARTS = {
     "learned late": {"fusion": {"name": "late", "weights": "learned"}, "mixer": {"name": "multi_head", "dropout": 0.2}},
     "cross attention": {"fusion": {"name": "cross_attention", "heads": 2}, "pooling": "double_multi_head"},
+    "from the store": {"mixer": {"name": "multi_head", "dropout": 0.2}},
 }
 
 
@@ -30,8 +31,15 @@ class StopAfter:
 
 
 @pytest.fixture
+def frozen(tiny_xlsr, tiny_xlmr, tmp_path):
+    """Encoders whose states are stored, augmented views of speech among them."""
+    speech = {"encoder": str(tiny_xlsr), "layers": "weighted", "crop_seconds": 0.4, "augment": {"probability": 0.9}}
+    return {"speech": speech, "text": {"encoder": str(tiny_xlmr)}, "cache": {"folder": str(tmp_path / "store")}}
+
+
+@pytest.fixture
 def recipe(tmp_path, challenge):
-    def make(name, model):
+    def make(name, model, **more):
         plain = {
             "name": name,
             "runs_dir": str(tmp_path),
@@ -54,16 +62,19 @@ def recipe(tmp_path, challenge):
                 "trackers": [],
             },
         }
-        return config.validate(plain, "recipe", build.CHECKS)
+        return config.validate({**plain, **more}, "recipe", build.CHECKS)
 
     return make
 
 
-@pytest.mark.parametrize("parts", ["learned late", pytest.param("cross attention", marks=pytest.mark.slow)])
-def test_resumed_is_uninterrupted_bit_for_bit(parts, recipe, tmp_path, monkeypatch):
-    experiments.run(recipe("whole", PARTS[parts]))
+@pytest.mark.parametrize(
+    "parts", ["learned late", pytest.param("cross attention", marks=pytest.mark.slow), "from the store"]
+)
+def test_resumed_is_uninterrupted_bit_for_bit(parts, recipe, frozen, tmp_path, monkeypatch):
+    more = frozen if parts == "from the store" else {}
+    experiments.run(recipe("whole", PARTS[parts], **more))
     stops = [3, 3]  # after step 4 and step 8, of 9
-    stopped = recipe("stopped", PARTS[parts])
+    stopped = recipe("stopped", PARTS[parts], **more)
 
     @contextmanager
     def stop_on_signal():

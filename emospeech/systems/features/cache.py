@@ -31,6 +31,14 @@ from emospeech.systems.features.sources import Source
 REPAIRS = 2  # times that damaged shards are computed anew before the disk is given up
 
 
+def _recorded(record: Path | None) -> dict[str, Any]:
+    """What a run chose when it began; nothing if it begins now."""
+    if record is None or not record.is_file():
+        return {}
+    known: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
+    return known
+
+
 def in_bf16(cache: Cache, device: Any) -> bool:
     """Whether frozen encoders compute in bfloat16 on a device."""
     return cache.precision == "bf16" or (cache.precision == "auto" and bf16_is_native(device))
@@ -74,8 +82,11 @@ class FeatureCache:
 
     # -------------------------------------------------------------- preparing
 
-    def prepare(self, train: pd.DataFrame, others: Sequence[pd.DataFrame]) -> None:
+    def prepare(self, train: pd.DataFrame, others: Sequence[pd.DataFrame], record: Path | None = None) -> None:
         """Have the states of all rows; says how large they are and where they go before any work.
+
+        Args:
+            record: where a run keeps what was chosen, so that a resumption does the same, whatever room there is.
 
         Raises:
             UserError: if there is no room for them.
@@ -83,9 +94,13 @@ class FeatureCache:
         """
         wish = Wish(train, others)
         if self.choice is None:
-            self.choice = self._planned(wish)
+            known = on_main(lambda: _recorded(record))
+            self.choice = self._planned(wish, known)
             if self.choice.variant.mode == "mixed":
-                self.weights = self._layer_weights(train)
+                weights = known.get("layer_weights")
+                self.weights = self._layer_weights(train) if weights is None else torch.tensor(weights)
+            if record is not None and not known:
+                on_main(lambda: self._record(record))
             self.kept = {kind: self._place(source) for kind, source in self.sources.items()}
         for kind, kept in self.kept.items():
             self._fill(kept, wish.keys(kept.source, self._views(kind)))
@@ -98,7 +113,13 @@ class FeatureCache:
     def _views(self, kind: str) -> int:
         return self.choice.variant.views if self.choice is not None and kind == "speech" else 1
 
-    def _planned(self, wish: Wish) -> Choice:
+    def _record(self, record: Path) -> None:
+        assert self.choice is not None
+        variant, weights = self.choice.variant, None if self.weights is None else self.weights.tolist()
+        write_json(record, {"mode": variant.mode, "views": variant.views, "layer_weights": weights})
+
+    def _planned(self, wish: Wish, known: Mapping[str, Any]) -> Choice:
+        wanted = self.cache.model_copy(update={key: known[key] for key in ("mode", "views") if key in known})
         speech, text = (self.sources.get(kind) for kind in ("speech", "text"))
         demand = planning.demand(speech, text, wish, self.cache, self.augmented)
 
@@ -116,7 +137,7 @@ class FeatureCache:
             sets = [FeatureSet(self.root, self._identity(source)) for source in self.sources.values()]
             writable = self.cache.write is not False and all(one.writable() for one in sets)
             free = room.free(self.root, writable, self.device, room.processes_here())
-            choice, passed = room.choose(self.cache, demand, free, missing)
+            choice, passed = room.choose(wanted, demand, free, missing)
             return choice, planning.described(choice, passed, demand, self.sources, free, self.root)
 
         choice, lines = on_main(choose)

@@ -172,3 +172,18 @@ def test_a_refit_and_further_rows(recipe, fitted, rows, tmp_path):
     system = fitted(recipe({"views": 2}, speech=augment), "run", rows[0][:18])
     system.fit(pd.concat(rows, ignore_index=True), None, tmp_path / "run")
     assert len(system.predict(rows[0][18:])) == len(rows[0]) - 18
+
+
+def test_a_resumed_run_keeps_what_it_chose(recipe, fitted, rows, tmp_path, monkeypatch):
+    """Though the disk has filled, or emptied, in the meantime."""
+    augment = {"augment": {"probability": 0.6}, "crop_seconds": 0.4}
+    cramped = room.Room(
+        disk=room.SPARE_DISK + 300e3, host=0.0, gpu=0.0
+    )  # for three layers in one or two views, not four
+    monkeypatch.setattr(room, "free", lambda *_: cramped)
+    first = fitted(recipe({}, speech=augment))
+    assert first.cache.choice.variant.views == 2
+    monkeypatch.undo()
+    again = fitted(recipe({}, speech=augment))
+    assert again.cache.choice.variant.views == 2
+    assert fitted(recipe({}, speech=augment), "anew").cache.choice.variant.views == 4
