@@ -11,11 +11,10 @@ import torch
 
 from emospeech.data.batching import TrainingOrder
 from emospeech.data.dataset import Collate, UtteranceDataset
-from emospeech.encoders.features import PackedStates
 from emospeech.encoders.store.dataset import WHOLE, Drawing, Stored, StoredBatch, StoredDataset
 from emospeech.encoders.store.folder import FeatureSet
 from emospeech.encoders.store.packed import Packed, pack
-from emospeech.encoders.store.prefetch import ahead, fetch
+from emospeech.encoders.store.prefetch import ahead, fetched
 from emospeech.labels import EMOSPEECH2024
 
 SHARD = 12  # clips of a shard: what extraction writes at once, of 9.2 s each
@@ -76,12 +75,6 @@ def endless(of: StoredDataset, rows: int, size: int = network.BATCH) -> Iterator
 
 def epoch(of: StoredDataset, rows: int, size: int = network.BATCH) -> Iterator[StoredBatch]:
     return batches(of, TrainingOrder(rows, size, seed=0, last_step=-(-rows // size)))
-
-
-def fetched(batch: StoredBatch) -> None:
-    for states in (batch.stored.speech, batch.stored.text):
-        if isinstance(states, PackedStates):
-            fetch(states.utterances)
 
 
 def step_over(step: Callable[[Sequence[Any]], float], source: Iterator[Any]) -> Callable[[], float]:

@@ -3,7 +3,7 @@
 import math
 import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,8 @@ from emospeech.data import audio
 from emospeech.data.augment import Augmenter
 from emospeech.data.batching import Ticket, evaluation_order
 from emospeech.data.dataset import Batch, Collate, Preprocessor, UtteranceDataset
-from emospeech.encoders.features import PackedStates
-from emospeech.encoders.store.dataset import WHOLE, Drawing, StoredBatch, StoredDataset
-from emospeech.encoders.store.prefetch import ahead, fetch
+from emospeech.encoders.store.dataset import WHOLE, Drawing, StoredDataset
+from emospeech.encoders.store.prefetch import ahead, fetched, pinned
 from emospeech.systems.base import MAIN_TASK
 from emospeech.systems.features.cache import FeatureCache
 
@@ -87,7 +86,7 @@ class Feed:
         workers, collate = self.recipe.train.workers, self._collate()
         if isinstance(dataset, StoredDataset):
             made = (dataset.batch(tickets, collate) for tickets in order)
-            return ahead(made, _pinned if self.on_gpu else _fetched)
+            return ahead(made, pinned if self.on_gpu else fetched)
         return DataLoader(
             dataset,
             batch_sampler=order,
@@ -140,19 +139,6 @@ def soft_labels(recipe: Recipe) -> dict[str, str]:
     """Task -> the manifest's column of votes, where the recipe names one."""
     column = recipe.data.soft_labels
     return {} if column is None else {MAIN_TASK: column}
-
-
-def _fetched(batch: StoredBatch) -> StoredBatch:
-    """Its pages on their way from the disk."""
-    for states in (batch.stored.speech, batch.stored.text):
-        if isinstance(states, PackedStates):
-            fetch(states.utterances)
-    return batch
-
-
-def _pinned(batch: StoredBatch) -> StoredBatch:
-    """In memory that a GPU copies by itself; what lies on the GPU stays there."""
-    return replace(batch, stored=batch.stored.pinned())
 
 
 def _leave_signals_to_the_main_process(worker: int) -> None:

@@ -5,10 +5,13 @@ import mmap
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from torch import Tensor
 
+from emospeech.encoders.features import PackedStates
+from emospeech.encoders.store.dataset import StoredBatch
 from emospeech.encoders.store.packed import Packed
 
 T = TypeVar("T")
@@ -39,6 +42,19 @@ def ahead(items: Iterable[T], make_ready: Callable[[T], T], depth: int = DEPTH) 
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def fetched(batch: StoredBatch) -> StoredBatch:
+    """The batch, its pages on their way from the disk."""
+    for states in (batch.stored.speech, batch.stored.text):
+        if isinstance(states, PackedStates):
+            fetch(states.utterances)
+    return batch
+
+
+def pinned(batch: StoredBatch) -> StoredBatch:
+    """The batch in memory that a GPU copies by itself; what lies on the GPU stays there."""
+    return replace(batch, stored=batch.stored.pinned())
 
 
 def fetch(states: Iterable[Packed]) -> None:
