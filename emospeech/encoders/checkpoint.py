@@ -45,7 +45,9 @@ def loaded(what: str, name: str, load: Callable[[], Any]) -> Any:
         UserError: if the checkpoint cannot be found or read.
     """
     from safetensors import SafetensorError
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # a line for every model, in every log
     try:
         return load()
     except (SafetensorError, OSError, ValueError, TypeError, KeyError, ImportError, RuntimeError) as error:

@@ -35,6 +35,7 @@ from emospeech.systems.parts import (
     check_model,
     from_scratch,
     load_pretrained,
+    synthetic,
     train_tokenizer,
 )
 from emospeech.systems.plan import build_optimizer, repeated, steered
@@ -45,6 +46,7 @@ from emospeech.training.checkpoint import Checkpoints
 from emospeech.training.switches import compile_in_place, deterministic, recompute_in_place
 from emospeech.training.trackers import Fit, tracking
 
+LARGE = 50_000_000  # parameters of an encoder that keeps a CPU busy with one clip
 PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
 
 
@@ -235,7 +237,7 @@ class NeuralSystem:
             tokenizer=self.tokenizer,
             load=self.audio.load,
             on_gpu=self.accelerator.device.type == "cuda",
-            slow_speech="speech" in self.frozen,
+            slow_speech=speech is not None and sum(p.numel() for p in speech.parameters()) > LARGE,
             cache=self.cache,
         )
 
@@ -246,6 +248,9 @@ class NeuralSystem:
         rows = f"{len(train)} training rows" + ("" if dev is None else f", {len(dev)} dev rows")
         long = sum(self._long_texts(part) for part in (train, dev) if part is not None)
         note = f"; {self._read_in_windows(long)}" if long else ""
+        augment = self.recipe.speech.augment if self.recipe.speech is not None else None
+        if augment is not None and (self.cache is None or self.cache.augments) and (made := synthetic(augment)):
+            note += f"; synthetic, as the recipe names no recordings: {', '.join(made)}"
         if self.recipe.model.modality_dropout and not self.may_lack:
             note += "; modality dropout has nothing to drop, as there is one modality"
         return f"{rows}; {count:,} trained parameters on {self.accelerator.device}; batch {share}{note}"

@@ -17,7 +17,6 @@ from emospeech.encoders.text.sentence import SentenceText
 from emospeech.encoders.text.subword import SUBWORD_ENCODERS
 from emospeech.encoders.text.tokenizer import Tokenizer, load_tokenizer
 from emospeech.models.build import build_classifier
-from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError
 
 TEXT_LEVELS: Mapping[str, Any] = {"token": PretrainedText, "sentence": SentenceText}
@@ -120,17 +119,20 @@ def check_model(recipe: Recipe, tasks: Mapping[str, Sequence[str]], frozen: Mapp
             raise UserError(f"model: {error}") from None
 
 
+def synthetic(wanted: Augment) -> list[str]:
+    """The effects for which a recipe names no recordings."""
+    folders = {"reverb": wanted.impulse_folder, "noise": wanted.noise_folder}
+    return [effect for effect in wanted.effects if effect in folders and folders[effect] is None]
+
+
 def build_augmenter(wanted: Augment) -> Augmenter:
-    """The augmenter that a recipe describes; what is synthetic is said aloud.
+    """The augmenter that a recipe describes.
 
     The recipe's check has decoded every recording already; that is not done again for each fit.
 
     Raises:
         UserError: if a folder of recordings cannot be used.
     """
-    for effect, folder in (("reverb", wanted.impulse_folder), ("noise", wanted.noise_folder)):
-        if effect in wanted.effects and folder is None:
-            say(f"augmentation: {effect} is synthetic, as the recipe names no folder of recordings for it")
     return Augmenter(
         probability=wanted.probability,
         effects=wanted.effects,

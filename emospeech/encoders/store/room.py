@@ -27,6 +27,7 @@ class Demand:
     layers: int
     width: int
     text_bytes: int
+    utterances: int  # rows, doubles included
     augmented: bool  # whether training clips have augmented views
 
 

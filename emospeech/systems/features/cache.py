@@ -110,6 +110,11 @@ class FeatureCache:
         for kept in self.kept.values():
             self._fill(kept, list(dict.fromkeys(flat(kept.source.keys(manifest)))))
 
+    @property
+    def augments(self) -> bool:
+        """Whether training hears augmented speech: views of it are stored, or speech is not."""
+        return "speech" not in self.sources or self._views("speech") > 1
+
     def _views(self, kind: str) -> int:
         return self.choice.variant.views if self.choice is not None and kind == "speech" else 1
 
@@ -202,7 +207,11 @@ class FeatureCache:
             say(sentence)
 
     def _extract(self, kept: Kept, wanted: Sequence[str]) -> None:
-        source, there = kept.source, kept.into.index()
+        source = kept.source
+        if kept.weights is not None and isinstance(kept.into, FeatureSet):
+            layered, into, weights = FeatureSet(self.root, self._identity(source)), kept.into, kept.weights
+            on_main(lambda: layer_weights.sum_stored(layered, into, wanted, weights, kept.packing))
+        there = kept.into.index()
         missing = [source.item(key) for key in wanted if key not in there]
         self.accelerator.wait_for_everyone()  # all have looked before the first one writes
         if not missing:
@@ -238,7 +247,10 @@ class FeatureCache:
         if known is not None:
             return known
         say(f"cache.mode=mixed: learning the weights of {source.layers} layers on {len(sample)} training clips")
-        kept = Kept(source, Memory(self._lies_on()), Packing(self.cache.dtype, source.stride(self.cache)))
+        memory = Memory(self._lies_on())
+        found, _ = FeatureSet(self.root, self._identity(source)).load(sample)
+        memory.add({key: packed.to(memory.device) for key, packed in found.items()})
+        kept = Kept(source, memory, Packing(self.cache.dtype, source.stride(self.cache)), entries=dict(memory.entries))
         self._fill(kept, sample)
         states = [kept.entries[key] for key in sample]
         crop = self.crop_frames(layer_weights.CROP_SECONDS)

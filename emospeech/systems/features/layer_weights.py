@@ -8,7 +8,9 @@ from torch import Tensor
 
 from emospeech.config import Model
 from emospeech.encoders.features import Features, PackedStates
-from emospeech.encoders.store.packed import Packed
+from emospeech.encoders.store.extraction import UNIT_ITEMS, Packing
+from emospeech.encoders.store.folder import FeatureSet
+from emospeech.encoders.store.packed import Packed, pack
 from emospeech.models.build import build_classifier
 from emospeech.runtime.console import progress
 
@@ -61,6 +63,17 @@ def learned(states: Sequence[Packed], labels: Sequence[str], crop_frames: int) -
                 optimizer.step()
                 bar(note=f"loss {loss.item():.3f}")
     return classifier.layer_mix.state_dict()["weights"].cpu()
+
+
+def sum_stored(layered: FeatureSet, into: FeatureSet, wanted: Sequence[str], weights: Tensor, packing: Packing) -> None:
+    """Keep the sums of what is stored with all its layers: those clips need not be heard again."""
+    there = into.index()
+    missing = [key for key in wanted if key not in there and key in layered.index()]
+    for first in range(0, len(missing), UNIT_ITEMS):
+        found, _ = layered.load(missing[first : first + UNIT_ITEMS])
+        sums = {key: torch.einsum("l,ltd->td", weights, packed.states())[None] for key, packed in found.items()}
+        if sums:
+            into.add({key: pack(states, packing.dtype) for key, states in sums.items()})
 
 
 def _cut(states: Packed, frames: int, rng: np.random.Generator) -> Packed:

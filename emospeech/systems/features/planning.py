@@ -50,7 +50,8 @@ def demand(speech: Source | None, text: Source | None, wish: Wish, cache: Cache,
     if text is not None:
         text_bytes = sum(item_bytes(text, 1, text.item(key), cache) for key in wish.keys(text, 1))
     layers, width = (speech.layers, speech.width) if speech is not None else (1, 0)
-    return Demand(frames[0], frames[1], layers, width, text_bytes, augmented)
+    rows = len(wish.train) + sum(map(len, wish.others))
+    return Demand(frames[0], frames[1], layers, width, text_bytes, rows, augmented)
 
 
 def item_bytes(source: Source, layers: int, item: Item, cache: Cache) -> int:
@@ -90,7 +91,7 @@ def described(
     read = {"disk": "read as a memory map", "cpu": "held in memory", "cuda": "held on the GPU"}[choice.device]
     lines = [
         f"stored features of frozen encoders ({', '.join(kinds)}): {_layers(variant, wanted)}{variant.dtype}{stride}"
-        f"{views}, {size(variant.bytes(wanted))} {place}, {read}"
+        f"{views}, {wanted.utterances} utterances, {size(variant.bytes(wanted))} {place}, {read}"
     ]
     lines += [
         f"  no room for {_layers(other, wanted)}{other.views} views: {size(other.bytes(wanted))}" for other in passed

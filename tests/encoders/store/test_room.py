@@ -9,8 +9,8 @@ from emospeech.runtime.errors import UserError
 GB = 1e9
 # XLS-R 300M over EmoSPeech 2024: 3000 + 750 clips of 9.2 s, 50 frames a second
 FRAMES = 460
-FULL = Demand(3000 * FRAMES, 750 * FRAMES, 24, 1024, int(0.2 * GB), augmented=True)
-PLAIN = Demand(3000 * FRAMES, 750 * FRAMES, 24, 1024, int(0.2 * GB), augmented=False)
+FULL = Demand(3000 * FRAMES, 750 * FRAMES, 24, 1024, int(0.2 * GB), 3750, augmented=True)
+PLAIN = Demand(3000 * FRAMES, 750 * FRAMES, 24, 1024, int(0.2 * GB), 3750, augmented=False)
 
 
 def chosen(demand, room, missing=None, **cache):

@@ -105,6 +105,17 @@ def test_of_layers_whose_sum_is_stored(recipe, fitted, rows, tmp_path, capsys):
     assert "extracting" not in said
 
 
+def test_sums_are_made_of_stored_layers(recipe, fitted, rows, tmp_path, capsys):
+    """Whoever has all layers need not hear anything again."""
+    alone = {"mode": "mixed", "dtype": "fp32", "sample": 16, "folder": str(tmp_path / "other")}
+    expected = chances(fitted(recipe(alone), "a"), rows[1])
+    fitted(recipe({"dtype": "fp32"}), "layers")
+    capsys.readouterr()
+    found = chances(fitted(recipe({"mode": "mixed", "dtype": "fp32", "sample": 16}), "b"), rows[1])
+    assert "extracting" not in capsys.readouterr().err
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+
+
 def test_order_in_is_order_out(recipe, fitted, rows):
     system = fitted(recipe({}))
     expected = system.predict(rows[1])
