@@ -57,7 +57,7 @@ def dataset(
     plain = UtteranceDataset(rows, labels={network.TASK: EMOSPEECH2024} if labelled else None)
     layers, _, width = speech[0][0].values.shape
     words = None if text is None else Stored([(one,) for one in text], 1, int(text[0].values.shape[2]))
-    return StoredDataset(plain.__getitem__, Stored(speech, layers, width), words, draw)
+    return StoredDataset(plain, Stored(speech, layers, width), words, draw)
 
 
 def crops(frames: int | None, probability: float = 0.0) -> Drawing:

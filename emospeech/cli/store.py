@@ -73,18 +73,19 @@ def verify(
     for one in checked:
         bad = [*(f"{fault.path.name} is damaged: {fault.reason}" for fault in one.damaged), *one.unreadable]
         typer.echo(f"{one.name}  {one.shards} shards, {size(one.bytes)}: {'; '.join(bad) if bad else 'sound'}")
-    gone = upkeep.remove_damaged(checked) if remove else []
-    for removed in gone:
-        typer.echo(f"removed {removed.name} ({size(removed.bytes)})")
-    left = sum(len(one.damaged) + len(one.unreadable) for one in checked) - len(gone)
+    tried = upkeep.remove_damaged(checked) if remove else []
+    for one_tried in tried:
+        done = "kept" if one_tried.kept else "removed"
+        typer.echo(f"{done} {one_tried.name} ({size(one_tried.bytes)}): {one_tried.why}")
+    left = sum(len(one.damaged) + len(one.unreadable) for one in checked) - sum(not one.kept for one in tried)
     if left:
-        raise WorkError(f"{left} shards are damaged or cannot be read; --remove removes the damaged ones")
+        raise WorkError(f"damaged or unreadable: {left}; --remove removes what is damaged")
 
 
 @app.command("prune")
 def prune(
     sets: Sets = None,
-    unused_days: Annotated[float | None, typer.Option(help="Sets that were not used for so many days.")] = None,
+    unused_days: Annotated[float | None, typer.Option(min=0, help="Sets that were not used for so many days.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="All sets.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell.")] = False,
     folder: Folder = None,
@@ -107,4 +108,7 @@ def _store(folder: Path | None) -> Path:
     from emospeech.config import Cache
     from emospeech.systems.features.planning import folder_of
 
-    return folder or folder_of(Cache())
+    root = folder_of(Cache(folder=str(folder))) if folder else folder_of(Cache())
+    if root.exists() and not root.is_dir():
+        raise UserError(f"--folder: {root} is no folder")
+    return root

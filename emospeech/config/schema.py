@@ -79,6 +79,12 @@ def _none(value: Any) -> Any:
     return None if value in ("none", {"name": "none"}) else value
 
 
+def _count_or_auto(value: Any) -> Any:
+    if value == "auto" or (_whole(value) and value >= 1):
+        return value
+    raise ValueError(f"should be a whole number, at least 1, or auto, got {value!r}")
+
+
 def _steps_or_fraction(value: Any) -> Any:
     if _whole(value) or (isinstance(value, float) and 0 <= value < 1):
         return value
@@ -197,9 +203,9 @@ class Cache(Section):
     # layers: all that speech.layers asks for; mixed: their sum alone, by weights that are learned first, on a sample;
     # auto: by the room there is
     mode: Literal["auto", "layers", "mixed"] = "auto"
-    sample: Annotated[int, Field(ge=16)] = 512  # training clips on which `mixed` learns the weights
+    sample: Annotated[int, Field(ge=16)] = 256  # training clips on which `mixed` learns the weights
     # of each training clip, where the recipe augments: the clip itself and views - 1 augmented ones
-    views: Count | Literal["auto"] = "auto"
+    views: Annotated[int | str, PlainValidator(_count_or_auto)] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # encoders compute in it; auto: bf16 on GPUs that have it
     # where states lie while training reads them: disk is a memory map; auto: on the GPU where all fit
     device: Literal["auto", "disk", "cpu", "cuda"] = "auto"
@@ -222,7 +228,9 @@ class Train(Section):
     # blocks of an encoder that trains compute again, in the backward pass, what they would keep: less memory, more time
     gradient_checkpointing: bool = False
     deterministic: bool = False  # on a GPU, the same numbers from run to run; slower
-    eval_batch_size: Count | Literal["auto"] = "auto"  # auto: one by one through large encoders on a CPU, else many
+    eval_batch_size: Annotated[int | str, PlainValidator(_count_or_auto)] = (
+        "auto"  # auto: one by one through large encoders on a CPU, else many
+    )
     workers: Annotated[int, Field(ge=0)] = 0  # processes that load audio
     trackers: Annotated[list[Literal["tensorboard", "wandb"]], _named("trackers")] = ["tensorboard"]
 

@@ -25,7 +25,7 @@ def run(recipe: Recipe) -> str:
     system = build.build(recipe, {MAIN_TASK: rows.labels})
     if recipe.speech is not None:
         rows = with_usable_audio(rows, recipe)
-    if not system.extract(rows.train, [rows.dev, rows.test]):
+    if not system.extract(rows.augmented(recipe), [rows.dev, rows.test]):
         raise UserError(
             "there is nothing to store: every encoder of the recipe trains, so its states change all the time"
         )

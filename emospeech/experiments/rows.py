@@ -24,6 +24,10 @@ class Rows:
     test: pd.DataFrame  # labelled rows only, often none: a challenge's own test is for `emospeech submit`
     labels: tuple[str, ...]
 
+    def augmented(self, recipe: Recipe) -> list[pd.DataFrame]:
+        """Those that training hears augmented: where the recipe trains again at the end, dev too."""
+        return [self.train, self.dev] if recipe.data.refit == "train+dev" else [self.train]
+
 
 def load(recipe: Recipe) -> Rows:
     """Index, check, split and limit; everything but the sound itself is looked at.

@@ -31,11 +31,18 @@ class Result:
     scores: dict[str, dict[str, Any]]
 
 
-def run(recipe: Recipe, resume: bool = False, overwrite: bool = False, outdated: Sequence[RunFolder] = ()) -> Result:
+def run(
+    recipe: Recipe,
+    resume: bool = False,
+    overwrite: bool = False,
+    outdated: Sequence[RunFolder] = (),
+    like: RunFolder | None = None,
+) -> Result:
     """Train what the recipe names, and score it.
 
     Args:
         outdated: further runs, to be emptied once this one begins.
+        like: a run whose features are stored as this one's are to be.
 
     Raises:
         UserError: if recipe, data or run folder are not as they must be; before any long work.
@@ -57,6 +64,7 @@ def run(recipe: Recipe, resume: bool = False, overwrite: bool = False, outdated:
             rows = with_usable_audio(rows, recipe, folder.bad_audio)
         distributed.on_main(lambda: _empty(outdated))
         distributed.on_main(lambda: _begin(recipe, config, folder, rows, system, resume))
+        system.extract(rows.augmented(recipe), [rows.dev, rows.test], folder.path, like.path if like else None)
         return _in_folder(recipe, folder, rows, system)
 
 

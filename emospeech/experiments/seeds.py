@@ -52,7 +52,8 @@ def run(recipes: Sequence[Recipe], resume: bool = False, overwrite: bool = False
         say(f"-- seed {recipe.train.seed}, {number + 1} of {len(recipes)}")
         # all old runs end when the first new one begins: resuming must not find one that looks finished
         outdated = [_folder(later) for later in recipes[1:]] if overwrite and number == 0 else []
-        result = experiment.run(recipe, resume, overwrite, outdated)
+        like = None if number == 0 else _folder(recipes[0])  # one way of storing features, whatever room is left
+        result = experiment.run(recipe, resume, overwrite, outdated, like)
         results[recipe.train.seed] = result
         for name, scores in result.scores.items():
             yield f"seed {recipe.train.seed}  {experiment.summary(name, scores)}"

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from emospeech.data.dataset import Batch
 from emospeech.encoders.features import Features
 from emospeech.encoders.store.dataset import NOTHING, StoredBatch
+from emospeech.encoders.store.packed import strided_batch
 from emospeech.models.mixing import LayerMix, only_layer
 from emospeech.models.streams import ModalityDropout, Stream, Streams, present
 
@@ -66,10 +67,12 @@ class Classifier(nn.Module):
 class EmotionNetwork(nn.Module):
     """Encoders and classifier. Frozen encoders stay in eval mode and build no graph, whatever the network's mode."""
 
-    def __init__(self, classifier: Classifier, speech: Any = None, text: Any = None, frozen_bf16: bool = False) -> None:
-        """`frozen_bf16`: frozen encoders compute in bfloat16, as their stored states were."""
+    def __init__(self, classifier: Classifier, speech: Any = None, text: Any = None) -> None:
         super().__init__()
-        self.speech, self.text, self.classifier, self.frozen_bf16 = speech, text, classifier, frozen_bf16
+        self.speech, self.text, self.classifier = speech, text, classifier
+        # what stored states were made with, a frozen encoder that runs here does too
+        self.frozen_bf16 = False  # it computes in bfloat16
+        self.frame_stride = 1  # of so many frames of speech the mean is taken
 
     def train(self, mode: bool = True) -> "EmotionNetwork":
         super().train(mode)
@@ -84,6 +87,8 @@ class EmotionNetwork(nn.Module):
         speech, speech_mask, text, text_mask = given.speech, given.speech_mask, given.text, given.text_mask
         if self.speech is not None and speech is None:
             speech, speech_mask = self._encoded(self.speech, batch.speech, batch.speech_mask)
+            if self.frame_stride > 1 and self.speech.frozen:
+                speech, speech_mask = strided_batch(speech, speech_mask, self.frame_stride)
         if self.text is not None and text is None:
             text, text_mask = self._encoded(self.text, batch.tokens, batch.token_mask)
         return Features(speech, _where(speech_mask, batch.has_speech), text, _where(text_mask, batch.has_text))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from emospeech.runtime.errors import WorkError
+from emospeech.runtime.errors import UserError, WorkError
 
 T = TypeVar("T")
 
@@ -42,6 +42,37 @@ def start() -> None:
     found = PartialState(cpu=on_cpu, timeout=timedelta(hours=6)).num_processes
     if found != world_size():
         raise WorkError(f"{world_size()} processes were asked for but accelerate joined {found}; look at the launcher")
+
+
+def agreed(here: bool) -> bool:
+    """Whether it is so on every process. All must call it at the same point."""
+    if world_size() == 1:
+        return here
+    from accelerate.utils import gather_object
+
+    return all(gather_object([here]))
+
+
+def everywhere(work: Callable[[], None]) -> None:
+    """Every process does its part and waits for the others; an error of any is raised on all.
+
+    All must call it at the same point.
+    """
+    if world_size() == 1:
+        work()
+        return
+    from accelerate.utils import gather_object
+
+    error: Exception | None = None
+    try:
+        work()
+    except (UserError, WorkError, OSError) as known:
+        error = known
+    except Exception as unknown:  # told as such, for it need not pickle
+        error = WorkError(f"process {rank()}: {type(unknown).__name__}: {unknown}")
+    for found in gather_object([error]):
+        if found is not None:
+            raise found
 
 
 def finish() -> None:

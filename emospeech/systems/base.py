@@ -32,8 +32,21 @@ class System(Protocol):
         Without `dev`, train afresh for as long as the fit before it, which had one, found best.
         """
 
-    def extract(self, train: pd.DataFrame, others: Sequence[pd.DataFrame]) -> bool:
-        """Compute ahead, and keep, what fitting would compute of these rows; whether there is such a thing."""
+    def extract(
+        self,
+        augmented: Sequence[pd.DataFrame],
+        others: Sequence[pd.DataFrame],
+        folder: Path | None = None,
+        like: Path | None = None,
+    ) -> bool:
+        """Compute ahead, and keep, what fitting and predicting would compute of these rows; whether there is such.
+
+        Args:
+            augmented: rows that training augments: the training rows, then those that a refit adds.
+            others: rows that are only predicted.
+            folder: of the run, which keeps how it is done for its resumption.
+            like: of another run, to do as that did.
+        """
 
     def predict(self, manifest: pd.DataFrame) -> pd.DataFrame:
         """`id`, `label`, `p_<class>` …: same ids, same order."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from torch.utils.data import DataLoader
 
 from emospeech.config import Recipe
@@ -52,7 +53,7 @@ class Feed:
         probability = speech.augment.probability if speech is not None and speech.augment is not None else 0.0
         draw = Drawing(self.cache.crop_frames(crop), probability, self.recipe.train.seed)
         return StoredDataset(
-            rows.__getitem__,
+            rows,
             self.cache.stored("speech", manifest, views=True),
             self.cache.stored("text", manifest),
             draw,
@@ -63,9 +64,7 @@ class Feed:
         rows = self._dataset(manifest)
         if self.cache is None:
             return rows
-        return StoredDataset(
-            rows.__getitem__, self.cache.stored("speech", manifest), self.cache.stored("text", manifest), WHOLE
-        )
+        return StoredDataset(rows, self.cache.stored("speech", manifest), self.cache.stored("text", manifest), WHOLE)
 
     def _dataset(self, manifest: pd.DataFrame, **training: Any) -> UtteranceDataset:
         return UtteranceDataset(
@@ -83,14 +82,23 @@ class Feed:
 
     def batches(self, dataset: Dataset, order: Iterable[list[Ticket]]) -> Iterable[Batch]:
         """The batches of an order."""
-        workers, collate = self.recipe.train.workers, self._collate()
-        if isinstance(dataset, StoredDataset):
+        if not isinstance(dataset, StoredDataset):
+            return self._loader(dataset, order)
+        collate, hears = self._collate(), self.preprocess is not None and not self._is_stored("speech")
+        if hears and self.recipe.train.workers:  # sound is decoded all the same
+            plain = self._loader(dataset.rows, order)
+            made = (dataset.with_states(batch, tickets) for batch, tickets in zip(plain, order, strict=True))
+        else:
             made = (dataset.batch(tickets, collate) for tickets in order)
-            return ahead(made, pinned if self.on_gpu else fetched)
+        return ahead(made, pinned if self.on_gpu else fetched)
+
+    def _loader(self, dataset: UtteranceDataset, order: Any) -> Iterable[Batch]:
+        workers = self.recipe.train.workers
         return DataLoader(
             dataset,
             batch_sampler=order,
-            collate_fn=collate,
+            collate_fn=self._collate(),
+            generator=torch.Generator(),  # else its first draw is from the one that dropout draws from
             num_workers=workers,
             pin_memory=self.on_gpu,
             # fork would copy torch's thread pools in a state they cannot leave
@@ -103,9 +111,8 @@ class Feed:
 
     def to_evaluate(self, manifest: pd.DataFrame, rank: int, world_size: int) -> tuple[int, Iterable[Batch]]:
         """How many rows are this process's, and their batches: of like lengths, as large as serves the device."""
-        size, budget = self.recipe.train.eval_batch_size, math.inf
-        if size == "auto":
-            size, budget = self._fast_batch()
+        wanted = self.recipe.train.eval_batch_size
+        size, budget = (wanted, math.inf) if isinstance(wanted, int) else self._fast_batch()
         order = evaluation_order(self.lengths(manifest), size, rank, world_size, budget)
         dataset = self.heard_whole(manifest)
         if isinstance(dataset, StoredDataset) or self.recipe.train.workers:

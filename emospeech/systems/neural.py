@@ -27,6 +27,7 @@ from emospeech.runtime.runs import RunFolder
 from emospeech.systems.base import MAIN_TASK, as_predictions
 from emospeech.systems.features.build import feature_cache
 from emospeech.systems.features.cache import FeatureCache, in_bf16
+from emospeech.systems.features.planning import Wish
 from emospeech.systems.feed import Feed, soft_labels
 from emospeech.systems.parts import (
     build_augmenter,
@@ -108,7 +109,7 @@ class NeuralSystem:
     def fit(self, train: pd.DataFrame, dev: pd.DataFrame | None, folder: Path) -> None:
         """See `System.fit`."""
         run, settings = RunFolder(folder), self.recipe.train
-        self.extract(train, [] if dev is None else [dev], run.checkpoints / "features.json")
+        self.extract([train], [] if dev is None else [dev], folder)
         work = run.checkpoints / ("refit" if dev is None else "dev")
         self._build(train, work)
         say(self._describe(train, dev))
@@ -122,13 +123,14 @@ class NeuralSystem:
         if dev is not None:
             self.chosen = standing
 
-    def extract(self, train: pd.DataFrame, others: Sequence[pd.DataFrame], record: Path | None = None) -> bool:
-        """Have the states of frozen encoders in the recipe's store; whether there is anything to store.
-
-        Args:
-            train: rows that training augments.
-            others: rows that are only predicted.
-            record: a file in which a run keeps how they are stored, for its resumption.
+    def extract(
+        self,
+        augmented: Sequence[pd.DataFrame],
+        others: Sequence[pd.DataFrame],
+        folder: Path | None = None,
+        like: Path | None = None,
+    ) -> bool:
+        """See `System.extract`.
 
         Raises:
             UserError: if there is no room for them.
@@ -136,7 +138,8 @@ class NeuralSystem:
         if self.cache is None:
             self.cache = feature_cache(self.recipe, self.frozen, self._augmenter(), self.accelerator)
         if self.cache is not None:
-            self.cache.prepare(train, others, record)
+            records = [path and RunFolder(path).checkpoints / "features.json" for path in (folder, like)]
+            self.cache.prepare(Wish(augmented, others), *records)
         return self.cache is not None
 
     def _augmenter(self) -> Augmenter | None:
@@ -220,8 +223,10 @@ class NeuralSystem:
         if self.cache is not None and self.cache.weights is not None:  # their sum is stored: they train no more
             classifier.layer_mix.fix(self.cache.weights)
         self.tokenizer = text.tokenizer if text is not None else None
-        bf16 = self.recipe.cache is not None and in_bf16(self.recipe.cache, self.accelerator.device)
-        self.network = EmotionNetwork(classifier, speech, text.encoder if text is not None else None, bf16)
+        self.network = EmotionNetwork(classifier, speech, text.encoder if text is not None else None)
+        if self.recipe.cache is not None:
+            self.network.frozen_bf16 = in_bf16(self.recipe.cache, self.accelerator.device)
+            self.network.frame_stride = self.recipe.cache.frame_stride
         self.network.to(self.accelerator.device)
 
     def ready(self) -> EmotionNetwork:

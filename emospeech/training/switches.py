@@ -55,6 +55,7 @@ def _recomputed(block: nn.Module, forward: Callable[..., Any], *inputs: Any, **o
     if not (block.training and torch.is_grad_enabled()):
         return forward(*inputs, **options)
     norms = [module for module in block.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    norms = [norm for norm in norms if norm.track_running_stats]
     return torch.utils.checkpoint.checkpoint(
         forward, *inputs, use_reentrant=False, context_fn=lambda: (nullcontext(), _still(norms)), **options
     )

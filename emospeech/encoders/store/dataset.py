@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from emospeech.data.batching import Ticket
-from emospeech.data.dataset import Batch, Example
+from emospeech.data.dataset import Batch, Example, UtteranceDataset
 from emospeech.encoders.features import Features, PackedStates
 from emospeech.encoders.store.packed import Packed
 
@@ -73,23 +73,26 @@ class StoredDataset:
     """The rows of a manifest, of which speech, text or both are stored.
 
     Args:
-        examples: gives what is not stored: labels, the input of an encoder that trains.
+        rows: give what is not stored: labels, the input of an encoder that trains.
         speech, text: what is stored; None: not this one.
         draw: what training takes of stored speech.
     """
 
     def __init__(
         self,
-        examples: Callable[[Ticket], Example],
+        rows: UtteranceDataset,
         speech: Stored | None,
         text: Stored | None,
         draw: Drawing = WHOLE,
     ) -> None:
-        self.examples, self.speech, self.text, self.draw = examples, speech, text, draw
+        self.rows, self.speech, self.text, self.draw = rows, speech, text, draw
 
     def batch(self, tickets: Sequence[Ticket], collate: Callable[[Sequence[Example]], Batch]) -> StoredBatch:
         """The rows of some tickets, as a network takes them."""
-        plain = collate([self.examples(ticket) for ticket in tickets])
+        return self.with_states(collate([self.rows[ticket] for ticket in tickets]), tickets)
+
+    def with_states(self, plain: Batch, tickets: Sequence[Ticket]) -> StoredBatch:
+        """A batch of what is not stored, and the states of its tickets' rows."""
         fields = {name: getattr(plain, name) for name in plain.__dataclass_fields__}
         stored = NOTHING
         if self.speech is not None:

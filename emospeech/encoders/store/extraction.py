@@ -157,8 +157,8 @@ class _Writer:
                 if error.errno not in FULL:
                     raise
                 raise WorkError(
-                    "the disk is full; what was finished before is kept, and the next run goes on from there. "
-                    f"Free some room, choose another place with cache.folder=…, or take less: {SMALLER}"
+                    "the disk is full; what was finished before is kept. Free some room and go on (a training with "
+                    f"--resume); or start afresh in another place, cache.folder=…, or with less: {SMALLER}"
                 ) from None
 
 

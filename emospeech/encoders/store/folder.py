@@ -21,6 +21,7 @@ ABOUT = "about"  # in it: what does not tell one set from another, such as the e
 LOCK = "lock"
 CLAIMS = "claims"
 THREADS = 4  # that compute checksums: enough for 10 GB/s, few enough to read a disk from front to back
+_VERIFIED: dict[tuple[str, int, int], set[str]] = {}  # keys that this process compared with their checksums, by file
 
 
 class FeatureSet:
@@ -45,6 +46,7 @@ class FeatureSet:
         self.kind = str(identity["kind"])
         self.path = root / name_of(identity)
         self._headers: dict[Path, dict[str, int]] = {}  # of shards seen before; none changes once it is there
+        self.unusable: set[Path] = set()  # shards found damaged that could not be removed
         self._held: ExitStack | None = None  # of `use`
         self._holds = False
         self._check_identity()
@@ -59,7 +61,7 @@ class FeatureSet:
         Args:
             keys: of the utterances.
             verify: compare the checksums of what is given; without it, only damage that a file's header shows is seen.
-            bar: called with the bytes of each utterance that was found.
+            bar: called with the bytes of each utterance that is verified; a program verifies none twice.
 
         Returns:
             By key, those that are there and sound; and a sentence for each shard that is damaged or cannot be read.
@@ -68,7 +70,7 @@ class FeatureSet:
         entries: dict[str, Packed] = {}
         lost = []
         with ThreadPoolExecutor(THREADS) as pool:
-            for path in shard_paths(self.path):
+            for path in self._shards():
                 found: list[str] = []
                 try:
                     shard = Shard(path)
@@ -77,8 +79,10 @@ class FeatureSet:
                 except FileNotFoundError:  # pruned since the folder was listed
                     continue
                 except DamagedShard as error:
+                    self.unusable.add(path)
                     lost.append((path, error.reason, True, found))
                 except OSError as error:
+                    self.unusable.add(path)
                     lost.append((path, error.strerror or str(error), False, found))
         complaints = []
         for path, reason, damaged, found in lost:
@@ -89,13 +93,16 @@ class FeatureSet:
     def index(self) -> dict[str, int]:
         """Bytes by key of what is kept, from the files' headers alone; damaged files left out."""
         kept: dict[str, int] = {}
-        for path in shard_paths(self.path):
+        for path in self._shards():
             with suppress(DamagedShard, OSError):
                 if path not in self._headers:
                     shard = Shard(path)
                     self._headers[path] = {key: shard.nbytes(key) for key in shard.keys}
                 kept |= self._headers[path]
         return kept
+
+    def _shards(self) -> list[Path]:
+        return [path for path in shard_paths(self.path) if path not in self.unusable]
 
     def add(self, entries: Mapping[str, Packed]) -> Path:
         """Keep these, in a shard of their own, whose path is returned. Whole or not at all.
@@ -217,6 +224,12 @@ def read_identity(folder: Path) -> dict[str, Any]:
     return identity
 
 
+def _version(path: Path) -> tuple[str, int, int]:
+    """A file as it is now."""
+    seen = path.stat()
+    return str(path), seen.st_mtime_ns, seen.st_size
+
+
 def shard_paths(folder: Path) -> list[Path]:
     """The shards of a set, without the temporary files of their writers; none if there is no such folder."""
     return sorted(path for path in folder.glob(f"*{SUFFIX}") if not path.name.startswith(".") and path.is_file())
@@ -227,10 +240,13 @@ def _read(
 ) -> dict[str, Packed]:
     """These of a shard, verified if there is a pool to do it in."""
     read = {key: shard.get(key) for key in keys}
-    checks = keys if pool is None else pool.map(lambda key: shard.check([key]), keys)
-    for key, _ in zip(keys, checks, strict=True):
-        if bar:
-            bar(shard.nbytes(key))
+    if pool is not None:
+        sound = _VERIFIED.setdefault(_version(shard.path), set())
+        unsure = [key for key in keys if key not in sound]
+        for key, _ in zip(unsure, pool.map(lambda key: shard.check([key]), unsure), strict=True):
+            if bar:
+                bar(shard.nbytes(key))
+        sound.update(unsure)
     return read
 
 

@@ -48,6 +48,11 @@ class Packed:
             None if self.scales is None else self.scales.to(device, non_blocking=not waits),
         )
 
+    def copied(self, device: torch.device | str) -> "Packed":
+        """On a device, in memory of its own."""
+        scales = None if self.scales is None else self.scales.to(device, copy=True)
+        return Packed(self.values.to(device, copy=True), scales)
+
     def pinned(self) -> "Packed":
         """In one piece, in memory that a GPU can copy by itself."""
         scales = None if self.scales is None else self.scales.contiguous().pin_memory()
@@ -101,6 +106,23 @@ def strided(states: Tensor, stride: int) -> Tensor:
     counts = torch.full((sums.shape[1],), float(stride), device=states.device)
     counts[-1] = (frames - 1) % stride + 1
     return sums / counts[:, None]
+
+
+def strided_batch(states: Tensor, mask: Tensor, stride: int) -> tuple[Tensor, Tensor]:
+    """`strided` of a padded batch, each utterance as it would be alone.
+
+    Args:
+        states, mask: (B, layers, frames, width) and bool (B, frames).
+
+    Returns:
+        (B, layers, ⌈frames / stride⌉, width) and its mask; 0 on the padding.
+    """
+    missing = -states.shape[2] % stride
+    there = torch.nn.functional.pad(mask, (0, missing)).unflatten(1, (-1, stride))  # (B, kept, stride)
+    kept = torch.nn.functional.pad(states.float(), (0, 0, 0, missing)).unflatten(2, (-1, stride))
+    counts = there.sum(-1)
+    sums = kept.masked_fill(~there[:, None, :, :, None], 0.0).sum(3)
+    return sums / counts.clamp(min=1)[:, None, :, None], counts > 0
 
 
 def bytes_per_frame(dtype: str, layers: int, width: int) -> int:

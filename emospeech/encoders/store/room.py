@@ -80,8 +80,12 @@ def choose(
     Raises:
         UserError: if none fits; it says what each would take.
     """
+    if wanted.device == "cuda" and not room.gpu:
+        raise UserError("cache.device: cuda, but no GPU computes here")
     passed: list[Variant] = []
-    for variant in variants(wanted, demand):
+    possible = list(variants(wanted, demand))
+    there = [variant for variant in possible if wanted.write is not False and missing(variant) == 0]
+    for variant in [*there[:1], *possible]:  # what an earlier command has stored whole comes first
         size = variant.bytes(demand)
         in_host, in_gpu = size <= room.host * HOST_SHARE, size <= room.gpu * GPU_SHARE
         lacking = missing(variant)
@@ -129,7 +133,10 @@ def _no_room(wanted: Any, demand: Demand, room: Room, tried: Sequence[Variant]) 
         for word, variant in smaller.items()
         if variant.bytes(demand) < last.bytes(demand)
     ]
-    places = f"disk {size(room.disk)}, memory {size(room.host)}" + (f", GPU {size(room.gpu)}" if room.gpu else "")
+    places = (
+        f"{f'disk {size(room.disk)}' if room.disk else 'the folder cannot be written'}, memory {size(room.host)}"
+        + (f", GPU {size(room.gpu)}" if room.gpu else "")
+    )
     options = "; ".join([*less, "less with fewer speech.layers"])
     return UserError(
         f"cache: there is no room for the features: {size(last.bytes(demand))} at least, as the recipe asks "

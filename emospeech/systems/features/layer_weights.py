@@ -1,6 +1,7 @@
 """Layer weights learned on a sample, so that a small disk need hold their sum alone (`cache.mode: mixed`)."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from emospeech.config import Model
 from emospeech.encoders.features import Features, PackedStates
-from emospeech.encoders.store.extraction import UNIT_ITEMS, Packing
+from emospeech.encoders.store.extraction import UNIT_ITEMS, Memory, Packing
 from emospeech.encoders.store.folder import FeatureSet
 from emospeech.encoders.store.packed import Packed, pack
 from emospeech.models.build import build_classifier
@@ -34,20 +35,36 @@ def chosen(labels: Mapping[str, str], count: int) -> list[str]:
     return [key for _, _, key in ranked[:count]]
 
 
-def learned(states: Sequence[Packed], labels: Sequence[str], crop_frames: int) -> Tensor:
-    """Raw weights (layers,) of the layers' sum, as the recipe's own head learns them from speech alone.
+def crop(states: Packed, frames: int, key: str) -> Packed:
+    """A stretch of at most so many frames, in memory of its own; which one, the clip's key decides."""
+    start = int(key[:8], 16) % max(states.frames - frames + 1, 1)
+    return states.cut(start, min(frames, states.frames)).copied("cpu")
 
-    The same for every seed and ablation: they draw from a generator of their own.
+
+class CroppedMemory(Memory):
+    """Keeps a crop of each clip: a sample of whole ones would take a small machine's memory."""
+
+    def __init__(self, frames: int, entries: Mapping[str, Packed]) -> None:
+        super().__init__()
+        self.frames, self.entries = frames, dict(entries)
+
+    def add(self, entries: Mapping[str, Packed]) -> None:
+        super().add({key: crop(packed, self.frames, key) for key, packed in entries.items()})
+
+
+def learned(states: Sequence[Packed], labels: Sequence[str], device: Any = "cpu") -> Tensor:
+    """Raw weights (layers,) of the layers' sum, as a head of the default kind learns them from speech alone.
+
+    The same for every recipe, seed and ablation, so that their features are the same.
 
     Args:
-        states: of each clip of the sample, all layers.
-        crop_frames: of a training crop; longer clips are cut.
+        states: a crop of each clip of the sample, all layers.
+        device: on which it is learned.
     """
     layers, _, width = states[0].values.shape
     names = sorted(set(labels))
     targets = torch.tensor([names.index(label) for label in labels])
     rng = np.random.default_rng(0)
-    device = states[0].values.device
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         classifier = build_classifier(Model(), {TASK: names}, (layers, width), None).to(device).train()
@@ -55,7 +72,7 @@ def learned(states: Sequence[Packed], labels: Sequence[str], crop_frames: int) -
         with progress("learning layer weights", STEPS) as bar:
             for _ in range(STEPS):
                 rows = rng.choice(len(states), min(BATCH, len(states)), replace=False)
-                batch = PackedStates(tuple(_cut(states[row], crop_frames, rng) for row in rows))
+                batch = PackedStates(tuple(states[row].to(device) for row in rows))
                 logits = classifier(Features(batch, batch.mask(), None, None))[TASK]
                 loss = torch.nn.functional.cross_entropy(logits, targets[rows].to(device))
                 optimizer.zero_grad()
@@ -74,9 +91,3 @@ def sum_stored(layered: FeatureSet, into: FeatureSet, wanted: Sequence[str], wei
         sums = {key: torch.einsum("l,ltd->td", weights, packed.states())[None] for key, packed in found.items()}
         if sums:
             into.add({key: pack(states, packing.dtype) for key, states in sums.items()})
-
-
-def _cut(states: Packed, frames: int, rng: np.random.Generator) -> Packed:
-    if states.frames <= frames:
-        return states
-    return states.cut(int(rng.integers(states.frames - frames + 1)), frames)

@@ -11,27 +11,34 @@ from emospeech.config import Cache
 from emospeech.encoders.store.packed import bytes_per_frame
 from emospeech.encoders.store.reader import Item
 from emospeech.encoders.store.room import Choice, Demand, Room, Variant, size
+from emospeech.runtime.errors import UserError
 from emospeech.systems.features.sources import Rows, Source
 
 
 def folder_of(cache: Cache) -> Path:
     """Where a recipe's features lie."""
     named = cache.folder or os.environ.get("EMOSPEECH_CACHE") or "~/.cache/emospeech"
-    return Path(named).expanduser()
+    try:
+        return Path(named).expanduser()
+    except RuntimeError as error:  # no such user
+        raise UserError(f"cache.folder: {named}: {error}") from None
 
 
 @dataclass(frozen=True)
 class Wish:
     """The rows whose states a run wants."""
 
-    train: pd.DataFrame  # with augmented views
+    augmented: Sequence[pd.DataFrame]  # with augmented views: the training rows, and those that a refit adds
     others: Sequence[pd.DataFrame]
+
+    @property
+    def train(self) -> pd.DataFrame:
+        return self.augmented[0]
 
     def keys(self, source: Source, views: int) -> list[str]:
         """All different keys, in the order of the rows."""
-        found = flat(source.keys(self.train, views))
-        for rows in self.others:
-            found += flat(source.keys(rows))
+        found = [key for rows in self.augmented for key in flat(source.keys(rows, views))]
+        found += [key for rows in self.others for key in flat(source.keys(rows))]
         return list(dict.fromkeys(found))
 
 
@@ -43,14 +50,15 @@ def demand(speech: Source | None, text: Source | None, wish: Wish, cache: Cache,
     """What it would take to keep all of it."""
     frames = [0, 0]
     if speech is not None:
-        parts = wish.keys(speech, 1), list(dict.fromkeys(flat(speech.keys(wish.train))))
+        augmented_keys = dict.fromkeys(key for rows in wish.augmented for key in flat(speech.keys(rows)))
+        parts = wish.keys(speech, 1), augmented_keys
         both, train = (sum(speech.states(speech.item(key)) for key in part) for part in parts)
         frames = [train, both - train]
     text_bytes = 0
     if text is not None:
         text_bytes = sum(item_bytes(text, 1, text.item(key), cache) for key in wish.keys(text, 1))
     layers, width = (speech.layers, speech.width) if speech is not None else (1, 0)
-    rows = len(wish.train) + sum(map(len, wish.others))
+    rows = sum(map(len, (*wish.augmented, *wish.others)))
     return Demand(frames[0], frames[1], layers, width, text_bytes, rows, augmented)
 
 
@@ -87,14 +95,15 @@ def described(
     variant = choice.variant
     views = f", {variant.views} views of each training clip" if variant.views > 1 else ""
     stride = f", means of {variant.stride} frames" if variant.stride > 1 else ""
-    place = f"in {folder} ({size(room.disk)} free)" if choice.written else "in memory, for this run alone"
+    free = f"{size(room.disk)} free" if room.disk else "which cannot be written"
+    place = f"in {folder} ({free})" if choice.written else "in memory, for this run alone"
     read = {"disk": "read as a memory map", "cpu": "held in memory", "cuda": "held on the GPU"}[choice.device]
     lines = [
         f"stored features of frozen encoders ({', '.join(kinds)}): {_layers(variant, wanted)}{variant.dtype}{stride}"
         f"{views}, {wanted.utterances} utterances, {size(variant.bytes(wanted))} {place}, {read}"
     ]
     lines += [
-        f"  no room for {_layers(other, wanted)}{other.views} views: {size(other.bytes(wanted))}" for other in passed
+        f"  no room for {_layers(other, wanted)}views: {other.views}: {size(other.bytes(wanted))}" for other in passed
     ]
     if wanted.augmented and variant.views == 1:
         lines.append("  one view of each clip: the recipe's augmentation is left out (cache.views)")

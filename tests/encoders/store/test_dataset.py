@@ -8,7 +8,7 @@ import torch
 
 from emospeech.data.batching import Ticket
 from emospeech.encoders.store.dataset import WHOLE, Drawing
-from emospeech.encoders.store.packed import DTYPES, Packed, pack, strided
+from emospeech.encoders.store.packed import DTYPES, Packed, pack, strided, strided_batch
 from emospeech.encoders.store.prefetch import ahead, fetch
 
 
@@ -78,6 +78,20 @@ def test_means_of_frames():
     found = strided(states, 3)
     for k, part in enumerate((slice(0, 3), slice(3, 6), slice(6, 7))):
         torch.testing.assert_close(found[:, k], states[:, part].mean(1))
+
+
+def test_means_of_frames_in_a_batch_are_those_of_each_alone():
+    lengths = (7, 1, 6)
+    alone = [torch.randn(2, length, 5) for length in lengths]
+    padded = torch.full((3, 2, 7, 5), 1e6)
+    for k, states in enumerate(alone):
+        padded[k, :, : lengths[k]] = states
+    found, mask = strided_batch(padded, torch.arange(7) < torch.tensor(lengths)[:, None], 3)
+    assert mask.sum(1).tolist() == [3, 1, 2]
+    for k, states in enumerate(alone):
+        kept = int(mask[k].sum())
+        torch.testing.assert_close(found[k, :, :kept], strided(states, 3))
+        assert bool((found[k, :, kept:] == 0).all())
 
 
 @pytest.mark.parametrize(

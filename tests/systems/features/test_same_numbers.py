@@ -58,6 +58,14 @@ def test_other_heads_and_an_encoder_that_trains(parts, recipe, fitted, rows):
     )
 
 
+def test_loader_processes_beside_stored_text(recipe, fitted, rows):
+    """Speech trains from scratch and is decoded by workers, text comes from the store."""
+    parts = {"speech": {"encoder": "log_mel_cnn", "layers": "last", "options": SMALL_NET, "crop_seconds": 0.3}}
+    expected = chances(fitted(recipe({}, **parts), "one"), rows[1])
+    found = chances(fitted(recipe({}, **parts, train={"workers": 1, "epochs": 2}), "other"), rows[1])
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
 def test_base_models_and_one_modality(recipe, fitted, rows, tiny_wav2vec2_base):
     """Group norm over time: each clip was heard alone."""
     parts = {"speech": {"encoder": str(tiny_wav2vec2_base)}, "text": {}}
@@ -84,6 +92,16 @@ def test_rows_that_lack_a_modality(recipe, fitted, rows):
         for cache, name in ((None, "loop"), ({"dtype": "fp32"}, "stored"))
     ]
     np.testing.assert_allclose(results[1], results[0], rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "cache", [{"frame_stride": 3}, {"precision": "bf16"}, {"device": "cpu"}, {"write": False}], ids=str
+)
+def test_the_saved_model_predicts_as_it_was_scored(cache, recipe, fitted, rows, tmp_path):
+    system = fitted(recipe({"dtype": "fp32", **cache}))
+    system.save(tmp_path / "model")
+    found = chances(build.load(tmp_path / "model"), rows[1])
+    np.testing.assert_allclose(found, chances(system, rows[1]), rtol=0, atol=1e-4)
 
 
 def test_of_layers_whose_sum_is_stored(recipe, fitted, rows, tmp_path, capsys):

@@ -1,7 +1,9 @@
 """What is computed, what is found again, and what happens to a store that is damaged, full, old or in use."""
 
 import errno
+import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -25,7 +27,7 @@ def extract(rows, capsys):
     def go(recipe, train=rows[0], others=(rows[1],)):
         capsys.readouterr()
         system = build.build(recipe, TASKS)
-        assert system.extract(train, list(others))
+        assert system.extract([train], list(others))
         said = capsys.readouterr().err
         line = next((line for line in said.splitlines() if line.startswith("extracting speech")), "")
         return system.cache, int(line.split(": ")[1].split()[0]) if line else 0, said
@@ -98,8 +100,30 @@ def test_a_damaged_shard_is_named_and_computed_anew(recipe, extract, rows):
     expected = [views[0].states() for views in cache.stored("speech", rows[0]).rows]
     (shard, *_) = shard_paths(cache.kept["speech"].into.path)
     damage(shard)
+    os.utime(shard, ns=(1, 1))  # as time goes by: a program does not verify a file twice
     cache, count, said = extract(recipe({}))
     assert f"{shard} was damaged" in said
+    assert count > 0
+    found = [views[0].states() for views in cache.stored("speech", rows[0]).rows]
+    assert all(bool((a == b).all()) for a, b in zip(found, expected, strict=True))
+
+
+def test_a_damaged_shard_that_cannot_be_removed_is_not_used(recipe, extract, rows, monkeypatch):
+    cache, _, _ = extract(recipe({}))
+    expected = [views[0].states() for views in cache.stored("speech", rows[0]).rows]
+    (shard, *_) = shard_paths(cache.kept["speech"].into.path)
+    damage(shard)
+    os.utime(shard, ns=(1, 1))
+    unlink = Path.unlink
+
+    def refused(self, missing_ok=False):
+        if self == shard:
+            raise OSError(errno.EROFS, "Read-only file system")
+        unlink(self, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    cache, count, said = extract(recipe({}))
+    assert "cannot be removed" in said
     assert count > 0
     found = [views[0].states() for views in cache.stored("speech", rows[0]).rows]
     assert all(bool((a == b).all()) for a, b in zip(found, expected, strict=True))
@@ -167,6 +191,46 @@ def test_augmented_views_are_the_same_for_every_seed(recipe, extract, rows):
     assert extract(recipe({"views": 3}, speech=louder))[1] == 2 * len(rows[0])
 
 
+def test_held_in_memory_it_is_no_map_of_a_file(recipe, extract, rows):
+    mapped = extract(recipe({}))[0].stored("speech", rows[0]).rows[0][0].values
+    held = extract(recipe({"device": "cpu"}))[0].stored("speech", rows[0]).rows[0][0].values
+    assert bool((mapped == held).all())
+    places = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
+
+    def in_a_shard(address):
+        spans = [(line, *(int(end, 16) for end in line.split()[0].split("-"))) for line in places]
+        return any(start <= address < end and line.endswith(".safetensors") for line, start, end in spans)
+
+    assert in_a_shard(mapped.data_ptr())
+    assert not in_a_shard(held.data_ptr())
+
+
+def test_what_is_stored_whole_comes_before_what_would_be_better(recipe, extract, monkeypatch, rows):
+    """`extract` found room for two views; a training does not begin anew with four."""
+    augment = {"augment": {"probability": 0.6}, "crop_seconds": 0.4}
+    assert extract(recipe({"views": 2}, speech=augment))[1] == 2 * len(rows[0]) + len(rows[1])
+    cache, count, _ = extract(recipe({}, speech=augment))
+    assert count == 0
+    assert cache.choice.variant.views == 2
+
+
+def test_layer_weights_that_are_none_are_learned_again(recipe, extract, tmp_path, monkeypatch):
+    mixed = {"mode": "mixed", "sample": 16}
+    monkeypatch.setattr("emospeech.systems.features.layer_weights.STEPS", 5)
+    cache, _, _ = extract(recipe(mixed))
+    (known,) = (tmp_path / "store" / "layer_weights").glob("*.json")
+    for content in ("{", "{}", '{"weights": [1, 2]}', '{"weights": [NaN, 1, 1]}'):
+        known.write_text(content, encoding="utf-8")
+        again, count, _ = extract(recipe(mixed))
+        assert again.weights.tolist() == cache.weights.tolist()
+        assert count == 16  # the sample alone is heard again
+
+
+def test_a_gpu_that_is_not_there(recipe, extract):
+    with pytest.raises(UserError, match="no GPU computes here"):
+        extract(recipe({"device": "cuda"}))
+
+
 def test_a_refit_and_further_rows(recipe, fitted, rows, tmp_path):
     augment = {"augment": {"probability": 0.6}, "crop_seconds": 0.4}
     system = fitted(recipe({"views": 2}, speech=augment), "run", rows[0][:18])
@@ -186,4 +250,5 @@ def test_a_resumed_run_keeps_what_it_chose(recipe, fitted, rows, tmp_path, monke
     monkeypatch.undo()
     again = fitted(recipe({}, speech=augment))
     assert again.cache.choice.variant.views == 2
+    shutil.rmtree(tmp_path / "store")
     assert fitted(recipe({}, speech=augment), "anew").cache.choice.variant.views == 4
