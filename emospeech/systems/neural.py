@@ -261,7 +261,8 @@ class NeuralSystem:
         return f"{rows}; {count:,} trained parameters on {self.accelerator.device}; batch {share}{note}"
 
     def _read_in_windows(self, count: int) -> str:
-        return f"{count} transcripts are longer than {self.tokenizer.max_tokens} tokens and read in windows"
+        which = "transcript is" if count == 1 else "transcripts are"
+        return f"{count} {which} longer than {self.tokenizer.max_tokens} tokens and read in windows"
 
     def _long_texts(self, rows: pd.DataFrame) -> int:
         texts = rows["transcription"].dropna().tolist() if self.tokenizer is not None else []
