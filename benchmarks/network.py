@@ -19,6 +19,7 @@ from emospeech.encoders.windows import Windows
 from emospeech.labels import EMOSPEECH2024
 from emospeech.models.build import build_classifier
 from emospeech.models.classifier import Classifier, EmotionNetwork
+from emospeech.runtime.memory import keep_freed_memory
 from emospeech.training.losses import CrossEntropy
 
 XLSR = {  # facebook/wav2vec2-xls-r-300m
@@ -94,7 +95,8 @@ def network(tiny: bool = False) -> EmotionNetwork:
 
 
 def adamw(net: torch.nn.Module) -> torch.optim.AdamW:
-    return torch.optim.AdamW([p for p in net.parameters() if p.requires_grad], lr=RATE, weight_decay=DECAY)
+    trained = [p for p in net.parameters() if p.requires_grad]
+    return torch.optim.AdamW(trained, lr=RATE, weight_decay=DECAY, fused=True)
 
 
 def cross_entropy() -> CrossEntropy:
@@ -103,6 +105,7 @@ def cross_entropy() -> CrossEntropy:
 
 def trainer(net: Any, device: torch.device, bf16: bool = False) -> Any:
     """A function that does an optimiser step over micro-batches, as the training loop does; gives the loss."""
+    keep_freed_memory()
     net.to(device)
     loss, optimizer = cross_entropy().to(device), adamw(net)
 
