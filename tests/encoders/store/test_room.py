@@ -62,6 +62,8 @@ def test_words_of_the_recipe_are_kept():
     with pytest.raises(UserError, match="no room"):
         chosen(FULL, Room(disk=0, host=900 * GB, gpu=0), write=True)
     with pytest.raises(UserError, match="no room"):
+        chosen(FULL, Room(disk=900 * GB, host=900 * GB, gpu=8 * GB), device="cuda")
+    with pytest.raises(UserError, match="no GPU computes here"):
         chosen(FULL, Room(disk=900 * GB, host=900 * GB, gpu=0), device="cuda")
 
 
