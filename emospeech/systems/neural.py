@@ -202,9 +202,14 @@ class NeuralSystem:
     def _build(self, train: pd.DataFrame, folder: Path) -> None:
         """A fresh network; a from-scratch text encoder learns its tokenizer, once for all processes and resumptions."""
         saved = folder / TOKENIZER
-        if self.recipe.text is not None and from_scratch(self.recipe.text) and not saved.is_dir():
+        if self.recipe.text is not None and from_scratch(self.recipe.text):
             text, transcripts = self.recipe.text, train["transcription"].dropna().tolist()
-            on_main(lambda: save_tokenizer(train_tokenizer(text, transcripts), saved))
+
+            def learn() -> None:
+                if not saved.is_dir():
+                    save_tokenizer(train_tokenizer(text, transcripts), saved)
+
+            on_main(learn)  # it looks, too: another process may look later, find it there, and not wait
         torch.manual_seed(self.recipe.train.seed)  # the same first weights on every process and after a resumption
         self.assemble(saved)
 

@@ -105,4 +105,4 @@ def test_all_parts_run():
     output = ran("bench.py")
     assert len(rows_of(output)) > 25
     assert [line for line in output.splitlines() if "skipped" in line] == ["gpu: skipped, there is none"]
-    assert output.count("met: ") == 3
+    assert output.count("met: ") == 4
