@@ -1,6 +1,5 @@
 """The neural system: encoders, fusion, heads, trained end to end of whatever is not frozen."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ from emospeech.models.classifier import EmotionNetwork
 from emospeech.runtime.console import progress, say
 from emospeech.runtime.distributed import on_main
 from emospeech.runtime.errors import WorkError, some
-from emospeech.runtime.files import write_text
 from emospeech.runtime.interrupt import stop_on_signal
 from emospeech.runtime.memory import keep_freed_memory
 from emospeech.runtime.runs import RunFolder
@@ -41,7 +39,7 @@ from emospeech.systems.parts import (
 )
 from emospeech.systems.plan import build_optimizer, repeated, steered
 from emospeech.systems.plan import losses as build_losses
-from emospeech.systems.saved import TOKENIZER, save_model, save_tokenizer
+from emospeech.systems.saved import TOKENIZER, save_model, save_tokenizer, write_metrics
 from emospeech.training import evaluation, loop
 from emospeech.training.checkpoint import Checkpoints
 from emospeech.training.switches import compile_in_place, deterministic, recompute_in_place
@@ -185,7 +183,7 @@ class NeuralSystem:
                     loader=lambda remaining: feed.batches(dataset, remaining),
                     validate=None if dev is None else (lambda: self._validate(dev)),
                     checkpoints=checkpoints,
-                    journal=lambda history: _write_metrics(history, metrics),
+                    journal=lambda history: write_metrics(history, metrics),
                     stop=stop,
                     description="training on all labelled rows" if dev is None else "training",
                 )
@@ -315,8 +313,3 @@ class NeuralSystem:
         if wrong:
             raise WorkError(f"the network gives no numbers for {len(wrong)} of {len(manifest)} clips: {some(wrong)}")
         return chances
-
-
-def _write_metrics(history: Sequence[Mapping[str, float]], path: Path) -> None:
-    """All validations so far; written anew each time, so that a resumed run has no line twice."""
-    write_text(path, "".join(json.dumps(dict(entry)) + "\n" for entry in history))

@@ -15,7 +15,7 @@ from emospeech.config import Recipe, validate
 from emospeech.encoders import checkpoint
 from emospeech.models.classifier import EmotionNetwork
 from emospeech.runtime.errors import UserError
-from emospeech.runtime.files import replacing_folder, write_json
+from emospeech.runtime.files import replacing_folder, write_json, write_text
 from emospeech.systems.base import MAIN_TASK
 
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer"
@@ -101,3 +101,8 @@ def check_encoder(modality: str, entry: Mapping[str, str | None], model: Any, fo
             f"the {modality} encoder in {entry['name']} has changed since {folder} was trained on it; "
             "put the original checkpoint back, or train again"
         )
+
+
+def write_metrics(history: Sequence[Mapping[str, float]], path: Path) -> None:
+    """All validations so far; written anew each time, so that a resumed run has no line twice."""
+    write_text(path, "".join(json.dumps(dict(entry)) + "\n" for entry in history))
