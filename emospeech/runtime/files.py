@@ -1,5 +1,6 @@
 """Whole-or-nothing writes: a reader sees the old file or the new one, never half of one."""
 
+import functools
 import hashlib
 import json
 import os
@@ -106,6 +107,12 @@ def content_hashes(paths: Iterable[str]) -> dict[str, str]:
 
 
 def content_hash(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
+    """SHA-256 of a file's bytes, in hexadecimal; a file that has not changed is read once in a program."""
+    seen = path.stat()
+    return _hash_of(path, seen.st_ino, seen.st_mtime_ns, seen.st_size)
+
+
+@functools.cache
+def _hash_of(path: Path, *version: int) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

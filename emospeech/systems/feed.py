@@ -28,6 +28,14 @@ MANY, FEW = 64, 16  # texts, and clips for a small encoder
 
 
 @dataclass(frozen=True)
+class Evaluated:
+    """Rows to evaluate, as often as need be."""
+
+    count: int  # of rows that are this process's
+    batches: Callable[[], Iterable[Batch]]
+
+
+@dataclass(frozen=True)
 class Feed:
     """What a recipe asks of its rows, and what its encoders take."""
 
@@ -77,6 +85,11 @@ class Feed:
             **training,
         )
 
+    @property
+    def _hears(self) -> bool:
+        """Whether an encoder hears the speech of each batch."""
+        return self.preprocess is not None and not self._is_stored("speech")
+
     def _is_stored(self, kind: str) -> bool:
         return self.cache is not None and kind in self.cache.kept
 
@@ -84,8 +97,8 @@ class Feed:
         """The batches of an order."""
         if not isinstance(dataset, StoredDataset):
             return self._loader(dataset, order)
-        collate, hears = self._collate(), self.preprocess is not None and not self._is_stored("speech")
-        if hears and self.recipe.train.workers:  # sound is decoded all the same
+        collate = self._collate()
+        if self._hears and self.recipe.train.workers:  # sound is decoded all the same
             plain = self._loader(dataset.rows, order)
             made = (dataset.with_states(batch, tickets) for batch, tickets in zip(plain, order, strict=True))
         else:
@@ -109,23 +122,25 @@ class Feed:
     def _collate(self) -> Collate:
         return Collate(self.tokenizer.pad_id if self.tokenizer is not None else 0)
 
-    def to_evaluate(self, manifest: pd.DataFrame, rank: int, world_size: int) -> tuple[int, Iterable[Batch]]:
-        """How many rows are this process's, and their batches: of like lengths, as large as serves the device."""
+    def to_evaluate(self, manifest: pd.DataFrame, rank: int, world_size: int) -> "Evaluated":
+        """A manifest made ready: batches of like lengths, as large as serves the device."""
         wanted = self.recipe.train.eval_batch_size
         size, budget = (wanted, math.inf) if isinstance(wanted, int) else self._fast_batch()
         order = evaluation_order(self.lengths(manifest), size, rank, world_size, budget)
         dataset = self.heard_whole(manifest)
+        return Evaluated(sum(map(len, order)), lambda: self._evaluation_batches(dataset, order))
+
+    def _evaluation_batches(self, dataset: Dataset, order: Sequence[list[Ticket]]) -> Iterable[Batch]:
         if isinstance(dataset, StoredDataset) or self.recipe.train.workers:
-            return sum(map(len, order)), self.batches(dataset, order)
+            return self.batches(dataset, order)
         collate = self._collate()
         # sound is decoded while the network works on the batch before
         made = (collate([dataset[ticket] for ticket in tickets]) for tickets in order)
-        return sum(map(len, order)), ahead(made, lambda batch: batch)
+        return ahead(made, lambda batch: batch)
 
     def _fast_batch(self) -> tuple[int, float]:
         """Rows, and length: a large speech encoder on a CPU is fastest with one clip at a time, a GPU with many."""
-        hears = self.preprocess is not None and not self._is_stored("speech")
-        if not hears:
+        if not self._hears:
             return (MANY if self.preprocess is None else STORED_BATCH), math.inf
         if self.on_gpu:
             return MANY, GPU_SECONDS

@@ -26,7 +26,7 @@ from emospeech.systems.base import MAIN_TASK, as_predictions
 from emospeech.systems.features.build import feature_cache
 from emospeech.systems.features.cache import FeatureCache, in_bf16
 from emospeech.systems.features.planning import Wish
-from emospeech.systems.feed import Feed, soft_labels
+from emospeech.systems.feed import Evaluated, Feed, soft_labels
 from emospeech.systems.parts import (
     build_augmenter,
     build_speech,
@@ -153,6 +153,7 @@ class NeuralSystem:
         network, settings = self.ready(), self.recipe.train
         feed = self._feed()
         dataset = feed.for_training(train, self.tasks, self._augmenter())
+        steering = None if dev is None else self._to_evaluate(dev)
         order = TrainingOrder(
             size=len(train),
             batch_size=settings.batch_size,
@@ -181,7 +182,7 @@ class NeuralSystem:
                     plan,
                     order,
                     loader=lambda remaining: feed.batches(dataset, remaining),
-                    validate=None if dev is None else (lambda: self._validate(dev)),
+                    validate=None if dev is None or steering is None else (lambda: self._validate(dev, steering)),
                     checkpoints=checkpoints,
                     journal=lambda history: write_metrics(history, metrics),
                     stop=stop,
@@ -284,12 +285,16 @@ class NeuralSystem:
         if self.cache is not None:
             self.cache.add(manifest)
         with deterministic(self.recipe.train.deterministic):
-            chances = self._chances(manifest, "predicting")
+            rows = self._to_evaluate(manifest)
+            with progress("predicting", rows.count) as bar:
+                batches = evaluation.batches_of(rows.batches(), bar)
+                found = evaluation.predict(self.ready(), batches, self.accelerator)
+            chances = self._chances(manifest, found)
         return as_predictions(manifest["id"].tolist(), chances.tolist(), self.tasks[MAIN_TASK])
 
-    def _validate(self, dev: pd.DataFrame) -> dict[str, float]:
+    def _validate(self, dev: pd.DataFrame, rows: Evaluated) -> dict[str, float]:
         names = self.tasks[MAIN_TASK]
-        chances = self._chances(dev, None)
+        chances = self._chances(dev, evaluation.predict(self.ready(), rows.batches(), self.accelerator))
         truth = dev[MAIN_TASK].tolist()
         result = score(truth, [names[k] for k in chances.argmax(axis=1)], names)
         right = chances[np.arange(len(truth)), [names.index(label) for label in truth]]
@@ -299,15 +304,11 @@ class NeuralSystem:
             "dev_loss": float(-np.log(np.maximum(right, 1e-12)).mean()),
         }
 
-    def _chances(self, manifest: pd.DataFrame, description: str | None) -> np.ndarray:
+    def _to_evaluate(self, manifest: pd.DataFrame) -> Evaluated:
+        return self._feed().to_evaluate(manifest, self.accelerator.process_index, self.accelerator.num_processes)
+
+    def _chances(self, manifest: pd.DataFrame, rows: Mapping[str, Mapping[int, torch.Tensor]]) -> np.ndarray:
         """Probabilities of the main task (rows, classes), in manifest order."""
-        share = self.accelerator.process_index, self.accelerator.num_processes
-        count, loader = self._feed().to_evaluate(manifest, *share)
-        if description is None:
-            rows = evaluation.predict(self.ready(), loader, self.accelerator)
-        else:
-            with progress(description, count) as bar:
-                rows = evaluation.predict(self.ready(), evaluation.batches_of(loader, bar), self.accelerator)
         chances = torch.stack([rows[MAIN_TASK][k] for k in range(len(manifest))]).numpy()
         wrong = manifest["id"][~np.isfinite(chances).all(axis=1)].tolist()
         if wrong:

@@ -1,6 +1,5 @@
 """A feature set: the folder in which the states of one encoder, computed in one way, are kept by content."""
 
-import hashlib
 import json
 import tempfile
 import uuid
@@ -10,6 +9,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from emospeech.encoders.store.keys import canonical as canonical_json
+from emospeech.encoders.store.keys import digest
 from emospeech.encoders.store.locks import locked
 from emospeech.encoders.store.packed import Packed
 from emospeech.encoders.store.shards import SUFFIX, DamagedShard, Shard, write
@@ -199,8 +200,12 @@ class FeatureSet:
 
 def canonical(identity: Mapping[str, Any]) -> str:
     """The same text for the same identity, whatever the order of its entries and what is told about it."""
-    told = {name: value for name, value in identity.items() if name != ABOUT}
-    return json.dumps(told, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return canonical_json(_told(identity))
+
+
+def _told(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """What tells one set from another."""
+    return {name: value for name, value in identity.items() if name != ABOUT}
 
 
 def name_of(identity: Mapping[str, Any]) -> str:
@@ -209,7 +214,7 @@ def name_of(identity: Mapping[str, Any]) -> str:
     >>> name_of({"kind": "speech", "encoder": "a"})
     'speech-3782b0d78587ae84'
     """
-    return f"{identity['kind']}-{hashlib.sha256(canonical(identity).encode()).hexdigest()[:16]}"
+    return f"{identity['kind']}-{digest(_told(identity))[:16]}"
 
 
 def read_identity(folder: Path) -> dict[str, Any]:

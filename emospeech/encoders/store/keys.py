@@ -11,9 +11,14 @@ FORMAT = 1  # raised when the same words would mean other numbers: another decod
 SILENCE = hashlib.sha256(b"silence").hexdigest()  # of a clip whose audio is replaced by a second of silence
 
 
+def canonical(value: Any) -> str:
+    """A plain value as JSON: the same text whatever the order of its entries."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
 def digest(value: Any) -> str:
     """SHA-256 of a plain value's canonical JSON, in hexadecimal."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
 
 
 def of_view(clip: str, effects: Mapping[str, Any], view: int) -> str:

@@ -100,12 +100,8 @@ def strided(states: Tensor, stride: int) -> Tensor:
     """
     if stride == 1:
         return states
-    frames = states.shape[1]
-    padded = torch.nn.functional.pad(states, (0, 0, 0, -frames % stride))
-    sums = padded.unflatten(1, (-1, stride)).sum(2)
-    counts = torch.full((sums.shape[1],), float(stride), device=states.device)
-    counts[-1] = (frames - 1) % stride + 1
-    return sums / counts[:, None]
+    whole = torch.ones(1, states.shape[1], dtype=torch.bool, device=states.device)
+    return strided_batch(states[None], whole, stride)[0][0]
 
 
 def strided_batch(states: Tensor, mask: Tensor, stride: int) -> tuple[Tensor, Tensor]:

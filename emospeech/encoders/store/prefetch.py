@@ -1,10 +1,9 @@
 """Batches made ready while the network works on the one before: pages fetched from disk, memory that a GPU can copy."""
 
 import ctypes
+import itertools
 import mmap
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -13,6 +12,7 @@ from torch import Tensor
 from emospeech.encoders.features import PackedStates
 from emospeech.encoders.store.dataset import StoredBatch
 from emospeech.encoders.store.packed import Packed
+from emospeech.runtime.ahead import in_order
 
 T = TypeVar("T")
 
@@ -29,19 +29,10 @@ def ahead(items: Iterable[T], make_ready: Callable[[T], T], depth: int = DEPTH) 
         item = next(source, END)
         return END if item is END else make_ready(item)  # type: ignore[arg-type]
 
-    waiting: deque[Future[Any]] = deque()
-    with ThreadPoolExecutor(1, "batches ahead") as thread:
-        try:
-            while True:
-                while len(waiting) <= depth:
-                    waiting.append(thread.submit(ready))
-                item = waiting.popleft().result()
-                if item is END:
-                    return
-                yield item
-        finally:
-            for future in waiting:
-                future.cancel()
+    for item in in_order(itertools.repeat(ready), threads=1, depth=depth):
+        if item is END:
+            return
+        yield item
 
 
 def fetched(batch: StoredBatch) -> StoredBatch:

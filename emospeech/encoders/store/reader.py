@@ -1,17 +1,17 @@
 """A frozen encoder run over many utterances at its own speed: inputs made ahead, batches that fit into memory."""
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from emospeech.data.dataset import pad
+from emospeech.runtime.ahead import in_order
 from emospeech.runtime.errors import WorkError
 from emospeech.runtime.memory import is_out_of_memory
 
@@ -113,19 +113,11 @@ class Reader:
 
 def _ahead(items: Iterable[Item]) -> Iterator[tuple[Item, Tensor]]:
     """Items with their inputs, in order, those to come already being made."""
-    waiting: deque[tuple[Item, Future[Tensor]]] = deque()
-    with ThreadPoolExecutor(READING_THREADS) as pool:
-        try:
-            for item in items:
-                waiting.append((item, pool.submit(item.read)))
-                if len(waiting) > AHEAD:
-                    first, future = waiting.popleft()
-                    yield first, future.result()
-            for first, future in waiting:
-                yield first, future.result()
-        finally:
-            for _, future in waiting:
-                future.cancel()
+
+    def read(item: Item) -> tuple[Item, Tensor]:
+        return item, item.read()
+
+    return in_order((partial(read, item) for item in items), READING_THREADS, AHEAD)
 
 
 def bf16_is_native(device: Any) -> bool:

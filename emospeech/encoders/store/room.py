@@ -1,6 +1,6 @@
 """How large features will be, where they fit, and what would make them smaller: said before any work."""
 
-import os
+import functools
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -82,6 +82,7 @@ def choose(
     """
     if wanted.device == "cuda" and not room.gpu:
         raise UserError("cache.device: cuda, but no GPU computes here")
+    missing = functools.cache(missing)
     passed: list[Variant] = []
     possible = list(variants(wanted, demand))
     there = [variant for variant in possible if wanted.write is not False and missing(variant) == 0]
@@ -188,8 +189,3 @@ def _limits() -> Iterator[float]:
                 yield float(max(int(limit) - int(used), 0))
         except (OSError, ValueError):
             continue
-
-
-def processes_here() -> int:
-    """Processes of this run on this machine."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))

@@ -18,7 +18,7 @@ from emospeech.encoders.store.folder import FeatureSet
 from emospeech.encoders.store.reader import Item, bf16_is_native
 from emospeech.encoders.store.room import Choice
 from emospeech.runtime.console import say
-from emospeech.runtime.distributed import on_main
+from emospeech.runtime.distributed import local_world_size, on_main
 from emospeech.runtime.files import write_json
 from emospeech.systems.base import MAIN_TASK
 from emospeech.systems.features import layer_weights, planning
@@ -123,7 +123,7 @@ class FeatureCache:
         def choose() -> tuple[Choice, list[str]]:
             sets = [FeatureSet(self.root, self._identity(source)) for source in self.sources.values()]
             writable = self.cache.write is not False and all(one.writable() for one in sets)
-            free = room.free(self.root, writable, self.device, room.processes_here())
+            free = room.free(self.root, writable, self.device, local_world_size())
             choice, passed = room.choose(wanted, demand, free, missing)
             return choice, planning.described(choice, passed, demand, self.sources, free, self.root)
 

@@ -84,7 +84,7 @@ class Kept:
         if self.weights is not None and self.layered is not None:
             layered, weights = self.layered, self.weights
             on_main(lambda: layer_weights.sum_stored(layered, into, new, weights, self.packing))
-        missing = on_main(lambda: [key for key in new if key not in into.index()])
+        missing = on_main(lambda: sorted(set(new) - into.index().keys()))
         if missing:
             say(f"{len(new) - len(missing)} of {len(new)} utterances of {self.source.kind} are stored already")
             everywhere(lambda: self.compute(missing))

@@ -84,8 +84,8 @@ def learned(states: Sequence[Packed], labels: Sequence[str], device: Any = "cpu"
 
 def sum_stored(layered: FeatureSet, into: FeatureSet, wanted: Sequence[str], weights: Tensor, packing: Packing) -> None:
     """Keep the sums of what is stored with all its layers: those clips need not be heard again."""
-    there = into.index()
-    missing = [key for key in wanted if key not in there and key in layered.index()]
+    there, able = into.index(), layered.index()
+    missing = [key for key in wanted if key not in there and key in able]
     for first in range(0, len(missing), UNIT_ITEMS):
         found, _ = layered.load(missing[first : first + UNIT_ITEMS])
         sums = {key: torch.einsum("l,ltd->td", weights, packed.states())[None] for key, packed in found.items()}
