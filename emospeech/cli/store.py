@@ -41,7 +41,8 @@ def list_sets(folder: Folder = None) -> None:
     from emospeech.encoders.store.room import size
 
     sets = upkeep.listed(_store(folder))
-    typer.echo(f"{_store(folder)}: {len(sets)} sets, {size(sum(one.bytes for one in sets))}")
+    counted = "1 set" if len(sets) == 1 else f"{len(sets)} sets"
+    typer.echo(f"{_store(folder)}: {counted}, {size(sum(one.bytes for one in sets))}")
     for one in sets:
         about = one.identity.get("about", {})
         kept = f"{about.get('layers', '?')} x {about.get('width', '?')} {one.identity.get('dtype', '?')}"

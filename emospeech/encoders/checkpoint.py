@@ -116,8 +116,23 @@ def identity(name: str, model: Any) -> dict[str, str | None]:
     """What a run must record to find the same weights again: id or folder, and revision or content hash."""
     folder = Path(name).expanduser()
     if not folder.is_dir():
-        return {"name": name, "revision": model.commit, "sha256": None}
+        unknown = model.commit is None  # the Hub's cache is not as its client leaves it
+        return {"name": name, "revision": model.commit, "sha256": weights_hash(model) if unknown else None}
     return {"name": str(folder.resolve()), "revision": None, "sha256": folder_hash(folder)}
+
+
+def weights_hash(model: Any) -> str:
+    """SHA-256 over the names, types and values of a frozen model's weights; computed once."""
+    import torch
+
+    if not hasattr(model, "weights_sha256"):
+        total = hashlib.sha256()
+        for key, value in sorted(model.state_dict().items()):
+            total.update(f"{key} {value.dtype} {tuple(value.shape)}\n".encode())
+            total.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+        model.weights_sha256 = total.hexdigest()
+    found: str = model.weights_sha256
+    return found
 
 
 def folder_hash(folder: Path) -> str:

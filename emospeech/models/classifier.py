@@ -41,6 +41,12 @@ class Classifier(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.heads = nn.ModuleDict({task: nn.ModuleDict(dict(each)) for task, each in heads.items()})
 
+    @property
+    def layer_weights(self) -> Tensor | None:
+        """Of the speech encoder's layers (layers,), as they are now; None where there are not several."""
+        weights = self.layer_mix.weights if hasattr(self, "layer_mix") else None
+        return None if weights is None else weights.detach().cpu()
+
     def streams(self, features: Features) -> Streams:
         """One stream a modality, normalised."""
         found: dict[str, Stream] = {}

@@ -22,6 +22,7 @@ from emospeech.runtime.errors import WorkError, some
 from emospeech.runtime.interrupt import stop_on_signal
 from emospeech.runtime.memory import keep_freed_memory
 from emospeech.runtime.runs import RunFolder
+from emospeech.systems import told
 from emospeech.systems.base import MAIN_TASK, as_predictions
 from emospeech.systems.features.build import feature_cache
 from emospeech.systems.features.cache import FeatureCache, in_bf16
@@ -34,7 +35,6 @@ from emospeech.systems.parts import (
     check_model,
     from_scratch,
     load_pretrained,
-    synthetic,
     train_tokenizer,
 )
 from emospeech.systems.plan import build_optimizer, repeated, steered
@@ -71,7 +71,7 @@ class NeuralSystem:
         self.audio = AudioMemory(recipe.data.memory_gb * 1e9 / max(recipe.train.workers, 1))
         self.chosen: loop.Standing | None = None  # of the last fit that had a dev set
         self.augmenter: Augmenter | None = None
-        self.cache: FeatureCache | None = None  # of the last fit
+        self.cache: FeatureCache | None = None  # of the last fit; of a loaded model, what earlier runs kept
         self.frozen = load_pretrained(recipe.speech, recipe.text, revisions or {})
         check_model(recipe, tasks, self.frozen)
 
@@ -110,10 +110,10 @@ class NeuralSystem:
         self.extract([train], [] if dev is None else [dev], folder)
         work = run.checkpoints / ("refit" if dev is None else "dev")
         self._build(train, work)
-        say(self._describe(train, dev))
+        say(self._described(train, dev))
         checkpoints = Checkpoints(work)
-        told = Fit(run, work.name, self.recipe.name, self.recipe.model_dump())
-        with tracking(self.accelerator, settings.trackers, told), deterministic(settings.deterministic):
+        fit = Fit(run, work.name, self.recipe.name, self.recipe.model_dump())
+        with tracking(self.accelerator, settings.trackers, fit), deterministic(settings.deterministic):
             standing = self._trained(train, dev, checkpoints, run.metrics)
         self.accelerator.wait_for_everyone()
         self.accelerator.free_memory()
@@ -140,6 +140,10 @@ class NeuralSystem:
             self.cache.prepare(Wish(augmented, others), *records)
         return self.cache is not None
 
+    def _described(self, train: pd.DataFrame, dev: pd.DataFrame | None) -> str:
+        augments = self.cache is None or self.cache.augments
+        return told.fit(self.recipe, self.ready(), self.tokenizer, self.accelerator, (train, dev), augments)
+
     def _augmenter(self) -> Augmenter | None:
         wanted = self.recipe.speech.augment if self.recipe.speech is not None else None
         if wanted is not None and self.augmenter is None:
@@ -151,9 +155,9 @@ class NeuralSystem:
     ) -> loop.Standing:
         """Run the loop to its end, or to a stop."""
         network, settings = self.ready(), self.recipe.train
-        feed = self._feed()
+        feed = self._feed(self.cache)
         dataset = feed.for_training(train, self.tasks, self._augmenter())
-        steering = None if dev is None else self._to_evaluate(dev)
+        steering = None if dev is None else self._to_evaluate(dev, self.cache)
         order = TrainingOrder(
             size=len(train),
             batch_size=settings.batch_size,
@@ -238,7 +242,7 @@ class NeuralSystem:
             raise RuntimeError("this system has been neither fitted nor loaded")
         return self.network
 
-    def _feed(self) -> Feed:
+    def _feed(self, cache: FeatureCache | None) -> Feed:
         speech: Any = self.ready().speech
         return Feed(
             self.recipe,
@@ -247,30 +251,8 @@ class NeuralSystem:
             load=self.audio.load,
             on_gpu=self.accelerator.device.type == "cuda",
             slow_speech=speech is not None and sum(p.numel() for p in speech.parameters()) > LARGE,
-            cache=self.cache,
+            cache=cache,
         )
-
-    def _describe(self, train: pd.DataFrame, dev: pd.DataFrame | None) -> str:
-        count = sum(p.numel() for p in self.ready().parameters() if p.requires_grad)
-        processes = self.accelerator.num_processes
-        share = f"{self.recipe.train.batch_size} a step over {processes} process{'es' if processes > 1 else ''}"
-        rows = f"{len(train)} training rows" + ("" if dev is None else f", {len(dev)} dev rows")
-        long = sum(self._long_texts(part) for part in (train, dev) if part is not None)
-        note = f"; {self._read_in_windows(long)}" if long else ""
-        augment = self.recipe.speech.augment if self.recipe.speech is not None else None
-        if augment is not None and (self.cache is None or self.cache.augments) and (made := synthetic(augment)):
-            note += f"; synthetic, as the recipe names no recordings: {', '.join(made)}"
-        if self.recipe.model.modality_dropout and not self.may_lack:
-            note += "; modality dropout has nothing to drop, as there is one modality"
-        return f"{rows}; {count:,} trained parameters on {self.accelerator.device}; batch {share}{note}"
-
-    def _read_in_windows(self, count: int) -> str:
-        which = "transcript is" if count == 1 else "transcripts are"
-        return f"{count} {which} longer than {self.tokenizer.max_tokens} tokens and read in windows"
-
-    def _long_texts(self, rows: pd.DataFrame) -> int:
-        texts = rows["transcription"].dropna().tolist() if self.tokenizer is not None else []
-        return int(self.tokenizer.too_long(texts)) if texts else 0
 
     def save(self, folder: Path) -> None:
         """See `System.save`."""
@@ -280,17 +262,33 @@ class NeuralSystem:
 
     def predict(self, manifest: pd.DataFrame) -> pd.DataFrame:
         """See `System.predict`."""
-        if long := self._long_texts(manifest):
-            say(self._read_in_windows(long))
-        if self.cache is not None:
-            self.cache.add(manifest)
+        if long := told.long_texts(self.tokenizer, manifest):
+            say(long)
+        stored = self._stored(manifest)
+        chances = np.empty((len(manifest), len(self.tasks[MAIN_TASK])))
         with deterministic(self.recipe.train.deterministic):
-            rows = self._to_evaluate(manifest)
-            with progress("predicting", rows.count) as bar:
-                batches = evaluation.batches_of(rows.batches(), bar)
-                found = evaluation.predict(self.ready(), batches, self.accelerator)
-            chances = self._chances(manifest, found)
+            for part, cache in ((stored, self.cache), (~stored, None)):
+                if part.any():
+                    chances[part] = self._predicted(manifest[part].reset_index(drop=True), cache)
         return as_predictions(manifest["id"].tolist(), chances.tolist(), self.tasks[MAIN_TASK])
+
+    def _stored(self, manifest: pd.DataFrame) -> np.ndarray:
+        """Which rows' states are stored: after a fit all; of a loaded model, those that earlier runs kept."""
+        if self.cache is None:
+            self.cache = feature_cache(self.recipe, self.frozen, None, self.accelerator)
+            if self.cache is None:
+                return np.zeros(len(manifest), dtype=bool)
+            self.cache.open(self.ready().classifier.layer_weights)
+        found = self.cache.add(manifest)
+        if self.cache.reads_only and found.any():
+            say(f"{found.sum()} of {len(manifest)} rows are read from the stored features in {self.cache.root}")
+        return found
+
+    def _predicted(self, manifest: pd.DataFrame, cache: FeatureCache | None) -> np.ndarray:
+        rows = self._to_evaluate(manifest, cache)
+        with progress("predicting", rows.count) as bar:
+            batches = evaluation.batches_of(rows.batches(), bar)
+            return self._chances(manifest, evaluation.predict(self.ready(), batches, self.accelerator))
 
     def _validate(self, dev: pd.DataFrame, rows: Evaluated) -> dict[str, float]:
         names = self.tasks[MAIN_TASK]
@@ -304,8 +302,9 @@ class NeuralSystem:
             "dev_loss": float(-np.log(np.maximum(right, 1e-12)).mean()),
         }
 
-    def _to_evaluate(self, manifest: pd.DataFrame) -> Evaluated:
-        return self._feed().to_evaluate(manifest, self.accelerator.process_index, self.accelerator.num_processes)
+    def _to_evaluate(self, manifest: pd.DataFrame, cache: FeatureCache | None) -> Evaluated:
+        share = self.accelerator.process_index, self.accelerator.num_processes
+        return self._feed(cache).to_evaluate(manifest, *share)
 
     def _chances(self, manifest: pd.DataFrame, rows: Mapping[str, Mapping[int, torch.Tensor]]) -> np.ndarray:
         """Probabilities of the main task (rows, classes), in manifest order."""

@@ -138,3 +138,15 @@ def test_a_masked_language_model_in_the_old_format_loads_every_weight(tiny_xlmr,
     encoder, _ = PretrainedText.load(as_old_hub_checkpoint(whole, tmp_path))
     ids, mask = torch.tensor([[0, 7, 9, 2]]), torch.ones(1, 4, dtype=torch.bool)
     torch.testing.assert_close(encoder(ids, mask), PretrainedText.load(str(tiny_xlmr))[0](ids, mask))
+
+
+def test_weights_tell_a_checkpoint_whose_commit_is_unknown(tiny_xlsr):
+    """Two versions of one Hub id must not share features."""
+    models = [checkpoint.pretrained_model(str(tiny_xlsr), None) for _ in range(2)]
+    first, same = (checkpoint.identity("owner/name", model) for model in models)
+    assert first == same
+    assert first["revision"] is None
+    assert len(first["sha256"]) == 64
+    other = checkpoint.pretrained_model(str(tiny_xlsr), None)
+    next(other.parameters()).data.flatten()[0] += 1e-3
+    assert checkpoint.identity("owner/name", other)["sha256"] != first["sha256"]

@@ -105,7 +105,7 @@ def test_what_loader_processes_are_sent_holds_no_model(make_recipe, rows, tmp_pa
     system = build.build(make_recipe({**PRETRAINED, "text": None}), TASKS)
     system.assemble(tmp_path)
     size = sum(p.numel() * 4 for p in system.network.parameters())
-    assert len(pickle.dumps(system._feed().for_training(rows[0], TASKS, None))) < size / 2
+    assert len(pickle.dumps(system._feed(None).for_training(rows[0], TASKS, None))) < size / 2
 
 
 def test_same_seed_same_model(make_recipe, rows, tmp_path):

@@ -182,15 +182,13 @@ class FeatureSet:
             yield
 
     def _check_identity(self) -> bool:
-        """Is there an identity? Then it must be this one."""
+        """Is there an identity? Then it must be this one. A damaged one is as none: the folder's name tells as much."""
         try:
             found = canonical(read_identity(self.path))
-        except (FileNotFoundError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError, ValueError):
             return False
         except OSError as error:
             raise UserError(f"{self.path / IDENTITY} cannot be read: {error.strerror}") from None
-        except ValueError as error:
-            raise UserError(f"{self.path / IDENTITY} is damaged ({error}); remove the folder {self.path}") from None
         if found != canonical(self.identity):
             raise UserError(
                 f"{self.path} holds other features than its name says: its {IDENTITY} was changed; remove the folder"

@@ -15,6 +15,8 @@ from emospeech.encoders.store.shards import DamagedShard, Shard
 from emospeech.runtime.errors import UserError, some
 
 DAY = 86400.0  # seconds
+WEIGHTS = "layer_weights"  # that were learned on a sample, by sample
+NOTES = ("heard_v*.txt", f"{WEIGHTS}/*.json")  # the first of clips found sound
 SET_NAME = re.compile(r"[a-z]+-[0-9a-f]{16}")
 
 
@@ -116,7 +118,16 @@ def prune(
         with suppress(FileNotFoundError):  # somebody else removed it
             why = "named" if path in named else "all are removed" if everything else _unused(path, unused_days)
             removed += _pruned(path, why, dry_run)
+    notes = _beside(root) if everything else []
+    if notes:
+        removed.append(_removed(notes, "notes beside them", "all are removed", dry_run, folder=root / WEIGHTS))
     return removed
+
+
+def _beside(root: Path) -> list[Path]:
+    """What runs note in a store, for the next to be quicker."""
+    found = [path for pattern in NOTES for path in sorted(root.glob(pattern))]
+    return [path for path in found if path.is_file() and not path.is_symlink()]
 
 
 def _pruned(path: Path, why: str, dry_run: bool) -> list[Removed]:
@@ -183,16 +194,15 @@ def _sets(root: Path) -> list[Path]:
 
 
 def _is_set(path: Path) -> bool:
-    """A real folder, no link, whose name is that of the identity in it."""
-    try:
-        return (
-            SET_NAME.fullmatch(path.name) is not None
-            and path.is_dir()
-            and not path.is_symlink()
-            and name_of(read_identity(path)) == path.name
-        )
-    except (OSError, ValueError):
+    """A real folder, no link, whose name is that of the identity in it; or of a damaged one, beside our lock."""
+    if SET_NAME.fullmatch(path.name) is None or not path.is_dir() or path.is_symlink():
         return False
+    try:
+        return name_of(read_identity(path)) == path.name
+    except OSError:
+        return False
+    except ValueError:
+        return (path / LOCK).is_file()
 
 
 def _named(root: Path, names: Sequence[str]) -> list[Path]:
@@ -216,9 +226,14 @@ def _info(path: Path) -> SetInfo:
             pass
         except OSError as error:
             damaged.append(f"{shard.name} cannot be read: {error.strerror}")
+    identity: dict[str, Any] = {}
+    try:
+        identity = read_identity(path)
+    except ValueError as fault:
+        damaged.append(f"{IDENTITY} is damaged ({fault}); the next run that uses the set writes it anew")
     return SetInfo(
         path=path,
-        identity=read_identity(path),
+        identity=identity,
         utterances=len(keys),
         bytes=_bytes(shard_paths(path)),
         last_used=datetime.fromtimestamp(_last_used(path), UTC),

@@ -1,11 +1,13 @@
 """Frozen encoders' states for a run: computed where missing, then read by every epoch."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -16,7 +18,7 @@ from emospeech.encoders.store.dataset import Stored
 from emospeech.encoders.store.extraction import Memory
 from emospeech.encoders.store.folder import FeatureSet
 from emospeech.encoders.store.reader import Item, bf16_is_native
-from emospeech.encoders.store.room import Choice
+from emospeech.encoders.store.room import Choice, Room
 from emospeech.runtime.console import say
 from emospeech.runtime.distributed import local_world_size, on_main
 from emospeech.runtime.files import write_json
@@ -26,6 +28,8 @@ from emospeech.systems.features.kept import Kept, Machine
 from emospeech.systems.features.planning import Wish, flat
 from emospeech.systems.features.sources import Source
 
+_IN_MEMORY: dict[str, Memory] = {}  # of the last run of this program, by a set's name: its other seeds read them too
+
 
 def _recorded(record: Path | None) -> dict[str, Any]:
     """What a run chose when it began; nothing if it begins now."""
@@ -33,6 +37,19 @@ def _recorded(record: Path | None) -> dict[str, Any]:
         return {}
     known: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
     return known
+
+
+def _with_own(free: Room) -> Room:
+    """What is free, and what features in memory hold: they are used again, or make room."""
+    held = {"cpu": 0.0, "cuda": 0.0}
+    for memory in _IN_MEMORY.values():
+        held[torch.device(memory.device).type] += sum(memory.index().values())
+    return replace(free, host=free.host + held["cpu"], gpu=free.gpu + held["cuda"])
+
+
+def _forget_all_but(used: Sequence[Any]) -> None:
+    for name in [name for name, memory in _IN_MEMORY.items() if memory not in used]:
+        del _IN_MEMORY[name]
 
 
 def in_bf16(cache: Cache, device: Any) -> bool:
@@ -60,6 +77,7 @@ class FeatureCache:
         self.choice: Choice | None = None
         self.weights: Tensor | None = None  # of the layers whose sum is kept
         self.kept: dict[str, Kept] = {}
+        self.reads_only = False
         self.held = ExitStack()  # sets in use, which nobody prunes
 
     # -------------------------------------------------------------- preparing
@@ -84,13 +102,42 @@ class FeatureCache:
             if record is not None:
                 on_main(lambda: self._record(record))
             self.kept = {kind: self._place(source) for kind, source in self.sources.items()}
+            _forget_all_but([kept.into for kept in self.kept.values()])
         for kind, kept in self.kept.items():
             kept.fill(wish.keys(kept.source, self._views(kind)))
 
-    def add(self, manifest: pd.DataFrame) -> None:
-        """Have the states of further rows, which are only predicted."""
-        for kept in self.kept.values():
-            kept.fill(list(dict.fromkeys(flat(kept.source.keys(manifest)))))
+    def open(self, weights: Tensor | None) -> None:
+        """Read what earlier runs keep on disk, and compute nothing: for a model that is trained.
+
+        Args:
+            weights: of its speech encoder's layers (layers,), whose sum may be what is kept; None: it takes one layer.
+        """
+        self.reads_only = True
+        if self.cache.write is False:
+            return
+        for kind, source in self.sources.items():
+            for each in (weights, None) if kind == "speech" and weights is not None else (None,):
+                if kind not in self.kept and on_main(self._set(source, each).path.is_dir):
+                    self.kept[kind] = self._on_disk(source, each)
+        if len(self.kept) < len(self.sources):
+            self.kept = {}
+
+    def add(self, manifest: pd.DataFrame) -> np.ndarray:
+        """Have the states of further rows, which are only predicted.
+
+        Returns:
+            bool (rows,): whether a row's are here. All are, unless nothing is to be computed.
+        """
+        rows = {kind: kept.source.keys(manifest) for kind, kept in self.kept.items()}
+        here = np.full(len(manifest), bool(self.kept))
+        if self.reads_only and self.kept:
+            index = on_main(lambda: {kind: set(kept.into.index()) for kind, kept in self.kept.items()})
+            for kind, keys_of_rows in rows.items():
+                here &= [found is None or index[kind].issuperset(found) for found in keys_of_rows]
+        for kind, kept in self.kept.items():
+            wanted = [found for found, is_here in zip(rows[kind], here, strict=True) if is_here]
+            kept.fill(list(dict.fromkeys(flat(wanted))))
+        return here
 
     @property
     def augments(self) -> bool:
@@ -123,9 +170,10 @@ class FeatureCache:
         def choose() -> tuple[Choice, list[str]]:
             sets = [FeatureSet(self.root, self._identity(source)) for source in self.sources.values()]
             writable = self.cache.write is not False and all(one.writable() for one in sets)
-            free = room.free(self.root, writable, self.device, local_world_size())
+            free = _with_own(room.free(self.root, writable, self.device, local_world_size()))
             choice, passed = room.choose(wanted, demand, free, missing)
-            return choice, planning.described(choice, passed, demand, self.sources, free, self.root)
+            lines = planning.described(choice, passed, demand, self.sources, free, self.root)
+            return choice, lines + planning.without_effect(self.cache, demand)
 
         choice, lines = on_main(choose)
         for line in lines:
@@ -143,12 +191,20 @@ class FeatureCache:
         weights = self.weights if source.kind == "speech" else None
         in_memory = {"cpu": "cpu", "cuda": self.device}.get(self.choice.device)
         if not self.choice.written:
-            return Kept(source, Memory(in_memory or "cpu"), self.cache, self.machine, weights=weights)
-        about = {"encoder": source.name, "layers": source.layers if weights is None else 1, "width": source.width}
-        into = FeatureSet(self.root, self._identity(source, weights), about)
+            name = f"{self._set(source, weights).path.name} {in_memory}"
+            memory = _IN_MEMORY.setdefault(name, Memory(in_memory or "cpu"))
+            return Kept(source, memory, self.cache, self.machine, weights=weights)
+        return self._on_disk(source, weights, in_memory)
+
+    def _on_disk(self, source: Source, weights: Tensor | None, in_memory: Any = None) -> Kept:
+        into = self._set(source, weights)
         self.held.enter_context(into.use())
-        layered = None if weights is None else FeatureSet(self.root, self._identity(source))
+        layered = None if weights is None else self._set(source, None)
         return Kept(source, into, self.cache, self.machine, in_memory, weights, layered)
+
+    def _set(self, source: Source, weights: Tensor | None) -> FeatureSet:
+        about = {"encoder": source.name, "layers": source.layers if weights is None else 1, "width": source.width}
+        return FeatureSet(self.root, self._identity(source, weights), about)
 
     # --------------------------------------------------------- their sum alone
 

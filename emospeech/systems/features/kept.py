@@ -68,8 +68,11 @@ class Kept:
         if on_main(lambda: not new):  # the same on every process: all have the same rows
             return
         if isinstance(self.into, Memory):
-            everywhere(lambda: self.compute(new))  # what is in memory, no other process sees
-            self.entries = self.into.entries
+            memory = self.into
+            missing = on_main(lambda: sorted(set(new) - memory.entries.keys()))
+            if missing:
+                everywhere(lambda: self.compute(missing))  # what is in memory, no other process sees
+            self.entries = memory.entries
             return
         for _ in range(REPAIRS):
             found = self._brought_up_to_date(self.into, new)

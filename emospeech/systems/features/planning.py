@@ -110,6 +110,16 @@ def described(
     return lines
 
 
+def without_effect(cache: Cache, wanted: Demand) -> list[str]:
+    """Words of a recipe that change nothing in it."""
+    notes = []
+    if isinstance(cache.views, int) and cache.views > 1 and not wanted.augmented:
+        notes.append(f"  note: cache.views={cache.views} has no effect: nothing augments frozen speech")
+    if cache.mode == "mixed" and wanted.layers == 1:
+        notes.append("  note: cache.mode=mixed has no effect: there are not several layers to sum")
+    return notes
+
+
 def _layers(variant: Variant, wanted: Demand) -> str:
     if wanted.layers == 1:
         return ""

@@ -107,11 +107,14 @@ def test_a_changed_identity_is_refused(features):
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{"])
-def test_an_unreadable_identity_is_refused(text, features):
+def test_a_damaged_identity_is_written_anew(text, features):
+    """The folder's name tells the same."""
     features.add(entries(1))
     (features.path / "identity.json").write_text(text)
-    with pytest.raises(UserError, match=r"identity\.json is damaged .* remove the folder"):
-        FeatureSet(features.path.parent, IDENTITY)
+    again = FeatureSet(features.path.parent, IDENTITY)
+    assert all_same(again.load([key(1)])[0], entries(1))
+    again.add(entries(2))
+    assert json.loads((features.path / "identity.json").read_text()) == IDENTITY
 
 
 # -- damage ------------------------------------------------------------------------------------------------------

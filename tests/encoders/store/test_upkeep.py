@@ -68,6 +68,29 @@ def test_listed_with_damage(root, sets):
     assert info.utterances == 3
 
 
+def test_a_set_with_a_damaged_identity_is_listed_and_can_be_removed(root, sets):
+    (sets[0].path / "identity.json").write_text("{")
+    info = next(info for info in listed(root) if info.path == sets[0].path)
+    assert info.utterances == 3
+    assert "identity.json is damaged" in info.damaged[0]
+    assert "writes it anew" in info.damaged[0]
+    prune(root)
+    assert sets[0].path.is_dir()
+    prune(root, [sets[0].path.name])
+    assert not sets[0].path.exists()
+
+
+def test_what_runs_noted_goes_with_all_the_sets(root, sets):
+    (root / "heard_v1.txt").write_text("0" * 64)
+    (root / "layer_weights").mkdir()
+    (root / "layer_weights" / "a.json").write_text("{}")
+    prune(root)
+    assert (root / "layer_weights" / "a.json").exists()
+    removed = prune(root, everything=True)
+    assert removed[-1].name == "notes beside them"
+    assert list(root.iterdir()) == []
+
+
 def test_no_store(tmp_path):
     assert (
         listed(tmp_path / "absent") == verify(tmp_path / "absent") == prune(tmp_path / "absent", everything=True) == []

@@ -5,21 +5,28 @@ import pytest
 from emospeech import config
 from emospeech.corpora import emospeech2024
 from emospeech.systems import build
+from emospeech.systems.features import cache
 
 TASKS = {"label": emospeech2024.EMOSPEECH2024}
 
 
+@pytest.fixture(autouse=True)
+def nothing_in_memory(monkeypatch):
+    """What an earlier test's run holds in memory is no part of the next."""
+    monkeypatch.setattr(cache, "_IN_MEMORY", {})
+
+
 @pytest.fixture
 def recipe(tmp_path, tiny_xlsr, tiny_xlmr):
-    def make(cache, speech=(), text=(), model=(), train=(), **more):
+    def make(kept, speech=(), text=(), model=(), train=(), **more):
         plain = {
             "name": "run",
             "runs_dir": str(tmp_path / "runs"),
             "data": {"corpus": "demo", "root": "unused"},
-            "speech": {"encoder": str(tiny_xlsr), "layers": "weighted", **dict(speech)},
+            "speech": None if speech is None else {"encoder": str(tiny_xlsr), "layers": "weighted", **dict(speech)},
             "text": {"encoder": str(tiny_xlmr), **dict(text)},
             "model": {"dropout": 0.0, "head": {"blocks": 1, "width": 16, "dropout": 0.0}, **dict(model)},
-            "cache": cache if cache is None else {"folder": str(tmp_path / "store"), **cache},
+            "cache": kept if kept is None else {"folder": str(tmp_path / "store"), **kept},
             "train": {"epochs": 2, "batch_size": 8, "optimizer": {"lr": 0.01}, "trackers": [], **dict(train)},
             **more,
         }

@@ -177,6 +177,24 @@ def test_in_memory_alone_nothing_is_written(recipe, fitted, rows, tmp_path):
     assert not (tmp_path / "store").exists()
 
 
+def test_seeds_of_one_command_share_what_is_in_memory(recipe, fitted, rows, monkeypatch, capsys):
+    memory = recipe({"write": False})
+    expected = fitted(memory, "first").predict(rows[1])
+    assert "extracting" in capsys.readouterr().err
+    fitted(memory.model_copy(update={"train": memory.train.model_copy(update={"seed": 7})}), "second")
+    assert "extracting" not in capsys.readouterr().err
+    fitted(recipe({"write": False, "dtype": "int8"}), "other")  # makes room for itself
+    assert "extracting" in capsys.readouterr().err
+    pd.testing.assert_frame_equal(fitted(memory, "again").predict(rows[1]), expected)
+    assert "extracting" in capsys.readouterr().err
+
+
+def test_words_without_effect_are_told(recipe, extract):
+    said = extract(recipe({"views": 3, "mode": "mixed"}, speech={"layers": "last"}))[2]
+    assert "cache.views=3 has no effect" in said
+    assert "cache.mode=mixed has no effect" in said
+
+
 def test_augmented_views_are_the_same_for_every_seed(recipe, extract, rows):
     augment = {"augment": {"probability": 0.6}, "crop_seconds": 0.4}
     cache, count, said = extract(recipe({"views": 3}, speech=augment))

@@ -1,0 +1,47 @@
+"""What a person is told of a fit before it begins, and of rows before they are predicted."""
+
+from typing import Any
+
+import pandas as pd
+from torch import nn
+
+from emospeech.config import Recipe
+from emospeech.systems.parts import synthetic
+
+
+def fit(
+    recipe: Recipe,
+    network: nn.Module,
+    tokenizer: Any,
+    accelerator: Any,
+    parts: tuple[pd.DataFrame, pd.DataFrame | None],
+    augments: bool,
+) -> str:
+    """A line on what trains on what.
+
+    Args:
+        parts: the training rows, and the dev rows if there are.
+        augments: whether training hears augmented speech where the recipe asks for it.
+    """
+    count = sum(p.numel() for p in network.parameters() if p.requires_grad)
+    processes = accelerator.num_processes
+    share = f"{recipe.train.batch_size} a step over {processes} process{'es' if processes > 1 else ''}"
+    named = zip(("training", "dev"), parts, strict=True)
+    rows = ", ".join(f"{len(part)} {name} rows" for name, part in named if part is not None)
+    notes = [f"{rows}; {count:,} trained parameters on {accelerator.device}; batch {share}"]
+    if long := long_texts(tokenizer, pd.concat([part for part in parts if part is not None])):
+        notes.append(long)
+    augment = recipe.speech.augment if recipe.speech is not None else None
+    if augment is not None and augments and (made := synthetic(augment)):
+        notes.append(f"synthetic, as the recipe names no recordings: {', '.join(made)}")
+    if recipe.model.modality_dropout and not recipe.may_lack:
+        notes.append("modality dropout has nothing to drop, as there is one modality")
+    return "; ".join(notes)
+
+
+def long_texts(tokenizer: Any, rows: pd.DataFrame) -> str:
+    """That transcripts are longer than the encoder reads at once, if there are such."""
+    texts = rows["transcription"].dropna().tolist() if tokenizer is not None else []
+    count = int(tokenizer.too_long(texts)) if texts else 0
+    which = "transcript is" if count == 1 else "transcripts are"
+    return f"{count} {which} longer than {tokenizer.max_tokens} tokens and read in windows" if count else ""
