@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from emospeech.corpora.base import Corpus
 from emospeech.data import manifest, table
 from emospeech.runtime.errors import UserError, faults
 
@@ -42,3 +43,15 @@ def index(root: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
         corpus=["audiofolder"] * len(raw),
         source=table.sources(raw, root / TABLE),
     )
+
+
+CORPUS = Corpus(
+    title="any folder with metadata.csv (file_name, label, …)",
+    language="any",
+    size="yours",
+    labels=None,
+    licence="yours",
+    source="your own files",
+    index=index,
+    further_columns=True,
+)

@@ -32,6 +32,7 @@ from rich.console import Console
 from rich.progress import track
 
 from emospeech.corpora import emospeech2024
+from emospeech.corpora.base import Corpus
 from emospeech.corpora.demo_text import sentence
 from emospeech.labels import EMOSPEECH2024
 from emospeech.runtime.errors import UserError
@@ -297,3 +298,15 @@ def speak(text: str, voice: str, delivery: Delivery) -> np.ndarray:
             espeak.espeak_Terminate()
             process.dlclose(ctypes.c_void_p(espeak._handle))
     return np.frombuffer(b"".join(chunks), dtype=np.int16)
+
+
+CORPUS = Corpus(
+    title="spoken by espeak-ng, made on the spot in the layout of EmoSPeech 2024",
+    language="es",
+    size=f"{sum(CLIPS.values())} clips",
+    labels=EMOSPEECH2024,
+    licence="Apache-2.0 (texts); made on your machine",
+    source="emospeech demo",
+    index=index,
+    makes_itself=True,
+)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from emospeech.corpora.base import Corpus
 from emospeech.data import manifest, table
 from emospeech.labels import EMOSPEECH2024
 from emospeech.runtime.errors import UserError, faults, some
@@ -92,3 +93,15 @@ def _published_split(root: Path, train: pd.DataFrame) -> list[str | None]:
         split |= dict.fromkeys(rows["id"], name)
     left = absent[0] if len(absent) == 1 else None
     return [split.get(id, left) for id in train["id"]]
+
+
+CORPUS = Corpus(
+    title="EmoSPeech 2024 shared task, Spanish video",
+    language="es",
+    size="3000 + 750 clips",
+    labels=EMOSPEECH2024,
+    licence="by agreement with the organisers",
+    source="the organisers of EmoSPeech at IberLEF 2024",
+    index=index,
+    audio_at=f"{TRAIN_AUDIO}/ and {TEST_AUDIO}/ in data.root",
+)

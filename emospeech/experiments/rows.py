@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from emospeech.config import Data, Recipe
-from emospeech.corpora import CORPORA, Corpus
+from emospeech.corpora import CORPORA
+from emospeech.corpora.base import Corpus
 from emospeech.data import manifest as manifests
 from emospeech.data import splits, table, usable, votes
 from emospeech.runtime.console import say
