@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from emospeech.config import Choice, schema
-from emospeech.config.schema import section_of
+from emospeech.config.words import section_of
 from emospeech.data.augment import EFFECTS
 from emospeech.encoders.spectrogram import SPECTROGRAM_ENCODERS
 from emospeech.encoders.speech.long import WINDOW

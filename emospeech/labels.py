@@ -68,6 +68,7 @@ def in_space(label: str, gender: str | None, space: str) -> str | None:
     return word if word in SPACES[space] else None
 
 
-def all_in_space(labels: Sequence[str], genders: Sequence[str | None], space: str) -> list[str | None]:
-    """`in_space` of each clip."""
-    return [in_space(label, gender, space) for label, gender in zip(labels, genders, strict=True)]
+def all_in_space(labels: Sequence[str | None], genders: Sequence[str | None], space: str) -> list[str | None]:
+    """`in_space` of each clip; one without a label stays without."""
+    both = zip(labels, genders, strict=True)
+    return [None if label is None else in_space(label, gender, space) for label, gender in both]

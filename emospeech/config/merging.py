@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from emospeech.config.schema import Choice, Recipe, section_of
+from emospeech.config.schema import Recipe
+from emospeech.config.words import Choice, section_of
 
 Plain = dict[str, Any]
 

@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from emospeech.config import merging
-from emospeech.config.schema import Checks, Recipe, section_of
+from emospeech.config.schema import Recipe
+from emospeech.config.words import Checks, section_of
 from emospeech.runtime.errors import UserError, faults
 
 

@@ -4,72 +4,18 @@ Names of variants (encoder, pooling, loss, …) and their options are checked by
 that know them.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    ValidationInfo,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, PlainValidator
 
-# kind of name -> function (value, the section's fields above it) that says what is wrong, or None
-Checks = Mapping[str, Callable[[Any, Mapping[str, Any]], str | None]]
-
-
-def _named(kind: str) -> Any:
-    """A field whose value a function of this kind checks."""
-
-    def check(value: Any, info: ValidationInfo) -> Any:
-        checks: Checks = info.context or {}
-        fault = checks[kind](value, info.data) if kind in checks else None
-        if fault:
-            raise ValueError(fault)
-        return value
-
-    return AfterValidator(check)
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-def section_of(annotation: Any) -> type[BaseModel] | None:
-    """The section that a field of this type holds, or may hold; None: a plain value."""
-    found = (annotation, *get_args(annotation))
-    return next((one for one in found if isinstance(one, type) and issubclass(one, BaseModel)), None)
-
-
-class Choice(Section):
-    """A variant by its name, `attention`, or with options of its own beside it, `{name: multi_head, heads: 4}`."""
-
-    model_config = ConfigDict(extra="allow")
-
-    name: str
-
-    @model_validator(mode="before")
-    @classmethod
-    def _spelled_out(cls, value: Any) -> Any:
-        return {"name": value} if isinstance(value, str) else value
-
-    @property
-    def options(self) -> dict[str, Any]:
-        return dict(self.model_extra or {})
-
-
-def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+from emospeech.config.data import Data
+from emospeech.config.words import Choice, Count, Positive, Probability, Section, Seed, named, whole
 
 
 def _layers(value: Any) -> Any:
-    if value in ("last", "weighted") or _whole(value):
+    if value in ("last", "weighted") or whole(value):
         return value
-    if isinstance(value, list) and value and all(map(_whole, value)) and len(set(value)) == len(value):
+    if isinstance(value, list) and value and all(map(whole, value)) and len(set(value)) == len(value):
         return value
     raise ValueError(f"should be last, weighted, a layer's number, or a list of different ones, got {value!r}")
 
@@ -80,70 +26,38 @@ def _none(value: Any) -> Any:
 
 
 def _count_or_auto(value: Any) -> Any:
-    if value == "auto" or (_whole(value) and value >= 1):
+    if value == "auto" or (whole(value) and value >= 1):
         return value
     raise ValueError(f"should be a whole number, at least 1, or auto, got {value!r}")
 
 
 def _steps_or_fraction(value: Any) -> Any:
-    if _whole(value) or (isinstance(value, float) and 0 <= value < 1):
+    if whole(value) or (isinstance(value, float) and 0 <= value < 1):
         return value
     raise ValueError(f"should be a number of steps, or a fraction of all of them between 0 and 1, got {value!r}")
-
-
-Fraction = Annotated[float, Field(gt=0, lt=1)]
-Probability = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-
-
-class Split(Section):
-    """Which rows train, steer and test. First that applies: files, speakers, the corpus's own split, a draw."""
-
-    train_file: str | None = None  # CSV with a column `id`, relative to data.root
-    dev_file: str | None = None
-    dev_speakers: list[str] = []
-    test_speakers: list[str] = []
-    dev_fraction: Fraction = 0.16  # of the labelled rows that are left, where dev is drawn
-    disjoint: Literal["auto", "group", "speaker", "none"] = "auto"  # auto: by group, else speaker, where known
-    seed: Seed = 0
-
-
-class Data(Section):
-    corpus: Annotated[str, _named("corpus")]
-    root: Annotated[str, _named("root")]  # the corpus's folder
-    labels: list[str] | None = None  # None: the corpus's own
-    split: Split = Split()
-    limit: Count | None = None  # the first so many rows of each of train, dev, test: a quick look
-    refit: Literal["train+dev"] | None = None  # train again on all labelled rows, as long as the dev run chose
-    on_bad_audio: Literal["fail", "drop", "silence"] = "fail"
-    # column of the manifest with how the votes fell, as "joy:3 anger:1"; where it is empty, `label` counts
-    soft_labels: str | None = None
-    memory_gb: Annotated[float, Field(ge=0)] = 2.0  # of decoded audio that each process may keep
 
 
 class Augment(Section):
     """One effect, drawn evenly, with this probability; on training clips only."""
 
     probability: Probability = 0.6
-    effects: Annotated[list[str], Field(min_length=1), _named("augment effects")] = [
+    effects: Annotated[list[str], Field(min_length=1), named("augment effects")] = [
         "speed",
         "reverb",
         "noise",
     ]
     speeds: Annotated[list[Annotated[float, Field(ge=0.5, le=2)]], Field(min_length=1)] = [0.9, 1.1]
     snr_db: Annotated[list[float], Field(min_length=2, max_length=2)] = [15.0, 25.0]  # drawn evenly between
-    impulse_folder: Annotated[str, _named("sounds")] | None = None  # None: synthetic rooms
-    noise_folder: Annotated[str, _named("sounds")] | None = None  # None: synthetic noise
+    impulse_folder: Annotated[str, named("sounds")] | None = None  # None: synthetic rooms
+    noise_folder: Annotated[str, named("sounds")] | None = None  # None: synthetic noise
 
 
 class Speech(Section):
-    encoder: Annotated[str, _named("speech encoder")]
-    options: Annotated[dict[str, Any] | None, _named("speech options")] = None  # of a from-scratch encoder
+    encoder: Annotated[str, named("speech encoder")]
+    options: Annotated[dict[str, Any] | None, named("speech options")] = None  # of a from-scratch encoder
     # last: the encoder's output; weighted: a learned sum of all transformer layers; a number: that layer, counted as
     # in transformers' hidden_states (0: what the first layer takes in); a list: a learned sum of those
-    layers: Annotated[str | int | list[int], PlainValidator(_layers), _named("layers")] = "last"
+    layers: Annotated[str | int | list[int], PlainValidator(_layers), named("layers")] = "last"
     crop_seconds: Annotated[float, Field(ge=0.05)] | None = (
         None  # random crop in training, short clips repeated; evaluation hears all
     )
@@ -151,10 +65,10 @@ class Speech(Section):
 
 
 class Text(Section):
-    encoder: Annotated[str, _named("text encoder")]
-    options: Annotated[dict[str, Any] | None, _named("text options")] = None
+    encoder: Annotated[str, named("text encoder")]
+    options: Annotated[dict[str, Any] | None, named("text options")] = None
     # sentence: one vector a text, of a sentence-transformers model
-    level: Annotated[Literal["token", "sentence"], _named("text level")] = "token"
+    level: Annotated[Literal["token", "sentence"], named("text level")] = "token"
     max_tokens: Annotated[int, Field(ge=3)] | None = None  # of one window; None: as many as the encoder takes
 
 
@@ -167,9 +81,9 @@ class Head(Section):
 
 
 class Model(Section):
-    fusion: Annotated[Choice, _named("fusion")] = Choice(name="sequence")
-    mixer: Annotated[Annotated[Choice, _named("mixer")] | None, BeforeValidator(_none)] = None  # or none
-    pooling: Annotated[Choice, _named("pooling")] = Choice(name="attention")
+    fusion: Annotated[Choice, named("fusion")] = Choice(name="sequence")
+    mixer: Annotated[Annotated[Choice, named("mixer")] | None, BeforeValidator(_none)] = None  # or none
+    pooling: Annotated[Choice, named("pooling")] = Choice(name="attention")
     dropout: Probability = 0.1  # on the pooled vector
     modality_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0  # how often a training clip loses its speech or text
     head: Head = Head()
@@ -190,7 +104,7 @@ class Schedule(Choice):
 
 class Loss(Choice):
     name: str = "cross_entropy"
-    class_weights: Annotated[Choice, _named("class weights")] = Choice(name="inverse")
+    class_weights: Annotated[Choice, named("class weights")] = Choice(name="inverse")
 
 
 class Cache(Section):
@@ -216,15 +130,15 @@ class Train(Section):
     epochs: Count = 10
     batch_size: Count = 16  # examples of one optimiser step, over all processes and micro-batches
     accumulation: Count = 1  # micro-batches a step: saves memory; only batch-norm statistics notice
-    optimizer: Annotated[Optimizer, _named("optimizer")] = Optimizer()
-    schedule: Annotated[Schedule, _named("schedule")] = Schedule()
-    loss: Annotated[Loss, _named("loss")] = Loss()
+    optimizer: Annotated[Optimizer, named("optimizer")] = Optimizer()
+    schedule: Annotated[Schedule, named("schedule")] = Schedule()
+    loss: Annotated[Loss, named("loss")] = Loss()
     clip_norm: Positive | None = None
     validate_every: Count | None = None  # optimiser steps; None: once an epoch
     early_stopping: Count | None = None  # validations without gain
-    precision: Annotated[Literal["fp32", "bf16", "fp16"], _named("precision")] = "fp32"
+    precision: Annotated[Literal["fp32", "bf16", "fp16"], named("precision")] = "fp32"
     # torch.compile: a minute to start; small networks on a CPU gain nothing
-    compile: Annotated[bool, _named("compile")] = False
+    compile: Annotated[bool, named("compile")] = False
     # blocks of an encoder that trains compute again, in the backward pass, what they would keep: less memory, more time
     gradient_checkpointing: bool = False
     deterministic: bool = False  # on a GPU, the same numbers from run to run; slower
@@ -232,7 +146,7 @@ class Train(Section):
         "auto"  # auto: one by one through large encoders on a CPU, else many
     )
     workers: Annotated[int, Field(ge=0)] = 0  # processes that load audio
-    trackers: Annotated[list[Literal["tensorboard", "wandb"]], _named("trackers")] = ["tensorboard"]
+    trackers: Annotated[list[Literal["tensorboard", "wandb"]], named("trackers")] = ["tensorboard"]
 
 
 class Recipe(Section):

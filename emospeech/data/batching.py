@@ -18,6 +18,11 @@ class Ticket(NamedTuple):
     row: int  # position in the manifest
     epoch: int  # with the seed and the row, decides crop and augmentation
     counts: bool = True  # False: fills the place of a process that has no example in this step; its loss is not counted
+    take: int = 0  # which of several times that this epoch hears the row
+
+    def rng(self, seed: int) -> np.random.Generator:
+        """Decides its crop and augmentation, whatever process makes it and whenever."""
+        return np.random.default_rng([seed, self.epoch, self.row, *([self.take] if self.take else [])])
 
 
 @dataclass(frozen=True)
@@ -32,30 +37,56 @@ class TrainingOrder:
     accumulation: int = 1
     first_step: int = 0  # where a resumed run goes on
     last_step: int = 0  # one past the last step
+    weights: Sequence[float] | None = None  # how often an epoch takes each row; None: all of them once
+
+    @property
+    def examples(self) -> int:
+        """Of an epoch."""
+        return self.size if self.weights is None else max(round(sum(self.weights)), 1)
 
     @property
     def steps_per_epoch(self) -> int:
-        return -(-self.size // self.batch_size)
+        return -(-self.examples // self.batch_size)
 
     def __len__(self) -> int:
         return (self.last_step - self.first_step) * self.accumulation
 
     def __iter__(self) -> Iterator[list[Ticket]]:
         for step in range(self.first_step, self.last_step):
-            rows, epoch = self.global_batch(step)
-            parts = np.array_split(rows, self.world_size * self.accumulation)
+            batch = self.global_batch(step)
+            parts = np.array_split(np.arange(len(batch)), self.world_size * self.accumulation)
             for micro in range(self.accumulation):
                 part = parts[micro * self.world_size + self.rank]
-                if len(part):
-                    yield [Ticket(int(row), epoch) for row in part]
-                else:
-                    yield [Ticket(int(rows[0]), epoch, counts=False)]
+                yield [batch[k] for k in part] if len(part) else [batch[0]._replace(counts=False)]
 
-    def global_batch(self, step: int) -> tuple[np.ndarray, int]:
-        """The rows of one step, over all processes, and its epoch; every row exactly once an epoch."""
+    def global_batch(self, step: int) -> list[Ticket]:
+        """The examples of one step, over all processes; over an epoch every row as often as it is to be heard."""
         epoch, k = divmod(step, self.steps_per_epoch)
-        order = np.random.default_rng([self.seed, epoch]).permutation(self.size)
-        return order[k * self.batch_size : (k + 1) * self.batch_size], epoch
+        rng = np.random.default_rng([self.seed, epoch])
+        order = rng.permutation(self.size)
+        takes = np.zeros(self.size, dtype=int)
+        if self.weights is not None:
+            order, takes = _taken(np.asarray(self.weights), order, self.examples, rng)
+        part = slice(k * self.batch_size, (k + 1) * self.batch_size)
+        return [Ticket(int(row), epoch, take=int(take)) for row, take in zip(order[part], takes[part], strict=True)]
+
+
+def _taken(
+    weights: np.ndarray, order: np.ndarray, count: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """So many examples of an epoch: rows, each as often as its weight says or once more, and which time it is.
+
+    Systematic sampling (Madow 1949, Ann. Math. Stat. 20): the expected number of times is the weight exactly.
+    """
+    ends = np.cumsum(weights[order])
+    ends *= count / ends[-1]
+    ends[-1] = count
+    reached = np.floor(ends + rng.random()).astype(int)
+    copies = np.diff(reached, prepend=0)
+    rows = np.repeat(order, copies)
+    takes = np.concatenate([np.arange(times) for times in copies])
+    mixed = rng.permutation(len(rows))
+    return rows[mixed], takes[mixed]
 
 
 def evaluation_order(

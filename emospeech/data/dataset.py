@@ -141,7 +141,7 @@ class UtteranceDataset(torch.utils.data.Dataset[Example]):
         if self.may_lack and pd.isna(path):
             return np.zeros(0, dtype=np.float32)
         waveform = np.zeros(audio.SAMPLE_RATE, dtype=np.float32) if pd.isna(path) else self.load(path)
-        rng = np.random.default_rng([self.seed, ticket.epoch, ticket.row])
+        rng = ticket.rng(self.seed)
         if self.augment is not None:
             return self.augment(waveform, self.crop_samples, rng)
         return crop(waveform, self.crop_samples, rng)

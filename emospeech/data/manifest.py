@@ -30,6 +30,7 @@ TEXT_COLUMNS = (
     "source",
 )  # fmt: skip
 COLUMNS = (*TEXT_COLUMNS, "duration")
+WEIGHT = "weight"  # a further column of mixed corpora: how often an epoch hears a row
 SPLITS = ("train", "dev", "test")
 
 

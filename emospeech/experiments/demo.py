@@ -32,7 +32,7 @@ def run(overwrite: bool = False) -> Iterator[str]:
         yield f"{title:<16}{result.scores['dev']['macro_f1']:>14.4f}{result.scores['test']['macro_f1']:>16.4f}"
     yield "trained from scratch on the demo corpus (synthetic voices, speakers of dev and test never heard in training)"
     fused = results["speech + text"]
-    root = Path(recipe.data.root)
+    root = Path(recipe.data.parts[0].root)
     gold = root / "test_gold.csv"
     _submit(fused.folder.path, root / emospeech2024.TEST_TABLE, overwrite)
     yield ""

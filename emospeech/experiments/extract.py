@@ -6,7 +6,6 @@ from emospeech.experiments.sound import with_usable_audio
 from emospeech.runtime import distributed
 from emospeech.runtime.errors import UserError
 from emospeech.systems import build
-from emospeech.systems.base import MAIN_TASK
 
 
 def run(recipe: Recipe) -> str:
@@ -22,7 +21,7 @@ def run(recipe: Recipe) -> str:
     recipe = recipe.model_copy(update={"cache": recipe.cache.model_copy(update={"write": True})})
     distributed.start()
     rows = data_rows.load(recipe)
-    system = build.build(recipe, {MAIN_TASK: rows.labels})
+    system = build.build(recipe, rows.tasks)
     if recipe.speech is not None:
         rows = with_usable_audio(rows, recipe)
     if not system.extract(rows.augmented(recipe), [rows.dev, rows.test]):

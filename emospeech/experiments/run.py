@@ -20,7 +20,7 @@ from emospeech.runtime.errors import UserError
 from emospeech.runtime.files import write_json, write_text
 from emospeech.runtime.runs import RunFolder
 from emospeech.systems import build
-from emospeech.systems.base import MAIN_TASK, System
+from emospeech.systems.base import System
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def run(
         say(f"{folder.path} is finished; nothing is left to do")
         return Result(folder, json.loads(folder.scores.read_text(encoding="utf-8")))
     rows = data_rows.load(recipe)
-    system = build.build(recipe, {MAIN_TASK: rows.labels})
+    system = build.build(recipe, rows.tasks)
     with runs.locked(folder, distributed.is_main()):
         # another program may have been here while the corpus was read
         distributed.on_main(lambda: runs.refuse_or_continue(folder, config, resume, overwrite))

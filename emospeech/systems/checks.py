@@ -25,6 +25,7 @@ from emospeech.encoders.spectrogram import SPECTROGRAM_ENCODERS
 from emospeech.encoders.speech.layers import Layers
 from emospeech.encoders.text import sentence, subword
 from emospeech.encoders.text.subword import SUBWORD_ENCODERS
+from emospeech.labels import SPACES
 from emospeech.models.fusion import FUSIONS
 from emospeech.models.mixing import MIXERS
 from emospeech.models.pooling import POOLINGS
@@ -53,7 +54,7 @@ def folder_fault(name: str, _: Mapping[str, Any]) -> str | None:
 
 
 def root_fault(name: str, data: Mapping[str, Any]) -> str | None:
-    corpus = CORPORA.get(data.get("corpus", ""))
+    corpus = CORPORA.get(data.get("corpus") or "")
     fault = None if corpus and corpus.makes_itself else folder_fault(name, data)
     return f"{fault}; give the corpus's folder as data.root=…" if fault else None
 
@@ -222,6 +223,7 @@ def compile_fault(wanted: bool, _: Mapping[str, Any]) -> str | None:
 
 CHECKS: config.Checks = {
     "corpus": one_of("corpus", CORPORA),
+    "label space": one_of("label space", SPACES),
     "root": root_fault,
     "speech encoder": speech_fault,
     "speech options": speech_options_fault,

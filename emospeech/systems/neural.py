@@ -13,6 +13,7 @@ from emospeech.config import Recipe
 from emospeech.data.audio.memory import AudioMemory
 from emospeech.data.augment import Augmenter
 from emospeech.data.batching import TrainingOrder
+from emospeech.data.manifest import WEIGHT
 from emospeech.metrics.scores import score
 from emospeech.models.build import build_classifier
 from emospeech.models.classifier import EmotionNetwork
@@ -165,6 +166,7 @@ class NeuralSystem:
             rank=self.accelerator.process_index,
             world_size=self.accelerator.num_processes,
             accumulation=settings.accumulation,
+            weights=train[WEIGHT].tolist() if WEIGHT in train else None,
         )
         if dev is not None:
             plan, schedule = steered(settings, order.steps_per_epoch)

@@ -9,6 +9,7 @@ from torch import nn
 
 from emospeech.config import Loss, Optimizer, Train
 from emospeech.data import votes
+from emospeech.data.manifest import WEIGHT
 from emospeech.runtime.console import say
 from emospeech.training.loop import Plan, Standing
 from emospeech.training.losses import CLASS_WEIGHTS, LOSSES
@@ -44,10 +45,12 @@ def losses(
     Args:
         soft_labels: task -> column of votes, whose shares then make the counts.
     """
-    counts = {
-        task: votes.targets(train[task], names, train[soft_labels[task]] if task in soft_labels else None).sum(axis=0)
+    often = train[WEIGHT].to_numpy(dtype=float)[:, None] if WEIGHT in train else 1.0
+    targets = {
+        task: votes.targets(train[task], names, train[soft_labels[task]] if task in soft_labels else None)
         for task, names in tasks.items()
     }
+    counts = {task: (often * shares).sum(axis=0) for task, shares in targets.items()}
     weigh = wanted.class_weights
     return {
         task: LOSSES[wanted.name](

@@ -1,6 +1,8 @@
 """The order of training: complete, resumable, and the same on any number of processes."""
 
+from collections import Counter
 from itertools import chain
+from math import ceil, floor
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -61,6 +63,29 @@ def test_a_resumed_stream_is_the_rest_of_the_whole_one(size, batch_size, seed, w
         strict=True,
     ):
         assert rest == whole[step * accumulation :]
+
+
+@quick
+@given(st.lists(st.floats(0.05, 4.0), min_size=1, max_size=30), batch_sizes, seeds)
+def test_weights_say_how_often_an_epoch_takes_a_row(weights, batch_size, seed):
+    order = TrainingOrder(len(weights), batch_size, seed, weights=weights)
+    whole = TrainingOrder(len(weights), batch_size, seed, weights=weights, last_step=3 * order.steps_per_epoch)
+    taken = [ticket for batch in whole for ticket in batch]
+    assert len(set(taken)) == len(taken)  # no two examples have the same crop
+    scale = order.examples / sum(weights)
+    for epoch in range(3):
+        counts = Counter(ticket.row for ticket in taken if ticket.epoch == epoch)
+        assert counts.total() == order.examples == max(round(sum(weights)), 1)
+        for row, weight in enumerate(weights):
+            assert floor(weight * scale - 1e-9) <= counts[row] <= ceil(weight * scale + 1e-9)
+
+
+def test_weights_are_met_in_the_mean():
+    weights = [0.3, 1.7, 1.0]
+    order = TrainingOrder(3, 2, seed=0, weights=weights, last_step=2000 * 2)
+    counts = Counter(ticket.row for batch in order for ticket in batch)
+    for row, weight in enumerate(weights):
+        assert abs(counts[row] / 2000 - weight) < 0.04
 
 
 @quick

@@ -3,8 +3,9 @@
 import pandas as pd
 import pytest
 
-from emospeech.config import Data, Recipe
+from emospeech.config import Data, Recipe, Split
 from emospeech.data import manifest
+from emospeech.experiments import dividing
 from emospeech.experiments import rows as rows_of
 from emospeech.runtime.errors import UserError
 
@@ -26,7 +27,7 @@ def corpus():
 @pytest.fixture
 def split(tmp_path):
     def split(frame, **rules):
-        return rows_of.split(frame, Data(corpus="audiofolder", root=str(tmp_path), split=rules))
+        return dividing.split(frame, Split(**rules), tmp_path)
 
     return split
 

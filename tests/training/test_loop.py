@@ -135,7 +135,7 @@ def test_training_by_hand(tmp_path):
     optimizer = torch.optim.AdamW(plain.parameters(), lr=0.05)
     order = TrainingOrder(size=ROWS, batch_size=4, seed=1)
     for step in range(3):
-        rows = torch.tensor(order.global_batch(step)[0])
+        rows = torch.tensor([ticket.row for ticket in order.global_batch(step)])
         optimizer.zero_grad()
         weights = torch.tensor([1.0, 3.0, 0.5])
         torch.nn.functional.cross_entropy(plain.layers(INPUTS[rows]), LABELS[rows], weights).backward()
@@ -190,7 +190,7 @@ def test_weights_that_are_no_numbers_are_never_kept(tmp_path, spoiled):
     with pytest.raises(loop.NonFiniteError, match=f"the weights are not finite at step {spoiled}") as error:
         train(tmp_path / "cut", spoil_at=spoiled - 1)
     order = TrainingOrder(size=ROWS, batch_size=4, seed=1)
-    assert sorted(error.value.rows) == sorted(order.global_batch(spoiled - 1)[0])
+    assert sorted(error.value.rows) == sorted(ticket.row for ticket in order.global_batch(spoiled - 1))
     kept = Checkpoints(tmp_path / "cut").load()
     assert (kept["standing"]["step"] if kept else 0) == {4: 0, 8: 4, 15: 12}[spoiled]
     again, standing_again, _ = train(tmp_path / "cut")

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 
 from emospeech.data.batching import Ticket
@@ -56,7 +55,7 @@ class Drawing:
 
     def __call__(self, views: Sequence[Packed], ticket: Ticket) -> Packed:
         """A crop of one view; a shorter clip is repeated to fill it. A pure function of seed, epoch and row."""
-        rng = np.random.default_rng([self.seed, ticket.epoch, ticket.row])
+        rng = ticket.rng(self.seed)
         altered = rng.random() < self.probability and len(views) > 1
         states = views[int(rng.integers(1, len(views))) if altered else 0]
         if self.frames is None or states.frames == self.frames:

@@ -1,0 +1,84 @@
+"""The section `data` of a recipe: which corpora, which labels, who trains, steers and tests."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+
+from emospeech.config.words import Count, Fraction, Positive, Section, Seed, named
+
+
+class Split(Section):
+    """Which rows train, steer and test. First that applies: files, speakers, the corpus's own split, a draw."""
+
+    train_file: str | None = None  # CSV with a column `id`, relative to data.root
+    dev_file: str | None = None
+    dev_speakers: list[str] = []
+    test_speakers: list[str] = []
+    dev_fraction: Fraction = 0.16  # of the labelled rows that are left, where dev is drawn
+    disjoint: Literal["auto", "group", "speaker", "none"] = "auto"  # auto: by group, else speaker, where known
+    seed: Seed = 0
+
+
+class Part(Section):
+    """One corpus of a mixture."""
+
+    corpus: Annotated[str, named("corpus")]
+    root: Annotated[str, named("root")]
+    name: Annotated[str, Field(pattern=r"^\w[\w.-]*$")] | None = None  # begins its ids and speakers; null: the corpus's
+    weight: Positive = 1.0  # how often an epoch hears each of its training rows
+    label_map: dict[str, str | None] = {}  # its labels in other words; null leaves a class out
+    split: Split = Split()
+    # a head of its own, for labels that have no place among the others'; its rows only train
+    task: Annotated[str, Field(pattern=r"^[a-z]\w*$")] | None = None
+
+
+def _required(value: Any, info: ValidationInfo) -> Any:
+    if value is None and not info.data.get("mixture"):
+        key = f"data.{info.field_name}"
+        raise ValueError(f"missing; set it in the recipe or as {key}=… on the command line, or give data.mixture")
+    return value
+
+
+_unless_mixed = AfterValidator(_required)
+
+
+class Data(Section):
+    mixture: list[Part] = []  # several corpora, in place of `corpus` and `root`
+    corpus: Annotated[Annotated[str, named("corpus")] | None, _unless_mixed, Field(validate_default=True)] = None
+    # the corpus's folder
+    root: Annotated[Annotated[str, named("root")] | None, _unless_mixed, Field(validate_default=True)] = None
+    label_space: Annotated[str, named("label space")] | None = None  # to which labels are mapped; null: they stay
+    label_map: dict[str, str | None] = {}  # labels in other words, before that; null leaves a class out
+    labels: list[str] | None = None  # None: those of the space, or the corpus's own
+    split: Split = Split()
+    limit: Count | None = None  # the first so many rows of each of train, dev, test: a quick look
+    refit: Literal["train+dev"] | None = None  # train again on all labelled rows, as long as the dev run chose
+    on_bad_audio: Literal["fail", "drop", "silence"] = "fail"
+    # column of the manifest with how the votes fell, as "joy:3 anger:1"; where it is empty, `label` counts
+    soft_labels: str | None = None
+    memory_gb: Annotated[float, Field(ge=0)] = 2.0  # of decoded audio that each process may keep
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        """A mixture takes the place of the corpus that a recipe below may name."""
+        if isinstance(value, dict) and value.get("mixture"):
+            return {key: one for key, one in value.items() if key not in ("corpus", "root")}
+        return value
+
+    @model_validator(mode="after")
+    def _different_names(self) -> "Data":
+        names = [part.name or part.corpus for part in self.mixture]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise ValueError(f"mixture: {', '.join(doubled)} is there twice; give each a name of its own (name: …)")
+        if self.mixture and all(part.task for part in self.mixture):
+            raise ValueError("mixture: one corpus at least must be without a task of its own")
+        return self
+
+    @property
+    def parts(self) -> list[Part]:
+        """The corpora; a single one as a mixture of one."""
+        if self.mixture:
+            return self.mixture
+        return [Part(corpus=self.corpus or "", root=self.root or "", label_map=self.label_map, split=self.split)]

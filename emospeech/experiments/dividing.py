@@ -1,0 +1,114 @@
+"""From a manifest and the rules of a recipe to who trains, who steers and who tests."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from emospeech.config import Split
+from emospeech.data import splits, table
+from emospeech.runtime.console import say
+from emospeech.runtime.errors import UserError, faults, some
+
+
+def split(manifest: pd.DataFrame, rule: Split, root: Path) -> pd.DataFrame:
+    """The manifest with its rows in train, dev or test, by the first rule of the recipe that applies.
+
+    What is left out, because it has no label or because no rule names it, is said aloud.
+
+    Args:
+        root: where the files that the rule names lie.
+
+    Raises:
+        UserError: if a rule names what is not there, or leaves no row to train or to steer by.
+    """
+    if (rule.train_file or rule.dev_file) and (rule.dev_speakers or rule.test_speakers):
+        raise UserError("data.split: give files, or speakers, not both")
+    if rule.train_file or rule.dev_file:
+        manifest = _by_files(manifest, rule.train_file, rule.dev_file, root)
+    elif rule.dev_speakers or rule.test_speakers:
+        manifest = _by_speakers(manifest, rule.dev_speakers, rule.test_speakers)
+    manifest = _drawn(_labelled(manifest), rule)
+    counts = manifest["split"].value_counts()
+    for name in ("train", "dev"):
+        if not counts.get(name, 0):
+            raise UserError(f"the split leaves no labelled row for {name}; look at data.split")
+    return manifest
+
+
+def _labelled(manifest: pd.DataFrame) -> pd.DataFrame:
+    """Nothing can be learned from, or steered by, a row without a label."""
+    idle = manifest["label"].isna() & manifest["split"].isin(["train", "dev"])
+    if idle.any():
+        say(f"note: {idle.sum()} rows of train and dev have no label and are left out: {some(manifest['id'][idle])}")
+    return manifest.assign(split=manifest["split"].mask(idle))
+
+
+def _completed(manifest: pd.DataFrame) -> pd.DataFrame:
+    """Beside a dev set alone, all other labelled rows train; beside train and dev sets they are left out."""
+    free = manifest["label"].notna() & manifest["split"].isna()
+    if not (manifest["split"] == "train").any():
+        return manifest.assign(split=manifest["split"].mask(free, "train"))
+    if free.any():
+        say(f"note: {free.sum()} labelled rows are in no part of the split and are left out")
+    return manifest
+
+
+def _drawn(manifest: pd.DataFrame, rule: Split) -> pd.DataFrame:
+    """Where no rule gave a dev set, draw one from the labelled rows that are not test."""
+    if (manifest["split"] == "dev").any():
+        return _completed(manifest)
+    pool = manifest[manifest["label"].notna() & (manifest["split"].isna() | (manifest["split"] == "train"))]
+    if not len(pool):
+        raise UserError("no row has a label, so there is nothing to train on")
+    groups = splits.group_column(pool, rule.disjoint)
+    if groups is None and rule.disjoint in ("group", "speaker"):
+        raise UserError(f"data.split.disjoint={rule.disjoint}, but no row to split has a {rule.disjoint}")
+    if groups is None:
+        picked = splits.stratified(pool["label"].tolist(), rule.dev_fraction, rule.seed)
+        how = "stratified"
+    else:
+        try:
+            picked = splits.stratified_by_group(pool["label"].tolist(), groups.tolist(), rule.dev_fraction, rule.seed)
+        except ValueError as error:
+            raise UserError(f"data.split: {error}; allow it with data.split.disjoint=none") from None
+        how = f"stratified, disjoint by {groups.name}"
+    say(f"dev set: {picked.sum()} of {len(pool)} labelled rows drawn, {how}, seed {rule.seed}")
+    column = manifest["split"].copy()
+    column[pool.index] = ["dev" if one else "train" for one in picked]
+    return manifest.assign(split=column)
+
+
+def _by_files(manifest: pd.DataFrame, train: str | None, dev: str | None, root: Path) -> pd.DataFrame:
+    """`train` and `dev` by files of ids. Without one of the two, its part is what is left."""
+    column = manifest["split"].where(manifest["split"] == "test")
+    named: dict[str, set[str]] = {}
+    for name, file in (("train", train), ("dev", dev)):
+        if file is None:
+            continue
+        path = root / file
+        named[name] = set(table.read(path, ["id"], "a split file")["id"])
+        unknown = sorted(named[name] - set(manifest["id"]))
+        if unknown:
+            raise UserError(f"{path}: {len(unknown)} ids are not in the corpus: {some(unknown)}")
+        column = column.mask(manifest["id"].isin(named[name]), name)
+    both = sorted(named.get("train", set()) & named.get("dev", set()))
+    if both:
+        raise UserError(f"data.split: {len(both)} ids are in both {train} and {dev}: {some(both)}")
+    if len(named) == 1:
+        other = "dev" if "train" in named else "train"
+        column = column.mask(column.isna() & manifest["label"].notna(), other)
+    return manifest.assign(split=column)
+
+
+def _by_speakers(manifest: pd.DataFrame, dev: Sequence[str], test: Sequence[str]) -> pd.DataFrame:
+    known = sorted(set(manifest["speaker"].dropna()))
+    found = [f"unknown speaker {name!r}" for name in (*dev, *test) if name not in known]
+    found += [f"speaker {name!r} is in dev_speakers and in test_speakers" for name in dev if name in test]
+    if found:
+        raise faults(f"data.split (speakers of this corpus: {some(known, 20) if known else 'none'})", found)
+    column = manifest["split"].mask(manifest["speaker"].isin(list(dev)), "dev")
+    column = column.mask(manifest["speaker"].isin(list(test)), "test")
+    if dev:
+        column = column.mask(~manifest["speaker"].isin([*dev, *test]) & (column != "test").fillna(True), "train")
+    return manifest.assign(split=column)

@@ -1,0 +1,167 @@
+"""The corpora of a recipe as one manifest: each with its labels mapped, its own split and its weight."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from emospeech.config import Data, Part, Recipe
+from emospeech.corpora import CORPORA
+from emospeech.data import manifest as manifests
+from emospeech.data import usable, votes
+from emospeech.data.manifest import WEIGHT
+from emospeech.experiments import dividing
+from emospeech.labels import CORAA_SER, SPACES, WORDS, all_in_space
+from emospeech.runtime.console import say
+from emospeech.runtime.distributed import on_main
+from emospeech.runtime.errors import UserError, faults, gather
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """What a recipe's corpora hold, every row in its part of the split."""
+
+    manifest: pd.DataFrame
+    labels: tuple[str, ...]
+    further: Mapping[str, tuple[str, ...]]  # task -> its classes; its labels are in the manifest's column of that name
+    audio_at: str  # where the audio lies, for messages
+
+
+def read(recipe: Recipe) -> Mixture:
+    """Index, map, split and join.
+
+    Raises:
+        UserError: with what is wrong, where, and what would be right.
+    """
+    data, parts = recipe.data, recipe.data.parts
+    alone = len(parts) == 1
+    reading = [partial(_read_part, part, recipe) for part in parts]
+    frames = gather("the corpora of this recipe cannot be read", reading)
+    if not alone:
+        frames = [_marked(frame, part) for frame, part in zip(frames, parts, strict=True)]
+    if any(part.weight != 1 for part in parts):
+        frames = [frame.assign(**{WEIGHT: part.weight}) for frame, part in zip(frames, parts, strict=True)]
+    manifest = pd.concat(frames, ignore_index=True)
+    labels = _labels(manifest, _vocabulary(data, parts))
+    _check_votes(manifest, data.soft_labels, labels)
+    tasks = dict.fromkeys(part.task for part in parts if part.task is not None)
+    further = {task: tuple(sorted(set(manifest[task].dropna()))) for task in tasks}
+    return Mixture(manifest, labels, further, CORPORA[parts[0].corpus].audio_at if alone else "")
+
+
+def _read_part(part: Part, recipe: Recipe) -> pd.DataFrame:
+    """One corpus, its labels mapped, its rows split."""
+    data, root = recipe.data, Path(part.root).expanduser()
+    manifest = on_main(lambda: _indexed(part.corpus, root, data.soft_labels))
+    manifest = usable.blank_as_absent(manifest) if recipe.may_lack else manifest
+    manifest = _mapped(manifest, part, None if part.task else data.label_space)
+    if part.task is not None:
+        labelled = _with_task(manifest[manifest["label"].notna()], part.task)
+        return labelled.assign(split=pd.Series("train", index=labelled.index, dtype="string"))
+    if len(data.parts) > 1:
+        say(f"{part.name or part.corpus}:")
+    return dividing.split(manifest, part.split, root)
+
+
+def _indexed(corpus: str, root: Path, soft_labels: str | None) -> pd.DataFrame:
+    if soft_labels is None:
+        return CORPORA[corpus].index(root)
+    if soft_labels in manifests.COLUMNS:
+        raise UserError(f"data.soft_labels: {soft_labels!r} holds no votes; name the column that does")
+    if not CORPORA[corpus].further_columns:
+        able = [name for name, one in CORPORA.items() if one.further_columns]
+        raise UserError(
+            f"data.soft_labels: the table of {corpus} has no column {soft_labels!r}; "
+            f"a corpus with columns of your own is {' or '.join(able)}"
+        )
+    return CORPORA[corpus].index(root, [soft_labels])
+
+
+def _mapped(manifest: pd.DataFrame, part: Part, space: str | None) -> pd.DataFrame:
+    """Labels in other words, then in a space; clips that find no place are left out, which is said aloud.
+
+    Raises:
+        UserError: if a word is mapped that no clip has, or the labels are no emotions.
+    """
+    own = set(manifest["label"].dropna())
+    if unknown := sorted(set(part.label_map) - own):
+        raise UserError(
+            f"label_map: no clip of {part.corpus} is labelled {', '.join(unknown)}; there are {_listed(own)}"
+        )
+    if space is not None and CORPORA[part.corpus].kind != "emotion":
+        raise UserError(
+            f"the labels of {part.corpus} ({_listed(own)}) are no emotions, so they have no place in the label space "
+            f"{space}; give it a head of its own (task: …), or other words (label_map)"
+        )
+    before = manifest["label"].tolist()
+    after = [part.label_map.get(label, label) if isinstance(label, str) else None for label in before]
+    if space is not None:
+        if strange := sorted({label for label in after if label is not None} - {*WORDS, *CORAA_SER, *SPACES[space]}):
+            raise UserError(
+                f"label_space: no map knows the labels {', '.join(strange)} of {part.corpus}; say what they are with "
+                f"label_map: {{{strange[0]}: …}} (words: {', '.join(WORDS)}; null leaves a class out)"
+            )
+        after = all_in_space(after, [None if pd.isna(gender) else gender for gender in manifest["gender"]], space)
+    lost = pd.Series([isinstance(a, str) and b is None for a, b in zip(before, after, strict=True)], dtype=bool)
+    if lost.any():
+        counts = manifest["label"][lost].value_counts()
+        which = ", ".join(f"{count} {label}" for label, count in counts.items())
+        where = f" in {space}" if space else ""
+        say(f"note: {lost.sum()} of {len(manifest)} clips of {part.corpus} have no place{where}: {which}; left out")
+    manifest = manifest.assign(label=pd.Series(after, dtype="string"))
+    return manifest[~lost].reset_index(drop=True)
+
+
+def _listed(labels: Sequence[str] | set[str]) -> str:
+    return ", ".join(sorted(labels)) or "none"
+
+
+def _with_task(manifest: pd.DataFrame, task: str) -> pd.DataFrame:
+    """Its labels in a column of their own."""
+    if task in manifests.COLUMNS or task == WEIGHT:
+        raise UserError(f"data.mixture: a task cannot be called {task!r}, which is a column of every manifest")
+    nothing = pd.Series(pd.NA, index=manifest.index, dtype="string")
+    return manifest.assign(**{task: manifest["label"], "label": nothing})
+
+
+def _marked(manifest: pd.DataFrame, part: Part) -> pd.DataFrame:
+    """Ids, speakers and groups that are nobody else's."""
+    name = part.name or part.corpus
+    return manifest.assign(**{column: f"{name}/" + manifest[column] for column in ("id", "speaker", "group")})
+
+
+def _vocabulary(data: Data, parts: Sequence[Part]) -> tuple[str, ...] | None:
+    """The labels in their order, where recipe or corpora name them."""
+    if data.labels:
+        return tuple(data.labels)
+    if data.label_space:
+        return SPACES[data.label_space]
+    own = {CORPORA[part.corpus].labels for part in parts if part.task is None}
+    mapped = any(part.label_map for part in parts)
+    return own.pop() if len(own) == 1 and not mapped else None
+
+
+def _check_votes(manifest: pd.DataFrame, column: str | None, labels: Sequence[str]) -> None:
+    found = votes.faults(manifest[column], manifest["source"], labels) if column else []
+    if column and manifest[column].isna().all():
+        raise UserError(f"data.soft_labels: the column {column!r} is empty in every row")
+    if found:
+        raise faults(f"data.soft_labels: {len(found)} rows have votes that cannot be read", found)
+
+
+def _labels(manifest: pd.DataFrame, known: tuple[str, ...] | None) -> tuple[str, ...]:
+    if known is None:
+        known = tuple(sorted(set(manifest["label"].dropna())))
+    if len(set(known)) < len(known):
+        raise UserError(f"data.labels names a label twice: {', '.join(known)}")
+    unknown = manifest[manifest["label"].notna() & ~manifest["label"].isin(list(known))]
+    if len(unknown):
+        raise faults(
+            f"{len(unknown)} rows have a label outside {', '.join(known)}",
+            [f"{usable.source_of(row)}unknown label {row.label!r}" for row in unknown.itertuples()],
+        )
+    if len(known) < 2:
+        raise UserError(f"a classifier needs two labels or more; found: {', '.join(known) or 'none'}")
+    return known

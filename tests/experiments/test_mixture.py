@@ -1,0 +1,165 @@
+"""Several corpora in one recipe: labels mapped, each its split and weight, some with a head of their own."""
+
+import pytest
+
+from emospeech.config import validate
+from emospeech.experiments import rows as rows_of
+from emospeech.runtime.errors import UserError
+from emospeech.systems.checks import CHECKS
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Name and rows of label, speaker and gender -> an audiofolder."""
+
+    def folder(name, rows):
+        root = tmp_path / name
+        root.mkdir()
+        lines = [f"{k:02d}.wav,{','.join(row)}" for k, row in enumerate(rows)]
+        (root / "metadata.csv").write_text("\n".join(["file_name,label,speaker,gender", *lines]))
+        for k in range(len(rows)):
+            (root / f"{k:02d}.wav").touch()
+        return str(root)
+
+    return folder
+
+
+@pytest.fixture
+def german(folder):
+    """Four speakers, 01 to 04: the same names as the Spanish ones."""
+    words = ("happiness", "anger", "neutral", "boredom")
+    return folder("german", [(word, f"{k:02d}", "female") for k in range(1, 5) for word in words])
+
+
+@pytest.fixture
+def spanish(folder):
+    return folder("spanish", [(word, f"{k:02d}", "male") for k in range(1, 5) for word in ("joy", "anger", "neutral")])
+
+
+@pytest.fixture
+def levels(folder):
+    return folder("levels", [(word, "01", "male") for word in ("low", "neutral", "high", "high")])
+
+
+@pytest.fixture
+def load():
+    def load(*parts, **data):
+        plain = {
+            "name": "r",
+            "data": {"mixture": [{"corpus": "audiofolder", **part} for part in parts], **data},
+            "speech": {"encoder": "log_mel_cnn"},
+        }
+        return rows_of.load(validate(plain, "test", CHECKS))
+
+    return load
+
+
+def test_in_one_label_space(load, german, spanish, capsys):
+    found = load({"root": german, "name": "de"}, {"root": spanish, "name": "es"}, label_space="emospeech2024")
+    assert found.labels == ("neutral", "disgust", "anger", "sadness", "joy", "fear")
+    whole = len(found.train) + len(found.dev)
+    assert whole == 24  # boredom has no place
+    assert sorted(set(found.train["label"]) | set(found.dev["label"])) == ["anger", "joy", "neutral"]
+    err = capsys.readouterr().err
+    assert "note: 4 of 16 clips of audiofolder have no place in emospeech2024: 4 boredom; left out" in err
+    assert found.further == {}
+
+
+def test_names_of_two_corpora_are_two_things(load, german, spanish):
+    found = load({"root": german, "name": "de"}, {"root": spanish, "name": "es"}, label_space="ekman")
+    ids = [*found.train["id"], *found.dev["id"]]
+    assert len(set(ids)) == len(ids)
+    assert {name.split("/")[0] for name in ids} == {"de", "es"}
+    assert not set(found.train["speaker"]) & set(found.dev["speaker"])
+
+
+def test_each_has_a_split_and_a_weight_of_its_own(load, german, spanish):
+    found = load(
+        {"root": german, "name": "de", "split": {"dev_speakers": ["01"]}, "weight": 0.5},
+        {"root": spanish, "name": "es", "split": {"dev_speakers": ["03"], "test_speakers": ["04"]}},
+        label_space="ekman",
+    )
+    assert set(found.dev["speaker"]) == {"de/01", "es/03"}
+    assert set(found.test["speaker"]) == {"es/04"}
+    weights = found.train.groupby(found.train["id"].str[:2])["weight"].unique()
+    assert weights["de"].tolist() == [0.5]
+    assert weights["es"].tolist() == [1.0]
+
+
+def test_gender_decides_in_the_space_of_coraa_ser(load, german, spanish):
+    found = load({"root": german, "name": "de"}, {"root": spanish, "name": "es"}, label_space="coraa_ser")
+    rows = found.train[found.train["label"] != "neutral"]
+    expected = rows["id"].str.startswith("de").map({True: "non-neutral-female", False: "non-neutral-male"})
+    assert rows["label"].tolist() == expected.tolist()
+
+
+def test_own_words_come_before_the_space(load, german, spanish):
+    found = load(
+        {"root": german, "name": "de", "label_map": {"boredom": "neutral", "anger": None}},
+        {"root": spanish, "name": "es"},
+        label_space="emospeech2024",
+    )
+    labels = [*found.train["label"], *found.dev["label"]]
+    assert labels.count("neutral") == 4 + 4 + 4
+    assert labels.count("anger") == 4
+    with pytest.raises(UserError, match=r"no clip of audiofolder is labelled fury; there are anger, boredom"):
+        load({"root": german, "label_map": {"fury": "anger"}})
+
+
+def test_words_that_no_map_knows(load, folder):
+    root = folder("english", [("happy", "01", "male"), ("angry", "02", "male")] * 4)
+    with pytest.raises(UserError, match=r"no map knows the labels angry, happy of audiofolder; say what they are"):
+        load({"root": root}, label_space="ekman")
+    known = {"happy": "happiness", "angry": "anger"}
+    found = load({"root": root, "label_map": known}, label_space="ekman")
+    assert {*found.train["label"], *found.dev["label"]} == {"joy", "anger"}
+
+
+def test_a_head_of_its_own(load, spanish, levels):
+    found = load({"root": spanish, "name": "es"}, {"root": levels, "name": "levels", "task": "intensity"})
+    assert found.labels == ("anger", "joy", "neutral")
+    assert found.further == {"intensity": ("high", "low", "neutral")}
+    own = found.train[found.train["id"].str.startswith("levels")]
+    assert own["label"].isna().all()
+    assert own["intensity"].tolist() == ["low", "neutral", "high", "high"]
+    assert not found.dev["id"].str.startswith("levels").any()
+    assert found.train.loc[~found.train["id"].str.startswith("levels"), "intensity"].isna().all()
+
+
+def test_a_single_corpus_in_a_label_space(german):
+    plain = {
+        "name": "r",
+        "data": {"corpus": "audiofolder", "root": german, "label_space": "quadrants"},
+        "speech": {"encoder": "log_mel_cnn"},
+    }
+    found = rows_of.load(validate(plain, "test", CHECKS))
+    assert found.train["id"].str.match(r"\d\d\.wav").all()
+    assert set(found.train["label"]) == {"high-positive", "high-negative", "low-negative"}
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ([{"name": "a"}, {"name": "a"}], "a is there twice; give each a name of its own"),
+        ([{"name": "a", "task": "x"}], "one corpus at least must be without a task"),
+        ([{"name": "a"}, {"name": "b", "weight": 0.0}], r"data\.mixture\.1\.weight"),
+        ([{"name": "a"}, {"name": "b", "task": "speaker"}], "a task cannot be called 'speaker'"),
+        ([{"name": "a", "corpus": "nothing"}], r"data\.mixture\.0\.corpus: unknown corpus 'nothing'"),
+    ],
+)
+def test_mixtures_that_cannot_be(parts, message, load, spanish):
+    with pytest.raises(UserError, match=message):
+        load(*({"root": spanish, **part} for part in parts))
+
+
+def test_neither_corpus_nor_mixture():
+    with pytest.raises(UserError) as refused:
+        validate({"name": "r", "data": {}}, "test", CHECKS)
+    assert "data.corpus: missing; set it in the recipe or as data.corpus=… on the command line, or give" in str(
+        refused.value
+    )
+
+
+def test_a_mixture_takes_the_place_of_the_corpus_below(load, spanish):
+    found = load({"root": spanish}, corpus="emospeech2024", root="/nowhere")
+    assert len(found.train)
