@@ -16,7 +16,7 @@ RECIPES = sorted(config.recipes_folder().rglob("*.yaml"))
 def roots(tmp_path, monkeypatch):
     """The shipped recipes name data folders of the user's."""
     monkeypatch.chdir(tmp_path)
-    for name in ("emospeech2024", "es_acted"):
+    for name in ("emospeech2024", "es_acted", "emodb", "baved"):
         (tmp_path / "data" / name).mkdir(parents=True)
 
 

@@ -12,8 +12,6 @@ from accelerate import Accelerator
 from emospeech.config import Recipe
 from emospeech.data.audio.memory import AudioMemory
 from emospeech.data.augment import Augmenter
-from emospeech.data.batching import TrainingOrder
-from emospeech.data.manifest import WEIGHT
 from emospeech.metrics.scores import score
 from emospeech.models.build import build_classifier
 from emospeech.models.classifier import EmotionNetwork
@@ -38,7 +36,7 @@ from emospeech.systems.parts import (
     load_pretrained,
     train_tokenizer,
 )
-from emospeech.systems.plan import build_optimizer, repeated, steered
+from emospeech.systems.plan import build_optimizer, repeated, steered, training_order
 from emospeech.systems.plan import losses as build_losses
 from emospeech.systems.saved import TOKENIZER, save_model, save_tokenizer, write_metrics
 from emospeech.training import evaluation, loop
@@ -159,15 +157,7 @@ class NeuralSystem:
         feed = self._feed(self.cache)
         dataset = feed.for_training(train, self.tasks, self._augmenter())
         steering = None if dev is None else self._to_evaluate(dev, self.cache)
-        order = TrainingOrder(
-            size=len(train),
-            batch_size=settings.batch_size,
-            seed=settings.seed,
-            rank=self.accelerator.process_index,
-            world_size=self.accelerator.num_processes,
-            accumulation=settings.accumulation,
-            weights=train[WEIGHT].tolist() if WEIGHT in train else None,
-        )
+        order = training_order(settings, train, self.accelerator.process_index, self.accelerator.num_processes)
         if dev is not None:
             plan, schedule = steered(settings, order.steps_per_epoch)
         elif self.chosen is not None:

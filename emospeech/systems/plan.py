@@ -9,11 +9,25 @@ from torch import nn
 
 from emospeech.config import Loss, Optimizer, Train
 from emospeech.data import votes
+from emospeech.data.batching import TrainingOrder
 from emospeech.data.manifest import WEIGHT
 from emospeech.runtime.console import say
 from emospeech.training.loop import Plan, Standing
 from emospeech.training.losses import CLASS_WEIGHTS, LOSSES
 from emospeech.training.schedules import SCHEDULES, Replay, Schedule, WarmUp
+
+
+def training_order(settings: Train, train: pd.DataFrame, rank: int, world_size: int) -> TrainingOrder:
+    """Which rows make which batch, on this process; a mixture's rows as often as it weighs them."""
+    return TrainingOrder(
+        size=len(train),
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+        rank=rank,
+        world_size=world_size,
+        accumulation=settings.accumulation,
+        weights=train[WEIGHT].tolist() if WEIGHT in train else None,
+    )
 
 
 def steered(settings: Train, steps_per_epoch: int) -> tuple[Plan, Schedule]:
