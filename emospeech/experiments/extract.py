@@ -1,5 +1,9 @@
 """Filling the feature store for a recipe, before any training."""
 
+from dataclasses import replace
+
+import pandas as pd
+
 from emospeech.config import Recipe
 from emospeech.experiments import rows as data_rows
 from emospeech.experiments.sound import with_usable_audio
@@ -21,6 +25,7 @@ def run(recipe: Recipe) -> str:
     recipe = recipe.model_copy(update={"cache": recipe.cache.model_copy(update={"write": True})})
     distributed.start()
     rows = data_rows.load(recipe)
+    rows = replace(rows, test=pd.concat([rows.test, rows.blind], ignore_index=True))
     system = build.build(recipe, rows.tasks)
     if recipe.speech is not None:
         rows = with_usable_audio(rows, recipe)
@@ -29,4 +34,4 @@ def run(recipe: Recipe) -> str:
             "there is nothing to store: every encoder of the recipe trains, so its states change all the time"
         )
     clips = len(rows.train) + len(rows.dev) + len(rows.test)
-    return f"the features of {clips} utterances are ready; `emospeech train` reads them"
+    return f"the features of {clips} utterances are ready; training and predictions read them"

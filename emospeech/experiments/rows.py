@@ -21,6 +21,7 @@ class Rows:
     dev: pd.DataFrame
     test: pd.DataFrame  # labelled rows only, often none: a challenge's own test is for `emospeech submit`
     labels: tuple[str, ...]
+    blind: pd.DataFrame  # test rows without labels that are here already: for `emospeech submit`
     further: Mapping[str, tuple[str, ...]]  # tasks of corpora whose labels have no place among these, and their classes
 
     @property
@@ -52,7 +53,10 @@ def load(recipe: Recipe) -> Rows:
             usable.require_text(used)
         if recipe.speech is not None:
             usable.require_audio(used[~later], read.audio_at)
-    rows = replace(rows, test=rows.test[rows.test["label"].notna()].reset_index(drop=True))
+    known = rows.test["label"].notna()
+    needed = "audio" if recipe.speech is not None and not recipe.may_lack else "id"
+    blind = rows.test[~known & rows.test[needed].notna()]
+    rows = replace(rows, test=rows.test[known].reset_index(drop=True), blind=blind.reset_index(drop=True))
     absent = [label for label in rows.labels if label not in set(rows.train["label"].dropna())]
     if absent:
         say(f"note: no training row is labelled {', '.join(absent)}")
@@ -78,4 +82,4 @@ def _limited(read: mixture.Mixture, limit: int | None) -> Rows:
         manifest[manifest["split"] == name].reset_index(drop=True).head(limit or len(manifest))
         for name in ("train", "dev", "test")
     )
-    return Rows(train, dev, test, read.labels, read.further)
+    return Rows(train, dev, test, read.labels, manifest[:0], read.further)

@@ -50,21 +50,25 @@ def typed(capsys):
     return go
 
 
-def test_extract_then_train_then_look_and_prune(recipe, typed):
+def test_extract_then_train_then_look_and_prune(recipe, typed, challenge):
     code, out, err = typed("extract", recipe())
     assert code == 0
-    assert "the features of 36 utterances are ready" in out
+    assert "the features of 48 utterances are ready" in out  # those of the challenge's test, too
     assert "2 views of each training clip" in err
     assert "in store (" in err
     code, out, err = typed("train", "recipe.yaml")
     assert code == 0, err
     assert "extracting" not in err
     assert "stored features of frozen encoders (speech, text)" in err
+    table = challenge / "EmoSPeech_phase_2_test_public.csv"
+    code, _, err = typed("submit", "runs/run", "--test", table, "-o", "answers.csv")
+    assert code == 0, err
+    assert "12 of 12 rows are read from the stored features in store" in err
     speech, text = (one.name for one in upkeep.listed(Path("store")))
     code, out, _ = typed("cache", "ls", "--folder", "store")
     assert code == 0
     assert "2 sets" in out
-    assert "66 utterances" in out  # 30 training clips twice, 6 dev clips
+    assert "78 utterances" in out  # 30 training clips twice, 6 dev clips, 12 of the test
     assert "3 x 16 fp16" in out
     assert typed("cache", "verify", "--folder", "store")[0] == 0
     code, out, _ = typed("cache", "prune", text, "--dry-run", "--folder", "store")
