@@ -9,6 +9,9 @@ import numpy as np
 from emospeech.metrics.scores import Scores
 from emospeech.runtime.files import replacing
 
+# Okabe and Ito's colours, apart for every kind of colour blindness
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
+
 
 def confusion(scores: Scores) -> Any:
     """Row: truth, column: prediction; counts as numbers, share of the row as shade."""
@@ -19,7 +22,7 @@ def confusion(scores: Scores) -> Any:
     for row, column in np.ndindex(counts.shape):
         shade = "black" if shares[row, column] > 0.6 else "white"
         axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=shade)
-    names = [label.replace("$", r"\$") for label in scores.labels]  # a label is no formula
+    names = [_plain(label) for label in scores.labels]
     axes.set_xticks(range(len(names)), names, rotation=30)
     axes.set_yticks(range(len(names)), names)
     axes.set(xlabel="prediction", ylabel="truth", title=f"macro-F1 {scores.macro_f1:.3f}, {scores.count} clips")
@@ -39,14 +42,44 @@ def learning_curves(history: Sequence[Mapping[str, float]]) -> Any:
     return figure
 
 
+def corpus(counts: Mapping[str, Mapping[str, int]], seconds: Mapping[str, Sequence[float]]) -> Any:
+    """Left: clips of each class, a bar a part; right: how long the clips of each part are.
+
+    Args:
+        counts: part (such as train) -> label -> clips.
+        seconds: part -> durations, none where they are not known.
+    """
+    labels = list(dict.fromkeys(label for part in counts.values() for label in part))
+    figure, (classes, lengths) = _new(12, 4, columns=2)
+    width = 0.8 / len(counts)
+    for number, (name, part) in enumerate(counts.items()):
+        colour, at = PALETTE[number % len(PALETTE)], np.arange(len(labels)) + width * (number - (len(counts) - 1) / 2)
+        classes.bar(at, [part.get(label, 0) for label in labels], width, color=colour, label=_plain(name))
+    classes.set_xticks(range(len(labels)), [_plain(label) for label in labels], rotation=30)
+    classes.set(ylabel="clips")
+    classes.legend()
+    known = {name: values for name, values in seconds.items() if len(values)}
+    edges = np.histogram_bin_edges(np.concatenate(list(known.values())), bins=30) if known else None
+    for name, values in known.items():
+        colour = PALETTE[list(seconds).index(name) % len(PALETTE)]
+        lengths.hist(values, bins=edges, histtype="step", linewidth=1.5, color=colour, label=_plain(name))
+    lengths.set(xlabel="duration (s)", ylabel="clips", title="" if known else "no duration is known")
+    return figure
+
+
 def save(figure: Any, path: Path) -> None:
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=150, bbox_inches="tight")
 
 
-def _new(width: float, height: float) -> tuple[Any, Any]:
+def _plain(name: str) -> str:
+    """A label is no formula."""
+    return name.replace("$", r"\$")
+
+
+def _new(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
     # without pyplot: no display, no global list of open figures
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height))
-    return figure, figure.subplots()
+    return figure, figure.subplots(ncols=columns)
