@@ -76,7 +76,8 @@ def nothing_found(root: Path, corpus: str, expected: str) -> UserError:
         for path in root.rglob("*")
         if not path.is_dir()
     )
-    there = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.most_common(4)) or "no files"
+    most = sorted(suffixes.items(), key=lambda item: (-item[1], item[0]))[:4]
+    there = ", ".join(f"{count} {suffix}" for suffix, count in most) or "no files"
     return UserError(f"{root} is not {corpus}: it holds {there}; expected {expected}")
 
 
