@@ -12,6 +12,7 @@ from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError, some
 
 SOUND = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".mp4")  # corpora are kept converted, too
+MAC = "__MACOSX"  # beside the folder of a Mac's zip: a stump for each file
 
 
 @dataclass(frozen=True)
@@ -47,31 +48,46 @@ class Skipped:
 
 
 def sounds(root: Path, below: str = "") -> Iterator[Path]:
-    """Sound files below a folder, in the order of their paths; hidden ones and those in hidden folders left out.
+    """Sound files below a folder, in the order of their paths; hidden ones and those in hidden folders left out, and
+    what a Mac adds to its archives.
 
     Links are followed to files, and to folders that are direct members of the root.
     """
     start = root / below
     members = sorted(start.iterdir()) if start.is_dir() else []
     for member in members:
-        if member.name.startswith("."):
+        if member.name.startswith(".") or member.name == MAC:
             continue
         found: Iterable[Path] = sorted(member.rglob("*")) if member.is_dir() else [member]
         for path in found:
             inside = path.relative_to(start).parts
-            if path.suffix.lower() in SOUND and path.is_file() and not any(part.startswith(".") for part in inside):
+            if path.suffix.lower() not in SOUND or any(part.startswith(".") or part == MAC for part in inside):
+                continue
+            if path.is_file():
                 yield path
 
 
 def nothing_found(root: Path, corpus: str, expected: str) -> UserError:
     """The error for a root that holds nothing of a corpus: what is there, and what was expected."""
-    suffixes = Counter(path.suffix.lower() or "no suffix" for path in root.rglob("*") if path.is_file())
-    there = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.most_common(4)) or "no files"
+    if not root.is_dir():
+        return UserError(f"no folder {root}; expected {expected}")
+    suffixes = Counter(
+        (path.suffix.lower() or "no suffix") if path.is_file() else "links to nothing"
+        for path in root.rglob("*")
+        if not path.is_dir()
+    )
+    most = sorted(suffixes.items(), key=lambda item: (-item[1], item[0]))[:4]
+    there = ", ".join(f"{count} {suffix}" for suffix, count in most) or "no files"
     return UserError(f"{root} is not {corpus}: it holds {there}; expected {expected}")
 
 
-def incomplete(root: Path, found: int, expected: int, what: str = "clips") -> None:
-    """Say that a corpus is not whole, or holds more than was published."""
+def incomplete(root: Path, found: int, expected: int, what: str = "clips", missing: str = "") -> None:
+    """Say that a corpus is not whole, or holds more than was published.
+
+    Args:
+        missing: which part is not whole, for the message.
+    """
     if found != expected:
         word = "a download or unpacking that is not finished?" if found < expected else "files of the user's own?"
-        say(f"note: {found} {what} in {root}, the published corpus has {expected}: {word}")
+        place = f" ({missing})" if missing else ""
+        say(f"note: {found} {what} in {root}, the published corpus has {expected}{place}: {word}")
