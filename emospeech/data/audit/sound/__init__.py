@@ -1,0 +1,1 @@
+"""What an audit hears: measures of each clip, clips that are one sound, and what is wrong with them."""

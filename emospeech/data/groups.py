@@ -1,0 +1,93 @@
+"""Which source recording (a video, say) each clip was cut from, where a corpus's own table does not tell.
+
+Groups serve folds and audits alone, never features: what a model knows of a clip must be in the clip.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from emospeech.data import manifest, table
+from emospeech.runtime.console import say
+from emospeech.runtime.errors import UserError, faults, some
+
+# Spanish MEACorpus 2023: two releases of one table, the same rows in the same order
+CLIPS, VIDEOS = "spanish-meacorpus-2023-dataset.csv", "dataset_with_video_keys.csv"
+EXPECTED = f"expected a folder with {CLIPS} and {VIDEOS}, or a CSV file with the columns id,group"
+
+
+def with_groups(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """A manifest whose column `group` is filled in; rows that the file does not know keep what they have.
+
+    Raises:
+        UserError: if nothing can be read from `path`, or it knows none of the rows.
+    """
+    known = read(path)
+    found = frame["id"].map(known).astype("string")
+    count = int(found.notna().sum())
+    if not count:
+        raise UserError(
+            f"{path} knows none of the {len(frame)} ids ({some(frame['id'].tolist())}); "
+            f"its own are such as {some(list(known))}"
+        )
+    changed = int((found.notna() & frame["group"].notna() & (found != frame["group"]).fillna(False)).sum())
+    other = f"; {changed} had another before" if changed else ""
+    say(f"groups: {count} of {len(frame)} rows, {found.nunique()} different, from {path}{other}")
+    return frame.assign(group=found.fillna(frame["group"]))
+
+
+def read(path: Path) -> Mapping[str, str]:
+    """Id -> group, from a folder with MEACorpus' two tables or a CSV with the columns `id` and `group`.
+
+    Raises:
+        UserError: if it is neither, or faulty.
+    """
+    if path.is_dir():
+        return video_keys(path)
+    if not path.exists():
+        raise UserError(f"no {path}; {EXPECTED}")
+    raw = table.read(path, ["id", "group"], "a file of groups")
+    found = table.check_ids(raw)
+    if found:
+        raise faults(f"{path}: {len(found)} fault{'s' if len(found) > 1 else ''}", found)
+    return _known(raw["id"], raw["group"])
+
+
+def video_keys(folder: Path) -> Mapping[str, str]:
+    """Clip -> key of its video, by the two tables of Spanish MEACorpus 2023.
+
+    One names the clips and the other their videos; that a row of each is the same clip shows in the transcription.
+
+    Raises:
+        UserError: if a table is missing, or they are not the same rows in the same order.
+    """
+    absent = [name for name in (CLIPS, VIDEOS) if not (folder / name).is_file()]
+    if absent:
+        there = sorted(path.name for path in folder.glob("*.csv"))
+        raise UserError(
+            f"{folder}: no {' and no '.join(absent)} (tables found: {some(there, 6) or 'none'}); {EXPECTED}"
+        )
+    clips = table.read(folder / CLIPS, ["filename", "transcription"], "MEACorpus' table")
+    videos = table.read(folder / VIDEOS, ["youtube_key", "transcription"], "MEACorpus' table with video keys")
+    if len(clips) != len(videos):
+        raise UserError(
+            f"{folder}: {CLIPS} has {len(clips)} rows and {VIDEOS} has {len(videos)}; expected the same rows in the "
+            "same order, so one of them is of another version"
+        )
+    other = clips["transcription"] != videos["transcription"]
+    if other.any():
+        first = int(other.to_numpy().argmax())
+        raise UserError(
+            f"{folder}: {int(other.sum())} of {len(clips)} rows of {CLIPS} and {VIDEOS} have another transcription, "
+            f"the first in lines {clips[table.LINE][first]} and {videos[table.LINE][first]}; expected the same rows "
+            "in the same order"
+        )
+    found = table.check_ids(clips.rename(columns={"filename": "id"}))
+    if found:
+        raise faults(f"{folder / CLIPS}: column filename", found)
+    return _known(clips["filename"], videos["youtube_key"])
+
+
+def _known(ids: pd.Series, groups: pd.Series) -> dict[str, str]:
+    return {id: group for id, group in zip(ids, manifest.filled(groups), strict=True) if group is not None}
