@@ -1,0 +1,1 @@
+"""Speech to text with Whisper: guarded, resumable, shared by several processes."""

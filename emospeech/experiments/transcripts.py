@@ -1,0 +1,168 @@
+"""Which transcripts a run reads: those provided, Whisper's, or Whisper's where none is provided."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from emospeech.config import Cache
+from emospeech.data import manifest, table
+from emospeech.encoders.transcribe.work import Settings, transcripts
+from emospeech.metrics.words import TextErrors, text_errors
+from emospeech.runtime.errors import UserError
+from emospeech.systems.features.planning import folder_of
+
+PROVIDED = "provided"
+SOURCE, FLAG = "transcription_source", "transcription_flag"
+FIGURES = ("avg_logprob", "no_speech_prob", "compression_ratio")
+COLUMNS = (SOURCE, *FIGURES, FLAG)
+WORST = 5  # clips that a report names
+
+
+def _absent(rows: pd.DataFrame) -> pd.Series:
+    return rows["transcription"].fillna("").str.strip() == ""
+
+
+# what a recipe may ask for -> which rows Whisper is to write
+WANTED: Mapping[str, Callable[[pd.DataFrame], pd.Series]] = {
+    PROVIDED: lambda rows: pd.Series(False, index=rows.index),
+    "whisper": lambda rows: pd.Series(True, index=rows.index),
+    "whisper_if_missing": _absent,
+}
+
+
+def filled(rows: pd.DataFrame, wanted: str, settings: Settings, folder: str | None = None) -> pd.DataFrame:
+    """A manifest with the transcripts that are wanted, and with `COLUMNS`, which tell where they are from.
+
+    | column | |
+    |---|---|
+    | `transcription` | NA where Whisper heard nothing to write |
+    | `transcription_source` | `provided`, `whisper:<model>`, or NA beside no transcription of either |
+    | `avg_logprob`, `no_speech_prob`, `compression_ratio` | of the clip's worst window of 30 s; NA where not Whisper's |
+    | `transcription_flag` | what is doubtful, with semicolons; NA: nothing |
+
+    All processes of a run must call it at the same point.
+
+    Args:
+        wanted: a name in `WANTED`.
+        folder: of the store that keeps Whisper's transcripts; None: $EMOSPEECH_CACHE, else ~/.cache/emospeech.
+
+    Raises:
+        UserError: if the rows that Whisper is to write cannot be heard, or the settings are wrong.
+    """
+    if wanted not in WANTED:
+        raise UserError(f"unknown transcripts {wanted!r}; known: {', '.join(WANTED)}")
+    asked = WANTED[wanted](rows)
+    rows = _with_columns(rows)
+    if not asked.any():
+        return rows
+    label, found = transcripts(rows[asked], settings, folder_of(Cache(folder=folder)))
+    new = pd.DataFrame(
+        {
+            "transcription": [one.text or None for one in found],
+            SOURCE: f"whisper:{label}",
+            **{name: [getattr(one, name) for one in found] for name in FIGURES},
+            FLAG: [";".join(one.flags) or None for one in found],
+        },
+        index=rows.index[asked],
+    )
+    for name in ("transcription", *COLUMNS):
+        column = rows[name].copy()
+        column[asked] = new[name].astype(column.dtype)
+        rows = rows.assign(**{name: column})
+    return rows
+
+
+def _with_columns(rows: pd.DataFrame) -> pd.DataFrame:
+    """With `COLUMNS`: those of an earlier transcription stay, else a transcription is a provided one."""
+    source = rows[SOURCE] if SOURCE in rows else pd.Series(pd.NA, index=rows.index, dtype="string")
+    first = {SOURCE: source.astype("string").mask(source.isna() & ~_absent(rows), PROVIDED)}
+    for name in (*FIGURES, FLAG):
+        kind = "string" if name == FLAG else "Float64"
+        before = rows[name] if name in rows else pd.Series(pd.NA, index=rows.index)
+        first[name] = before.astype(kind)
+    return rows.assign(**first)
+
+
+def read(path: Path) -> pd.DataFrame:
+    """A manifest with all its further columns.
+
+    Raises:
+        UserError: as `manifest.read`.
+    """
+    columns = [name for name in table.read(path, ["id"], "a manifest").columns if name not in (table.LINE, "source")]
+    return manifest.read(path, columns=columns)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """New transcripts against those provided."""
+
+    clips: pd.DataFrame  # id, wer, cer, …, reference, hypothesis; the worst first
+    overall: TextErrors
+
+
+def require_provided(rows: pd.DataFrame) -> None:
+    """
+    Raises:
+        UserError: if there is nothing to compare with.
+    """
+    if _absent(rows).all():
+        raise UserError("--compare: no row has a transcription to compare with")
+
+
+def compare(provided: pd.DataFrame, transcribed: pd.DataFrame) -> Comparison:
+    """Errors of `transcribed` where Whisper wrote it, and where `provided` has a transcription.
+
+    Args:
+        provided, transcribed: the same rows, before and after `filled`.
+
+    """
+    both = ~_absent(provided) & transcribed[SOURCE].fillna("").str.startswith("whisper:")
+    references = provided["transcription"][both].tolist()
+    hypotheses = transcribed["transcription"][both].fillna("").tolist()
+    errors = [text_errors([one], [other]) for one, other in zip(references, hypotheses, strict=True)]
+    clips = pd.DataFrame(
+        {
+            "id": provided["id"][both].tolist(),
+            "wer": [one.wer for one in errors],
+            "cer": [one.cer for one in errors],
+            "words": [one.words for one in errors],
+            "substitutions": [one.substitutions for one in errors],
+            "deletions": [one.deletions for one in errors],
+            "insertions": [one.insertions for one in errors],
+            FLAG: transcribed[FLAG][both].tolist(),
+            "reference": references,
+            "hypothesis": hypotheses,
+        }
+    )
+    clips = clips.sort_values(["wer", "cer"], ascending=False, kind="stable", na_position="last", ignore_index=True)
+    return Comparison(clips, text_errors(references, hypotheses))
+
+
+def summary(rows: pd.DataFrame) -> str:
+    """How many rows are from where, and what is doubtful in how many, in a line."""
+    sources = [f"{count} {source}" for source, count in rows[SOURCE].value_counts().items()]
+    without = int(_absent(rows).sum())
+    flags = Counter(flag for found in rows[FLAG].dropna() for flag in found.split(";"))
+    parts = [", ".join(sources)] + ([f"{without} without text"] if without else [])
+    if flags:
+        flagged = int(rows[FLAG].notna().sum())
+        parts.append(f"{flagged} flagged ({', '.join(f'{flag} {n}' for flag, n in flags.most_common())})")
+    return f"{len(rows)} rows: {'; '.join(filter(None, parts))}"
+
+
+def report(compared: Comparison, path: Path) -> list[str]:
+    """Error rates over all, and the worst clips, as lines for people."""
+    total = compared.overall
+    if total.wer is None or total.cer is None:
+        return ["the provided transcripts hold no words: no error rate"]
+    edits = f"{total.substitutions} substituted, {total.deletions} deleted, {total.insertions} inserted"
+    lines = [
+        f"WER {total.wer:.4f} ({edits}; {total.words} words), CER {total.cer:.4f}, {len(compared.clips)} clips; "
+        f"each, the worst first: {path}"
+    ]
+    worst = compared.clips.dropna(subset="wer").head(WORST)
+    return lines + [f"  {row.wer:7.3f}  {row.id}" for row in worst.itertuples()]
