@@ -7,10 +7,12 @@ import typer
 
 from emospeech.cli import splits
 from emospeech.cli.audit import audit
+from emospeech.cli.cut import cut
 from emospeech.runtime.errors import UserError
 from emospeech.runtime.files import refuse_existing
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app.command("cut")(cut)
 app.command("split")(splits.split)
 app.command("stats")(splits.stats)
 app.command("audit")(audit)

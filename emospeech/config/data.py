@@ -8,8 +8,10 @@ from emospeech.config.words import Count, Fraction, Positive, Section, Seed, nam
 
 
 class Split(Section):
-    """Which rows train, steer and test. First that applies: files, speakers, the corpus's own split, a draw."""
+    """Who trains, steers and tests. First that applies: a split in a file, files of ids, speakers, the corpus, a draw."""
 
+    file: str | None = None  # as `emospeech data split` writes it, or a folder in EmoBox's layout
+    fold: Count | None = None  # which one is tested, where the file holds folds; dev is drawn from the others
     train_file: str | None = None  # CSV with a column `id`, relative to data.root
     dev_file: str | None = None
     dev_speakers: list[str] = []
@@ -25,6 +27,7 @@ class Part(Section):
     corpus: Annotated[str, named("corpus")]
     root: Annotated[str, named("root")]
     name: Annotated[str, Field(pattern=r"^\w[\w.-]*$")] | None = None  # begins its ids and speakers; null: the corpus's
+    groups: str | None = None  # as data.groups
     weight: Positive = 1.0  # how often an epoch hears each of its training rows
     label_map: dict[str, str | None] = {}  # its labels in other words; null leaves a class out
     split: Split = Split()
@@ -50,6 +53,8 @@ class Data(Section):
     label_space: Annotated[str, named("label space")] | None = None  # to which labels are mapped; null: they stay
     label_map: dict[str, str | None] = {}  # labels in other words, before that; null leaves a class out
     labels: list[str] | None = None  # None: those of the space, or the corpus's own
+    # which recording each clip is from, for splits alone: MEACorpus' folder, or a CSV with id and group
+    groups: str | None = None
     split: Split = Split()
     limit: Count | None = None  # the first so many rows of each of train, dev, test: a quick look
     refit: Literal["train+dev"] | None = None  # train again on all labelled rows, as long as the dev run chose
@@ -81,4 +86,5 @@ class Data(Section):
         """The corpora; a single one as a mixture of one."""
         if self.mixture:
             return self.mixture
-        return [Part(corpus=self.corpus or "", root=self.root or "", label_map=self.label_map, split=self.split)]
+        own = {name: getattr(self, name) for name in ("label_map", "groups", "split")}
+        return [Part(corpus=self.corpus or "", root=self.root or "", **own)]

@@ -64,12 +64,23 @@ class Speech(Section):
     augment: Augment | None = None
 
 
+class Whisper(Section):
+    """How clips are transcribed; what is done once is kept in the store, by content."""
+
+    model: str = "large-v3"  # a size, a .pt file, a folder of transformers, or a Hub id
+    backend: Literal["auto", "openai", "transformers"] = "auto"
+    language: str | None = None  # of all clips, as es; null: the manifest's
+    batch: Count = 8  # windows of 30 s at once
+
+
 class Text(Section):
     encoder: Annotated[str, named("text encoder")]
     options: Annotated[dict[str, Any] | None, named("text options")] = None
     # sentence: one vector a text, of a sentence-transformers model
     level: Annotated[Literal["token", "sentence"], named("text level")] = "token"
     max_tokens: Annotated[int, Field(ge=3)] | None = None  # of one window; None: as many as the encoder takes
+    transcripts: Literal["provided", "whisper", "whisper_if_missing"] = "provided"
+    whisper: Whisper = Whisper()
 
 
 class Head(Section):

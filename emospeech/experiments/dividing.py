@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from emospeech.config import Split
-from emospeech.data import splits, table
+from emospeech.data import folds, splits, table
 from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError, faults, some
 
@@ -22,9 +22,18 @@ def split(manifest: pd.DataFrame, rule: Split, root: Path) -> pd.DataFrame:
     Raises:
         UserError: if a rule names what is not there, or leaves no row to train or to steer by.
     """
-    if (rule.train_file or rule.dev_file) and (rule.dev_speakers or rule.test_speakers):
-        raise UserError("data.split: give files, or speakers, not both")
-    if rule.train_file or rule.dev_file:
+    ways = {
+        "file": rule.file,
+        "train_file, dev_file": rule.train_file or rule.dev_file,
+        "dev_speakers, test_speakers": rule.dev_speakers or rule.test_speakers,
+    }
+    if sum(map(bool, ways.values())) > 1:
+        raise UserError(f"data.split: give one of {'; '.join(ways)}; not several")
+    if rule.fold is not None and rule.file is None:
+        raise UserError("data.split.fold: there is no data.split.file that holds folds")
+    if rule.file:
+        manifest = _by_split(manifest, rule.file, rule.fold, root)
+    elif rule.train_file or rule.dev_file:
         manifest = _by_files(manifest, rule.train_file, rule.dev_file, root)
     elif rule.dev_speakers or rule.test_speakers:
         manifest = _by_speakers(manifest, rule.dev_speakers, rule.test_speakers)
@@ -77,6 +86,25 @@ def _drawn(manifest: pd.DataFrame, rule: Split) -> pd.DataFrame:
     column = manifest["split"].copy()
     column[pool.index] = ["dev" if one else "train" for one in picked]
     return manifest.assign(split=column)
+
+
+def _by_split(manifest: pd.DataFrame, file: str, fold: int | None, root: Path) -> pd.DataFrame:
+    """A split that was written down; of folds, one is tested, and dev is drawn from the others."""
+    path = next((one for one in (Path(file).expanduser(), root / file) if one.exists()), None)
+    if path is None:
+        raise UserError(f"data.split.file: no {file}, neither here nor in {root}")
+    parts = folds.read(path, manifest["id"].tolist(), manifest.loc[manifest["label"].notna(), "id"].tolist())
+    found = manifest["id"].map(parts)
+    blind = manifest["split"].where((manifest["split"] == "test") & manifest["label"].isna())  # a challenge's own
+    if parts.name == "split":
+        if fold is not None:
+            raise UserError(f"data.split.fold: {path} holds no folds, but train, dev and test")
+        return manifest.assign(split=found.astype("string").fillna(blind))
+    numbers = sorted(set(parts))
+    if fold not in numbers:
+        what = "none is chosen" if fold is None else f"there is no fold {fold}"
+        raise UserError(f"data.split.fold: {what}; {path} holds the folds {some(numbers, 20)}: name the one to test")
+    return manifest.assign(split=blind.mask(found.notna(), "train").mask(found == fold, "test"))
 
 
 def _by_files(manifest: pd.DataFrame, train: str | None, dev: str | None, root: Path) -> pd.DataFrame:

@@ -27,8 +27,7 @@ def run(recipe: Recipe) -> str:
     rows = data_rows.load(recipe)
     rows = replace(rows, test=pd.concat([rows.test, rows.blind], ignore_index=True))
     system = build.build(recipe, rows.tasks)
-    if recipe.speech is not None:
-        rows = with_usable_audio(rows, recipe)
+    rows = data_rows.transcribed(with_usable_audio(rows, recipe), recipe)
     if not system.extract(rows.augmented(recipe), [rows.dev, rows.test]):
         raise UserError(
             "there is nothing to store: every encoder of the recipe trains, so its states change all the time"

@@ -9,6 +9,7 @@ import pandas as pd
 
 from emospeech.corpora import emospeech2024
 from emospeech.data import audio, manifest, table, usable
+from emospeech.experiments import transcripts
 from emospeech.experiments.run import scores_of
 from emospeech.labels import EMOSPEECH2024
 from emospeech.outputs import submission
@@ -65,31 +66,39 @@ def predict(system: System, rows: pd.DataFrame, on_bad_audio: str = "fail") -> p
     Raises:
         UserError: if a row lacks what the system needs; before any prediction.
     """
+    heard = transcripts.asked(rows, system.recipe)
     if system.may_lack:
         rows = usable.blank_as_absent(rows)
         usable.require_either(rows)
     else:
-        _require_modalities(system, rows)
-    if system.needs_audio:
+        _require_modalities(system, rows, heard)
+    if system.needs_audio or heard.any():
         bad = usable.find_bad_audio(rows)
         rows = usable.without_bad_audio(rows, bad, on_bad_audio, remedy="give --on-bad-audio silence")
         if bad and system.may_lack:
             usable.require_either(rows)  # of a clip with bad audio, text is left
+    rows = transcripts.of_recipe(rows, system.recipe)
+    if system.may_lack:
+        usable.require_either(rows)  # of a clip without audio, a transcript
     return system.predict(rows)
 
 
-def _require_modalities(system: System, rows: pd.DataFrame) -> None:
+def _require_modalities(system: System, rows: pd.DataFrame, heard: pd.Series) -> None:
     """
+    Args:
+        heard: rows of which Whisper writes the transcript, bool (rows,).
+
     Raises:
         UserError: if rows lack speech or text that the system needs, both told at once.
     """
     checks: list[Callable[[], None]] = []
-    for needed, require, part in (
-        (system.needs_text, usable.require_text, "text"),
-        (system.needs_audio, usable.require_audio, "speech"),
+    with_text, with_audio = rows[~heard], rows if system.needs_audio else rows[heard]
+    for needed, require, these, part in (
+        (system.needs_text and len(with_text), usable.require_text, with_text, "text"),
+        (len(with_audio), usable.require_audio, with_audio, "speech"),
     ):
         if needed:
-            checks.append(partial(require, rows, remedy=f"predict with a run that was trained with {part}=null"))
+            checks.append(partial(require, these, remedy=f"predict with a run that was trained with {part}=null"))
     gather("these rows cannot be predicted", checks)
 
 

@@ -9,8 +9,8 @@ import pandas as pd
 
 from emospeech.config import Data, Part, Recipe
 from emospeech.corpora import CORPORA
+from emospeech.data import groups, usable, votes
 from emospeech.data import manifest as manifests
-from emospeech.data import usable, votes
 from emospeech.data.manifest import WEIGHT
 from emospeech.experiments import dividing
 from emospeech.labels import CORAA_SER, SPACES, WORDS, all_in_space
@@ -56,6 +56,9 @@ def _read_part(part: Part, recipe: Recipe) -> pd.DataFrame:
     data, root = recipe.data, Path(part.root).expanduser()
     manifest = on_main(lambda: _indexed(part.corpus, root, data.soft_labels))
     manifest = usable.blank_as_absent(manifest) if recipe.may_lack else manifest
+    if part.groups is not None:
+        path = Path(part.groups).expanduser()
+        manifest = on_main(lambda: groups.with_groups(manifest, path))
     manifest = _mapped(manifest, part, None if part.task else data.label_space)
     if part.task is not None:
         labelled = _with_task(manifest[manifest["label"].notna()], part.task)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from emospeech.config import Recipe
 from emospeech.data import usable
-from emospeech.experiments import mixture
+from emospeech.experiments import mixture, transcripts
 from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError
 from emospeech.systems.base import MAIN_TASK
@@ -49,10 +49,13 @@ def load(recipe: Recipe) -> Rows:
         _require_some(used[~later])
         usable.require_either(used[~later])
     else:
-        if recipe.text is not None:
-            usable.require_text(used)
+        heard = transcripts.asked(used, recipe)
+        if recipe.text is not None and not heard.all():
+            usable.require_text(used[~heard])
         if recipe.speech is not None:
             usable.require_audio(used[~later], read.audio_at)
+        elif heard.any():
+            usable.require_audio(used[heard & ~later], read.audio_at, "text.transcripts=provided reads those that are")
     known = rows.test["label"].notna()
     needed = "audio" if recipe.speech is not None and not recipe.may_lack else "id"
     blind = rows.test[~known & rows.test[needed].notna()]
@@ -61,6 +64,20 @@ def load(recipe: Recipe) -> Rows:
     if absent:
         say(f"note: no training row is labelled {', '.join(absent)}")
     return rows
+
+
+def transcribed(rows: Rows, recipe: Recipe) -> Rows:
+    """With the transcripts that the recipe reads.
+
+    Raises:
+        UserError: if clips cannot be transcribed.
+    """
+    parts = {"train": rows.train, "dev": rows.dev, "test": rows.test}
+    whole = transcripts.of_recipe(
+        pd.concat(parts.values(), keys=parts.keys()).reset_index(level=0, names="part"), recipe
+    )
+    found = {name: whole[whole["part"] == name].drop(columns="part").reset_index(drop=True) for name in parts}
+    return replace(rows, **found)
 
 
 def _require_some(used: pd.DataFrame) -> None:

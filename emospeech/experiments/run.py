@@ -60,9 +60,9 @@ def run(
     with runs.locked(folder, distributed.is_main()):
         # another program may have been here while the corpus was read
         distributed.on_main(lambda: runs.refuse_or_continue(folder, config, resume, overwrite))
-        if recipe.speech is not None:
-            rows = with_usable_audio(rows, recipe, folder.bad_audio)
+        rows = with_usable_audio(rows, recipe, folder.bad_audio)
         distributed.on_main(lambda: _empty(outdated))
+        rows = data_rows.transcribed(rows, recipe)
         distributed.on_main(lambda: _begin(recipe, config, folder, rows, system, resume))
         system.extract(rows.augmented(recipe), [rows.dev, rows.test], folder.path, like.path if like else None)
         return _in_folder(recipe, folder, rows, system)

@@ -10,6 +10,7 @@ from emospeech.config import Recipe
 from emospeech.data import usable
 from emospeech.data.heard import Heard
 from emospeech.data.usable import BadClip
+from emospeech.experiments import transcripts
 from emospeech.experiments.rows import Rows
 from emospeech.runtime import distributed
 from emospeech.runtime.console import say
@@ -17,7 +18,7 @@ from emospeech.systems.features.planning import folder_of
 
 
 def with_usable_audio(rows: Rows, recipe: Recipe, listing: Path | None = None) -> Rows:
-    """Every clip decoded once, in all runs of a store; the bad ones listed, then failed on, dropped or silenced.
+    """Every clip that is heard decoded once, in all runs of a store; bad ones listed and failed on, dropped or silenced.
 
     Args:
         listing: where to list them.
@@ -25,6 +26,8 @@ def with_usable_audio(rows: Rows, recipe: Recipe, listing: Path | None = None) -
     Raises:
         UserError: naming the bad ones, if the recipe says that they are to fail.
     """
+    if recipe.speech is None and (recipe.text is None or recipe.text.transcripts == transcripts.PROVIDED):
+        return rows
     parts = {"train": rows.train, "dev": rows.dev, "test": rows.test}
     heard = Heard(folder_of(recipe.cache)) if recipe.cache is not None and recipe.cache.write is not False else None
     bad = distributed.on_main(lambda: usable.find_bad_audio(pd.concat(parts.values(), ignore_index=True), heard))

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from emospeech.config import Cache
+from emospeech.config import Cache, Recipe
 from emospeech.data import manifest, table
 from emospeech.encoders.transcribe.work import Settings, transcripts
 from emospeech.metrics.words import TextErrors, text_errors
+from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError
 from emospeech.systems.features.planning import folder_of
 
@@ -73,6 +74,32 @@ def filled(rows: pd.DataFrame, wanted: str, settings: Settings, folder: str | No
         column[asked] = new[name].astype(column.dtype)
         rows = rows.assign(**{name: column})
     return rows
+
+
+def of_recipe(rows: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
+    """Rows with the transcripts that a recipe's text encoder is to read; where Whisper heard no words, an empty one.
+
+    All processes of a run must call it at the same point.
+
+    Raises:
+        UserError: as `filled`.
+    """
+    wanted = asked(rows, recipe)
+    if recipe.text is None or not wanted.any():
+        return rows
+    whisper = recipe.text.whisper
+    settings = Settings(model=whisper.model, backend=whisper.backend, language=whisper.language, batch=whisper.batch)
+    heard = wanted & rows["audio"].notna()  # not those whose audio is bad
+    found = filled(rows[heard], "whisper", settings, recipe.cache.folder if recipe.cache else None)
+    say(f"transcripts: {summary(found)}")
+    text = rows["transcription"].mask(wanted)
+    text[heard] = found["transcription"]
+    return rows.assign(transcription=text if recipe.may_lack else text.mask(wanted & text.isna(), ""))
+
+
+def asked(rows: pd.DataFrame, recipe: Recipe) -> pd.Series:
+    """Of which rows a recipe reads Whisper's transcript: bool (rows,)."""
+    return WANTED[PROVIDED if recipe.text is None else recipe.text.transcripts](rows)
 
 
 def _with_columns(rows: pd.DataFrame) -> pd.DataFrame:

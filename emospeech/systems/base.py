@@ -6,11 +6,17 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from emospeech.config import Recipe
+
 MAIN_TASK = "label"  # the manifest's column that scores and submissions are about
 
 
 class System(Protocol):
     """Fit on manifests, predict manifests, save to and load from a folder."""
+
+    @property
+    def recipe(self) -> Recipe:
+        """What it was built from."""
 
     @property
     def tasks(self) -> Mapping[str, Sequence[str]]:
