@@ -148,6 +148,9 @@ def test_baved(real, capsys):
     five = rows["speaker"].isin(["47", "49", "50", "55", "56"])
     assert (rows["speaker"].value_counts().index[:5].isin(rows.loc[five, "speaker"])).all()
     assert five.sum() == 1323
+    levels = rows.drop_duplicates(["speaker", "label"])["speaker"].value_counts()
+    assert levels.value_counts().to_dict() == {1: 43, 3: 15, 2: 2}
+    assert rows["speaker"].isin(levels.index[levels == 1]).sum() == 214
 
 
 @pytest.mark.parametrize(("name", "clips"), [("emodb", 535), ("baved", 1935)])
