@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from emospeech.runtime.errors import UserError, WorkError
+from emospeech.runtime.errors import Interrupted, UserError, WorkError
 
 CORPORA = ("meacorpus2023",)
 
@@ -30,7 +30,10 @@ def cut(
         raise UserError(f"{corpus!r} is not handed out as times in videos; {', '.join(CORPORA)} is")
     if not root.is_dir():
         raise UserError(f"no folder {root}")
-    done = meacorpus_cut.cut(root, videos, output, encoding, jobs)
+    try:
+        done = meacorpus_cut.cut(root, videos, output, encoding, jobs)
+    except KeyboardInterrupt:
+        raise Interrupted(f"stopped; the clips in {output} stay, and the same command goes on") from None
     typer.echo("\n".join([*meacorpus_cut.told(done), f"clips: {output}"]))
     if done.failed:
         raise WorkError(f"{len(done.failed)} clips could not be cut")

@@ -68,10 +68,8 @@ def read(root: Path) -> pd.DataFrame:
     named: list[tuple[Path, pd.DataFrame]] = []
     keyed: list[tuple[Path, pd.DataFrame]] = []
     for path in paths:
-        rows, has_names, has_keys = _release(path)
+        rows, has_names = _release(path)
         (named if has_names else keyed).append((path, rows))
-        if has_names and has_keys and len(paths) == 1:
-            return rows
     for kind, found in (("names of clips", named), ("keys of videos", keyed)):
         if len(found) > 1:
             raise UserError(f"{root}: {len(found)} tables with {kind}: {some([p.name for p, _ in found])}; keep one")
@@ -113,8 +111,8 @@ def joined(named: tuple[Path, pd.DataFrame], keyed: tuple[Path, pd.DataFrame]) -
     return others.assign(id=rows["id"], label=label, source=rows["source"])
 
 
-def _release(path: Path) -> tuple[pd.DataFrame, bool, bool]:
-    """(rows as `read` gives them, has it names of clips, has it keys of videos)."""
+def _release(path: Path) -> tuple[pd.DataFrame, bool]:
+    """(rows as `read` gives them, has it names of clips)."""
     raw = table.read(path, SHARED, "a table of Spanish MEACorpus 2023")
     has_names, has_keys = "filename" in raw, "youtube_key" in raw
     missing = [name for name in KEYED if has_keys and name not in raw]
@@ -140,7 +138,7 @@ def _release(path: Path) -> tuple[pd.DataFrame, bool, bool]:
     found = _faults(rows.assign(line=raw[table.LINE]), has_keys)
     if found:
         raise faults(f"{path}: {len(found)} fault{'s' if len(found) > 1 else ''}", found)
-    return rows, has_names, has_keys
+    return rows, has_names
 
 
 def _seconds(milliseconds: pd.Series) -> pd.Series:

@@ -162,6 +162,17 @@ def test_the_command(root, videos, tmp_path, capsys, registered):
     assert "unknown format 'aac'; known: flac, mp3" in capsys.readouterr().err
 
 
+def test_a_stop_says_how_to_go_on(root, tmp_path, capsys, registered, monkeypatch):
+    def stopped(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(meacorpus_cut, "cut", stopped)
+    assert (
+        main(["data", "cut", "meacorpus2023", str(root), "--videos", str(tmp_path), "-o", str(tmp_path / "out")]) == 1
+    )
+    assert "stopped; the clips in" in capsys.readouterr().err
+
+
 @needs_ffmpeg
 def test_without_names_clips_are_named_by_video_and_segment(root, videos, tmp_path):
     (root / NAMES).unlink()
