@@ -85,7 +85,7 @@ colour: blue
         load_recipe(path, ["train.optimizer.lr=fast"])
     message = str(error.value)
     for expected in (
-        "data.corpus: unknown corpus 'emospeech2025'; known: emospeech2024, audiofolder, demo",
+        "data.corpus: unknown corpus 'emospeech2025'; known: emospeech2024, baved, coraa_ser,",
         "data.root: no folder '/nowhere'; give the corpus's folder as data.root=…",
         "data.limit: should be a whole number",
         "data.split.dev_fractoin: unknown key; did you mean dev_fraction?",

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 import soundfile
 
+from emospeech.config import Recipe
 from emospeech.data import manifest
 from emospeech.experiments import inference
 from emospeech.labels import EMOSPEECH2024
@@ -16,6 +17,7 @@ class Constant:
     """A system that says one label of everything, and remembers what it was asked."""
 
     may_lack = False
+    recipe = Recipe.model_construct(text=None)
 
     def __init__(self, label="joy", labels=EMOSPEECH2024, audio=False, text=False):
         self.label, self.tasks = label, {"label": labels}
