@@ -20,6 +20,7 @@ from typing import Any
 
 import pandas as pd
 
+from emospeech.data.manifest import path_to
 from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError, some
 from emospeech.runtime.files import replacing_folder, write_json, write_text
@@ -67,7 +68,7 @@ def _clip(id: str, row: Any, dataset: str, folder: Path) -> dict[str, Any]:
     return {
         "key": f"{dataset}-{id}",
         "dataset": dataset,
-        "wav": Path(os.path.relpath(row.audio, folder)).as_posix() if known else None,
+        "wav": path_to(Path(row.audio), folder.resolve()) if known else None,
         "type": "raw",
         "sample_rate": header.samplerate if header else None,
         "num_frame": header.frames if header else None,

@@ -109,10 +109,7 @@ def read(
 
 def _in_two(parts: pd.Series) -> list[str]:
     doubled = parts[parts.index.duplicated(keep=False)]
-    places = doubled.groupby(level=0, sort=False).agg(
-        lambda same: " and ".join(str(one) for one in dict.fromkeys(same))
-    )
-    told = [f"{id} ({parts.name} {where})" for id, where in places.items()]
+    told = [f"{id} ({parts.name} {', '.join(sorted(set(same.astype(str))))})" for id, same in doubled.groupby(level=0)]
     return [f"{len(told)} ids are there twice: {some(told)}"] if told else []
 
 
