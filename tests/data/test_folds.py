@@ -337,6 +337,12 @@ def test_more_folds_than_videos_with_fear(challenge_with_videos):
     assert (rare.label, rare.rows, len(rare.absent), rare.untrained) == ("fear", 23, 9, None)
 
 
+def test_folds_that_do_not_look_at_videos(challenge_with_videos):
+    """The figure of docs/splits.md."""
+    given = folds.summarise(folds.draw(challenge_with_videos, "k-fold", "none").parts, challenge_with_videos)
+    assert sum(given.overlaps[0].leaks.values()) == 1387
+
+
 def test_the_winners_dev_set_shares_videos_with_its_training_set(challenge_with_videos, data_folder):
     files = {"train": "train_split.csv", "dev": "dev_split.csv"}
     parts = folds.read({name: data_folder / "emospeech2024" / file for name, file in files.items()})

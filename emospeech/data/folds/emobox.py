@@ -124,7 +124,7 @@ def read(folder: Path, ids: Sequence[str] | None) -> tuple[pd.Series, list[str]]
 def _keys(path: Path, dataset: str, found: list[str]) -> dict[str, list[str]]:
     """Key -> the names under which a manifest may have the clip, in the file's order."""
     keys: dict[str, list[str]] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").split("\n"), 1):
         if not line.strip():
             continue
         try:
