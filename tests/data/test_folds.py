@@ -279,6 +279,13 @@ def test_what_a_hold_out_gives():
     ]
 
 
+def test_a_given_split_of_rows_without_labels():
+    parts = pd.Series(["train", "test"], index=["a", "b"], name="split")
+    given = folds.summarise(parts, manifest.make(id=["a", "b"]))
+    assert [(part.rows, part.classes) for part in given.parts] == [(1, {}), (1, {})]
+    assert folds.lines(given)[0] == "split  rows  speakers  groups"
+
+
 # -- real corpora --------------------------------------------------------------------------------------------------
 
 
