@@ -57,7 +57,7 @@ def corpus(counts: Mapping[str, Mapping[str, int]], seconds: Mapping[str, Sequen
         classes.bar(at, [part.get(label, 0) for label in labels], width, color=colour, label=_plain(name))
     classes.set_xticks(range(len(labels)), [_plain(label) for label in labels], rotation=30)
     classes.set(ylabel="clips")
-    classes.legend()
+    classes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
     known = {name: values for name, values in seconds.items() if len(values)}
     edges = np.histogram_bin_edges(np.concatenate(list(known.values())), bins=30) if known else None
     for name, values in known.items():

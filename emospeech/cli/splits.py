@@ -27,7 +27,7 @@ def split(
     folds: Annotated[int | None, typer.Option(help="k-fold: how many; 5.")] = None,
     dev: Annotated[float | None, typer.Option(help="holdout: share of dev; 0.16.")] = None,
     test: Annotated[float | None, typer.Option(help="holdout: share of test; 0.2.")] = None,
-    seed: Annotated[int | None, typer.Option(help="k-fold, holdout: of the draw; 0.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="k-fold, holdout: of the draw; 0.")] = None,
     given: Annotated[
         list[Path] | None,
         typer.Option(help="Draw nothing: check and take this split (or files of ids: train, dev, then test)."),
@@ -69,15 +69,14 @@ def _given(paths: list[Path], rows: Any, asked: list[str]) -> Any:
         raise faults("--given cannot be taken", found)
     source = paths[0] if len(paths) == 1 else dict(zip(SPLITS, paths, strict=False))
     parts = splits.read(source, rows["id"].tolist(), rows.loc[rows["label"].notna(), "id"].tolist())
-    return splits.Split(parts, splits.Origin("given", "none", {"files": [path.name for path in paths]}))
+    return splits.Split(parts, splits.Origin("given", None, {"in": " + ".join(path.name for path in paths)}))
 
 
 def _sentence(drawn: Any) -> str:
     """As `k-fold by group, folds 5, seed 0`."""
-    options = (
-        f"{name} {value if name != 'files' else ', '.join(value)}" for name, value in drawn.origin.options.items()
-    )
-    return ", ".join([f"{drawn.origin.kind} by {drawn.origin.by}", *options])
+    origin = drawn.origin
+    kind = f"{origin.kind} by {origin.by}" if origin.by else f"{origin.kind}"
+    return ", ".join([kind, *(f"{name} {value}" for name, value in origin.options.items())])
 
 
 def stats(

@@ -87,7 +87,7 @@ def write(frame: pd.DataFrame, path: Path) -> None:
     """A manifest as CSV, audio paths relative to the file where that is possible; whole or not at all."""
     frame = frame.drop(columns="source")
     folder = path.parent.resolve()
-    frame["audio"] = [audio if pd.isna(audio) else _path_to(Path(audio), folder) for audio in frame["audio"]]
+    frame["audio"] = [audio if pd.isna(audio) else path_to(Path(audio), folder) for audio in frame["audio"]]
     write_text(path, table.as_csv(frame))
 
 
@@ -106,6 +106,6 @@ def path_from(audio: Any, folder: Path) -> Any:
     return audio if pd.isna(audio) else str(folder / audio)
 
 
-def _path_to(audio: Path, folder: Path) -> str:
+def path_to(audio: Path, folder: Path) -> str:
     """Relative to a folder without symbolic links. A link to a sound keeps its own name, and with it its suffix."""
     return Path(os.path.relpath(audio.parent.resolve() / audio.name, folder)).as_posix()

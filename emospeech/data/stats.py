@@ -30,7 +30,7 @@ class Stats:
     longest: float | None
     transcripts: int  # clips with a transcription that is not blank
     words: int  # of these, between spaces
-    classes: dict[str, int]  # label -> clips, the most frequent first; without a label: `(none)`
+    classes: dict[str, int]  # label -> clips, the most frequent first; at the end `(none)`, those without one
 
 
 def durations(manifest: pd.DataFrame) -> pd.Series:
@@ -67,6 +67,9 @@ def _counted(rows: pd.DataFrame, corpus: str | None, split: str | None) -> Stats
     known = rows["duration"].dropna()
     spread = (known.min(), known.median(), known.max()) if len(known) else ()
     shortest, median, longest = (round(float(value), 3) for value in spread) if spread else (None, None, None)
+    labels = rows["label"].value_counts()
+    if len(rows) > labels.sum():
+        labels[NONE] = len(rows) - labels.sum()
     texts = rows["transcription"].dropna().str.split()
     texts = texts[texts.str.len() > 0]
     return Stats(
@@ -82,7 +85,7 @@ def _counted(rows: pd.DataFrame, corpus: str | None, split: str | None) -> Stats
         longest=longest,
         transcripts=len(texts),
         words=int(texts.str.len().sum()),
-        classes={str(label): int(count) for label, count in rows["label"].fillna(NONE).value_counts().items()},
+        classes={str(label): int(count) for label, count in labels.items()},
     )
 
 

@@ -45,16 +45,16 @@ def k_fold(
     return parts
 
 
-def leave_one_out(ids: Sequence[str], labels: Sequence[str], groups: Sequence[str] | None) -> np.ndarray:
+def leave_one_out(ids: Sequence[str], labels: Sequence[str], groups: Sequence[str]) -> np.ndarray:
     """The fold (n,) in which each row is tested: one a group, from 1, in the order of the groups' names.
 
     Raises:
-        UserError: if there is but one group, or none is known.
+        UserError: if there is but one group.
 
     >>> leave_one_out(["a", "b", "c"], ["joy", "joy", "fear"], ["s10", "s02", "s10"]).tolist()
     [2, 1, 2]
     """
-    names, parts = np.unique(np.asarray([] if groups is None else groups, dtype=str), return_inverse=True)
+    names, parts = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
     if len(names) < 2:
         raise UserError(f"leaving one out needs two speakers (or groups) or more; there {_counted(names)}")
     return 1 + parts
@@ -106,8 +106,6 @@ def _by_id(ids: Sequence[str]) -> np.ndarray:
 
 
 def _counted(names: np.ndarray) -> str:
-    if not len(names):
-        return "is none"
     return f"{'is' if len(names) == 1 else 'are'} {len(names)}: {some(names.tolist(), 8)}"
 
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import pandas as pd
 
+from emospeech.data.manifest import path_to
 from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError, some
 from emospeech.runtime.files import replacing_folder, write_json, write_text
@@ -67,7 +68,7 @@ def _clip(id: str, row: Any, dataset: str, folder: Path) -> dict[str, Any]:
     return {
         "key": f"{dataset}-{id}",
         "dataset": dataset,
-        "wav": Path(os.path.relpath(row.audio, folder)).as_posix() if known else None,
+        "wav": path_to(Path(row.audio), folder.resolve()) if known else None,
         "type": "raw",
         "sample_rate": header.samplerate if header else None,
         "num_frame": header.frames if header else None,
@@ -123,7 +124,7 @@ def read(folder: Path, ids: Sequence[str] | None) -> tuple[pd.Series, list[str]]
 def _keys(path: Path, dataset: str, found: list[str]) -> dict[str, list[str]]:
     """Key -> the names under which a manifest may have the clip, in the file's order."""
     keys: dict[str, list[str]] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").split("\n"), 1):
         if not line.strip():
             continue
         try:

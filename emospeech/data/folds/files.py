@@ -4,6 +4,7 @@ splits.csv     id,fold   or   id,split
 splits.json    how it was drawn, from which manifest (SHA-256), and what it gives
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -59,8 +60,6 @@ def write(split: Split, manifest: pd.DataFrame, source: Path, path: Path, form: 
 
 
 def _write_csv(parts: pd.Series, manifest: pd.DataFrame, path: Path, about: Mapping[str, Any]) -> None:
-    import json
-
     frame = pd.DataFrame({"id": parts.index, str(parts.name): parts.tolist()})
     text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
     contents = {path: table.as_csv(frame).encode(errors="surrogateescape")}
@@ -109,10 +108,7 @@ def read(
 
 def _in_two(parts: pd.Series) -> list[str]:
     doubled = parts[parts.index.duplicated(keep=False)]
-    places = doubled.groupby(level=0, sort=False).agg(
-        lambda same: " and ".join(str(one) for one in dict.fromkeys(same))
-    )
-    told = [f"{id} ({parts.name} {where})" for id, where in places.items()]
+    told = [f"{id} ({parts.name} {', '.join(sorted(set(same.astype(str))))})" for id, same in doubled.groupby(level=0)]
     return [f"{len(told)} ids are there twice: {some(told)}"] if told else []
 
 

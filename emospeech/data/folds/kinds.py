@@ -22,11 +22,12 @@ class Kind:
     column: str  # what its parts are called in a file: `fold` or `split`
     options: Mapping[str, Any]  # those that `draw` takes, with their defaults
     auto: tuple[str, ...] = ("group", "speaker")  # what is kept together unasked: the first that is known
+    needs_groups: bool = False  # it cannot be drawn without
 
 
 KINDS: dict[str, Kind] = {
     "k-fold": Kind(k_fold, "fold", {"folds": 5, "seed": 0}),
-    "loso": Kind(leave_one_out, "fold", {}, ("speaker",)),
+    "loso": Kind(leave_one_out, "fold", {}, ("speaker",), needs_groups=True),
     "holdout": Kind(hold_out, "split", {"dev": 0.16, "test": 0.2, "seed": 0}),
 }
 
@@ -36,7 +37,7 @@ class Origin:
     """How a split came about; with the manifest it was drawn from, it gives the same split again."""
 
     kind: str  # a name from `KINDS`, or `given`
-    by: str  # what was kept together: group, speaker or none
+    by: str | None  # what was kept together: group, speaker or none; None: not known
     options: Mapping[str, Any]  # of the kind
 
 
@@ -49,7 +50,7 @@ class Split:
 
 
 def draw(manifest: pd.DataFrame, kind: str, by: str = "auto", options: Mapping[str, Any] | None = None) -> Split:
-    """A split of the manifest's labelled rows; those without a label are left out, and that is said aloud.
+    """A split of the manifest's labelled rows, whatever split they are in; what is left out is said aloud.
 
     Args:
         kind: a name from `KINDS`.
@@ -65,9 +66,11 @@ def draw(manifest: pd.DataFrame, kind: str, by: str = "auto", options: Mapping[s
     rows = manifest[manifest["label"].notna()]
     if not len(rows):
         raise UserError("no row has a label, so there is nothing to split")
+    groups = _groups(rows, kind, by)
     if len(rows) < len(manifest):
         say(f"note: {len(manifest) - len(rows)} of {len(manifest)} rows have no label and are left out")
-    groups = _groups(rows, kind, by)
+    if rows["split"].notna().any():
+        say("note: the manifest's own column split is not asked; all labelled rows are split anew")
     chosen = {**KINDS[kind].options, **given}
     by, names = ("none", None) if groups is None else (str(groups.name), groups.tolist())
     try:
@@ -93,9 +96,12 @@ def _check(kind: str, by: str, options: Mapping[str, Any]) -> None:
 def _groups(rows: pd.DataFrame, kind: str, by: str) -> pd.Series | None:
     """What must stay together, a name a row; None where nothing must, or `auto` finds nothing."""
     if by == "auto":
-        by = next((name for name in KINDS[kind].auto if rows[name].notna().any()), "none")
+        known = [name for name in KINDS[kind].auto if rows[name].notna().any()]
+        by = known[0] if known else KINDS[kind].auto[0] if KINDS[kind].needs_groups else "none"
         if by == "none":
-            say(f"note: no {' and no '.join(KINDS[kind].auto)} is known, so that one may be on both sides")
+            say("note: no group and no speaker is known, so that the same one may train and be tested")
+    if by == "none" and KINDS[kind].needs_groups:
+        raise UserError(f"{kind} leaves out a speaker or a group; split by speaker or by group")
     groups = splits.group_column(rows, by)
     if groups is None and by != "none":
         raise UserError(f"no row has a {by} to split by")

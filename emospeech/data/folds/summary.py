@@ -31,7 +31,7 @@ class Overlap:
     column: str  # `speaker` or `group`
     shared: int
     of: int
-    rows: int  # that they have
+    leaks: dict[str, int]  # a part that is tested -> its rows whose speaker, or group, trains too
     unknown: int  # rows without one
 
 
@@ -82,11 +82,14 @@ def _part(name: object, rows: pd.DataFrame, counts: pd.Series) -> Part:
 
 
 def _overlap(rows: pd.DataFrame, column: str) -> Overlap:
-    parts = rows.groupby(column)["part"].nunique()
-    shared = parts.index[parts > 1]
-    return Overlap(
-        column, len(shared), len(parts), int(rows[column].isin(shared).sum()), int(rows[column].isna().sum())
-    )
+    known = rows[rows[column].notna()]
+    parts = known.groupby(column)["part"].agg(set)
+    shared = parts.index[parts.map(len) > 1]
+    # a fold trains on all others; dev and test train on train
+    trains = parts.index[["train" in held for held in parts]] if rows["part"].isin(SPLITS).all() else shared
+    leaks = known[known[column].isin(trains) & (known["part"] != "train")].groupby("part").size()
+    counts = {str(name): int(count) for name, count in leaks.items()}
+    return Overlap(column, len(shared), len(parts), counts, len(rows) - len(known))
 
 
 def _rare(label: str, counts: pd.Series, trains: bool) -> Rare:
@@ -112,17 +115,27 @@ def lines(summary: Summary) -> list[str]:
 
 
 def _shared(summary: Summary) -> list[str]:
-    told = []
-    for column in KEPT_APART:
-        one = next((overlap for overlap in summary.overlaps if overlap.column == column), None)
-        if one is None:
-            told.append(f"{column}s: not known")
-            continue
-        apart = f"none of {one.of} is in two {summary.column}s"
-        both = f"{one.shared} of {one.of} are in two {summary.column}s or more, with {one.rows} rows"
-        unknown = f"; not known of {one.unknown} rows" if one.unknown else ""
-        told.append(f"{column}s: {both if one.shared else apart}{unknown}")
-    return told
+    found = {overlap.column: overlap for overlap in summary.overlaps}
+    return [
+        f"{column}s: {_of(found[column], summary)}" if column in found else f"{column}s: not known"
+        for column in KEPT_APART
+    ]
+
+
+def _of(overlap: Overlap, summary: Summary) -> str:
+    unknown = f"; not known of {overlap.unknown} rows" if overlap.unknown else ""
+    if not overlap.shared:
+        return f"none of {overlap.of} is in two {summary.column}s{unknown}"
+    rows = {part.name: part.rows for part in summary.parts}
+    if summary.column == "fold":
+        leaks = (
+            f"{sum(overlap.leaks.values())} of {sum(rows.values())} rows have theirs in the training rows of their fold"
+        )
+    else:
+        leaks = ", ".join(
+            f"{count} of {rows[name]} {name} rows have theirs in train" for name, count in overlap.leaks.items()
+        )
+    return f"{overlap.shared} of {overlap.of} in two {summary.column}s or more; {leaks or 'none in train'}{unknown}"
 
 
 def _lacks(rare: Rare, column: str) -> str:
