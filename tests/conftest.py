@@ -201,3 +201,80 @@ def make_tone():
 @pytest.fixture(scope="session")
 def spanish_sentences() -> list[str]:
     return SENTENCES
+
+
+LANGUAGES = ["en", "es", "de", "pt"]  # of a tiny checkpoint in the format of transformers
+
+
+def set_free(model):
+    """Random weights large enough that every clip gives other tokens."""
+    import torch
+
+    torch.manual_seed(0)
+    for name, parameter in model.named_parameters():
+        heard = 8 if "cross_attn" in name or "encoder_attn" in name else 1
+        torch.nn.init.normal_(parameter, std=heard * parameter[0].numel() ** -0.5 if parameter.ndim > 1 else 0.3)
+    return model.eval()
+
+
+def save_whisper_pt(path: Path, vocabulary: int = 51865, positions: int = 24) -> Path:
+    """A tiny Whisper as openai-whisper saves it; 51864 tokens make it English alone."""
+    from dataclasses import asdict
+
+    import torch
+    from whisper.model import ModelDimensions, Whisper
+
+    dims = ModelDimensions(80, 1500, 16, 2, 1, vocabulary, positions, 16, 2, 1)
+    model = set_free(Whisper(dims))
+    torch.save({"dims": asdict(dims), "model_state_dict": model.state_dict()}, path)
+    return path
+
+
+def save_whisper_folder(folder: Path, multilingual: bool = True, positions: int = 24) -> Path:
+    """A tiny Whisper as transformers saves it, with a vocabulary of bytes."""
+    from tokenizers.pre_tokenizers import ByteLevel
+    from transformers import (
+        GenerationConfig,
+        WhisperConfig,
+        WhisperFeatureExtractor,
+        WhisperForConditionalGeneration,
+        WhisperTokenizer,
+    )
+
+    letters = {letter: k for k, letter in enumerate(sorted(ByteLevel.alphabet()))}
+    words = ["endoftext", "startoftranscript", *LANGUAGES, "translate", "transcribe", "startoflm", "startofprev",
+             "nospeech", "notimestamps", *(f"{0.02 * k:.2f}" for k in range(1501))]  # fmt: skip
+    tokenizer = WhisperTokenizer(vocab=letters | {"<|endoftext|>": 256}, merges=[])
+    tokenizer.add_special_tokens({"additional_special_tokens": [f"<|{word}|>" for word in words[1:]]})
+    config = WhisperConfig(
+        d_model=16, encoder_layers=1, encoder_attention_heads=2, encoder_ffn_dim=32, num_mel_bins=80,
+        decoder_layers=1, decoder_attention_heads=2, decoder_ffn_dim=32, vocab_size=256 + len(words),
+        max_target_positions=positions, pad_token_id=256, bos_token_id=256, eos_token_id=256, decoder_start_token_id=257,
+    )  # fmt: skip
+    model = set_free(WhisperForConditionalGeneration(config))
+    model.generation_config = GenerationConfig(
+        eos_token_id=256, pad_token_id=256, decoder_start_token_id=257, is_multilingual=multilingual
+    )
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    WhisperFeatureExtractor().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def whisper_pt(tmp_path_factory) -> Path:
+    return save_whisper_pt(tmp_path_factory.mktemp("whisper") / "tiny.pt")
+
+
+@pytest.fixture(scope="session")
+def whisper_folder(tmp_path_factory) -> Path:
+    return save_whisper_folder(tmp_path_factory.mktemp("whisper") / "tiny-hub")
+
+
+@pytest.fixture(scope="session")
+def whisper_english(tmp_path_factory) -> tuple[Path, Path]:
+    """English alone, in both formats."""
+    folder = tmp_path_factory.mktemp("whisper")
+    return save_whisper_pt(folder / "tiny.en.pt", 51864), save_whisper_folder(
+        folder / "tiny-hub.en", multilingual=False
+    )

@@ -41,7 +41,7 @@ def filled(rows: pd.DataFrame, wanted: str, settings: Settings, folder: str | No
     |---|---|
     | `transcription` | NA where Whisper heard nothing to write |
     | `transcription_source` | `provided`, `whisper:<model>`, or NA beside no transcription of either |
-    | `avg_logprob`, `no_speech_prob`, `compression_ratio` | of the clip's worst window of 30 s; NA where not Whisper's |
+    | `avg_logprob`, `no_speech_prob`, `compression_ratio` | of the clip's worst window of 30 s; NA: not Whisper's |
     | `transcription_flag` | what is doubtful, with semicolons; NA: nothing |
 
     All processes of a run must call it at the same point.

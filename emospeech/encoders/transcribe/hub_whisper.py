@@ -82,8 +82,8 @@ class HubCheckpoint:
             missing = sorted(set(info["missing_keys"]) - {TIED})
             if missing:
                 raise UserError(
-                    f"checkpoint {self.name} lacks {len(missing)} weights of a Whisper that transcribes ({some(missing)}); "
-                    "they would be random. Is it an encoder alone?"
+                    f"checkpoint {self.name} lacks {len(missing)} weights of a Whisper that transcribes "
+                    f"({some(missing)}); they would be random. Is it an encoder alone?"
                 )
             self._model.requires_grad_(False).eval()
         return self._model
@@ -107,7 +107,7 @@ class HubWhisper:
         settings = model.generation_config
         multilingual = getattr(settings, "is_multilingual", model.config.vocab_size >= MULTILINGUAL)
         known = [code for code in LANGUAGES if f"<|{code}|>" in self.special]
-        self.languages = known if multilingual else ["en"]
+        self.languages: Sequence[str] = known if multilingual else ["en"]
         self.multilingual = bool(multilingual)
         self.timestamp_begin = self.special["<|notimestamps|>"] + 1
         self.end = self.special["<|endoftext|>"]

@@ -26,11 +26,13 @@ class Kept:
         """
         Args:
             root: of the store.
-            label: the checkpoint's name, for people.
+            label: the checkpoint's name, for people; under another name the same weights find the same transcripts.
             identity: all that decides what a clip's transcript is, beside its content; values for JSON.
         """
         self.identity = dict(identity)
-        self.path = root / FOLDER / f"{label.replace('/', '--')}-{digest(self.identity)[:16]}"
+        name = digest(self.identity)[:16]
+        there = sorted((root / FOLDER).glob(f"*-{name}"))
+        self.path = there[0] if there else root / FOLDER / f"{label.replace('/', '--')}-{name}"
         self.file = self.path / "transcripts.jsonl"
         self.found: dict[str, Transcript] = {}
         self._read = 0  # bytes of the file

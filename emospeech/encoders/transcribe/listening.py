@@ -3,8 +3,8 @@
 The windows follow Whisper's own algorithm for long recordings (arXiv 2212.04356, section 3.8), without text of the
 window before as a prompt (`condition_on_previous_text=False`), which is how loops spread. What differs:
 
-- the window that reaches a clip's end is its last, whatever times were written: of the padding after it nothing is heard
-  a second time, where Whisper tends to invent;
+- the window that reaches a clip's end is its last, whatever times were written: Whisper would hear what lies after the
+  last of them once more, mostly padding, where it tends to invent;
 - of six decodings that all fail, the one with the fewest faults is kept, not the last;
 - nothing is dropped: what Whisper would leave out as no speech is kept, and flagged;
 - each window's sampling has a seed of its own, from the clip's content.
@@ -87,6 +87,11 @@ def _faults(decoded: Decoded, guards: Guards) -> tuple[str, ...]:
     return guarding.faults(decoded.text, decoded.avg_logprob, decoded.no_speech_prob, guards)
 
 
+def _printable(text: str) -> str:
+    """Without control characters, which a model can spell and a table cannot hold; single spaces."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+
+
 class _Hearing:
     """A clip under way: where the next window begins, and what the windows before it gave."""
 
@@ -126,7 +131,7 @@ class _Hearing:
             text = self.recogniser.text(decoded.tokens[: reliable[0]])
             step = max(reliable[1] * FRAMES_PER_POSITION, LEAST_STEP)
         self.taken.append(decoded)
-        self.texts.append(text.strip())
+        self.texts.append(_printable(text))
         self.at += step
 
     def transcript(self) -> Transcript:

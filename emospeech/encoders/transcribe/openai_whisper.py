@@ -80,7 +80,7 @@ class OpenAIWhisper:
         self.model = model
         self.tokenizer = get_tokenizer(model.is_multilingual, num_languages=model.num_languages)
         self.timestamp_begin: int = self.tokenizer.timestamp_begin
-        self.languages = list(LANGUAGES)[: model.num_languages] if model.is_multilingual else ["en"]
+        self.languages: Sequence[str] = list(LANGUAGES)[: model.num_languages] if model.is_multilingual else ["en"]
         self.half = model.device.type == "cuda"
         self.longest = model.dims.n_text_ctx // 2  # tokens of a decoding; the other half is for a prompt
 
