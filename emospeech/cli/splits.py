@@ -1,5 +1,6 @@
 """Commands about who trains and who tests, and about what a corpus holds."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,23 +33,30 @@ def split(
         list[Path] | None,
         typer.Option(help="Draw nothing: check and take this split (or files of ids: train, dev, then test)."),
     ] = None,
+    groups: Annotated[
+        Path | None, typer.Option(help="Groups (videos) from a CSV with id,group, or from MEACorpus 2023's folder.")
+    ] = None,
     form: Annotated[str, typer.Option("--format", help="csv, or emobox (folds as EmoBox has them).")] = "csv",
 ) -> None:
     """Split a manifest, write the split, and say what it gives."""
     from emospeech.data import folds as splits
     from emospeech.data import manifest as manifests
     from emospeech.data.folds import files
+    from emospeech.data.groups import with_groups
 
     for path in files.outputs(output, form):
         refuse_existing(path)
     named = {"folds": folds, "dev": dev, "test": test, "seed": seed}
     options = {name: value for name, value in named.items() if value is not None}
     rows = manifests.read(manifest)
+    rows = with_groups(rows, groups) if groups else rows
     if given:
         asked = {"kind": kind, "by": by, **named}
         drawn = _given(given, rows, [name for name, value in asked.items() if value is not None])
     else:
         drawn = splits.draw(rows, kind or "k-fold", by or "auto", options)
+    if groups:  # without them it could not be drawn again
+        drawn = replace(drawn, origin=replace(drawn.origin, options={**drawn.origin.options, "groups": groups.name}))
     splits.write(drawn, rows, manifest, output, form)
     typer.echo(f"{_sentence(drawn)}: {len(drawn.parts)} of {len(rows)} rows")
     for line in splits.lines(splits.summarise(drawn.parts, rows)):

@@ -8,7 +8,7 @@ from emospeech.config.words import Count, Fraction, Positive, Section, Seed, nam
 
 
 class Split(Section):
-    """Who trains, steers and tests. First that applies: a split in a file, files of ids, speakers, the corpus, a draw."""
+    """Who trains, steers, tests. First that applies: a split in a file, files of ids, speakers, the corpus, a draw."""
 
     file: str | None = None  # as `emospeech data split` writes it, or a folder in EmoBox's layout
     fold: Count | None = None  # which one is tested, where the file holds folds; dev is drawn from the others

@@ -165,6 +165,8 @@ def _fault(error: Any) -> str:
         return (
             f"{where}: should be letters, digits, blanks and . _ + = -, a letter or digit first, got {error['input']!r}"
         )
+    if kind == "string_type" and isinstance(error["input"], int | float):
+        return f"{where}: should be text, got the number {error['input']}; in quotes it is text: '\"03\"'"
     message = error["msg"].replace("Input should be", "should be").replace("a valid integer", "a whole number")
     message = message.replace("a valid ", "a ")
     return f"{where}: {message}, got {error['input']!r}"

@@ -18,7 +18,7 @@ from emospeech.systems.features.planning import folder_of
 
 
 def with_usable_audio(rows: Rows, recipe: Recipe, listing: Path | None = None) -> Rows:
-    """Every clip that is heard decoded once, in all runs of a store; bad ones listed and failed on, dropped or silenced.
+    """Every clip that is heard decoded once in all runs of a store; bad ones listed and failed on, dropped or silenced.
 
     Args:
         listing: where to list them.

@@ -171,12 +171,13 @@ class _Run:
         return loss_value
 
     def _normalisers(self, micro: Sequence[Batch]) -> dict[str, Tensor]:
-        """Per task, what the whole global batch's loss is divided by."""
+        """Per task, what the whole global batch's loss is divided by; 1 where it holds no label of the task."""
         own = {
             task: torch.stack([loss.normaliser(batch.labels[task]) for batch in micro]).sum()
             for task, loss in self.parts.losses.items()
         }
-        return {task: self.accelerator.reduce(value, reduction="sum") for task, value in own.items()}
+        totals = {task: self.accelerator.reduce(value, reduction="sum") for task, value in own.items()}
+        return {task: torch.where(total == 0, 1.0, total) for task, total in totals.items()}
 
     def _set_rate(self) -> None:
         factor = self.parts.schedule.factor_at(self.standing.step)
