@@ -249,7 +249,8 @@ def save_whisper_folder(folder: Path, multilingual: bool = True, positions: int 
     config = WhisperConfig(
         d_model=16, encoder_layers=1, encoder_attention_heads=2, encoder_ffn_dim=32, num_mel_bins=80,
         decoder_layers=1, decoder_attention_heads=2, decoder_ffn_dim=32, vocab_size=256 + len(words),
-        max_target_positions=positions, pad_token_id=256, bos_token_id=256, eos_token_id=256, decoder_start_token_id=257,
+        max_target_positions=positions, pad_token_id=256, bos_token_id=256, eos_token_id=256,
+        decoder_start_token_id=257,
     )  # fmt: skip
     model = set_free(WhisperForConditionalGeneration(config))
     model.generation_config = GenerationConfig(

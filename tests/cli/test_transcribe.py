@@ -211,6 +211,7 @@ def english(whisper_english):
         (["--model", "PT", "--compare", "out.csv"], "--compare and --output are both out.csv"),
         (["--model", "PT", "--compare", "c.csv", "--only-missing"], "--only-missing leaves those alone"),
         (["--model", "PT", "--device", "cuda"], "--device cuda: no GPU can be used here"),
+        (["--model", "PT", "--device", "tpu"], "unknown device 'tpu'; known: auto, cpu, cuda, cuda:N"),
         (["--model", "PT", "--batch", "0"], "--batch"),
     ],
 )

@@ -41,6 +41,8 @@ class HubCheckpoint:
         """Hash of a folder's files; of a Hub id, the commit in this machine's cache, or else of the weights."""
         if self.folder is not None:
             return checkpoint.folder_hash(self.folder)
+        if checkpoint.commit(self.name, None) is None:
+            self._whole()  # which downloads it
         return checkpoint.commit(self.name, None) or checkpoint.weights_hash(self._whole())
 
     def load(self, device: str) -> "HubWhisper":

@@ -1,6 +1,7 @@
 """The transcripts of a manifest's clips: what is kept is read, the rest is heard, by as many processes as there are."""
 
 import os
+import re
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ from emospeech.runtime.errors import Interrupted, UserError, WorkError, faults, 
 from emospeech.runtime.files import content_hashes
 
 VERSION = 1  # raised when the same words would mean another transcript
+DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 POLL = 0.5  # seconds, where another process works on what is left
 
 
@@ -133,9 +135,12 @@ def _languages(rows: pd.DataFrame, language: str | None) -> list[str]:
 
 
 def _device(wanted: str) -> str:
+    """cpu, or cuda:N: of several processes on a machine, each its own."""
     import torch
 
     local = os.environ.get("LOCAL_RANK", "0")
+    if not DEVICE.fullmatch(wanted):
+        raise UserError(f"unknown device {wanted!r}; known: auto, cpu, cuda, cuda:N")
     if wanted == "auto":
         return f"cuda:{local}" if torch.cuda.is_available() else "cpu"
     if wanted.startswith("cuda") and not torch.cuda.is_available():

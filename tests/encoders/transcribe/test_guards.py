@@ -49,7 +49,7 @@ def test_a_phrase_said_three_times_or_more_is_one(phrase, around):
 
 
 def test_on_the_challenge_it_finds_the_corrected_loop_and_little_else(data_folder):
-    """Of 3750 rows as they are now five would be asked about; of the table first published one more, which was mended."""
+    """Of the 3750 rows of today five; of the test table first published one more, which the organisers mended."""
 
     def found(name):
         table = pd.read_csv(data_folder / "emospeech2024" / name, keep_default_na=False)

@@ -1,4 +1,4 @@
-"""Windows, fallback and flags, with real tiny checkpoints; Whisper's own `transcribe` and `generate` are the oracles."""
+"""Windows, fallback and flags, with tiny checkpoints; the oracles are openai-whisper and transformers' `generate`."""
 
 import copy
 from dataclasses import replace
