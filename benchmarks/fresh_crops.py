@@ -1,10 +1,11 @@
 """Does it cost macro-F1 to store frozen states once, instead of running the encoder on fresh crops in every epoch?
 
-    OMP_NUM_THREADS=1 python benchmarks/fresh_crops.py DATA [--work runs/fresh_crops] [--seeds 0 1 2 3 4]
+    OMP_NUM_THREADS=1 python benchmarks/fresh_crops.py DATA [--voices new] [--work runs/fresh_crops] [--seeds 0 1 2 3 4]
 
 DATA is a folder of recordings with a metadata.csv (file_name, label, speaker). A small wav2vec 2.0 model is trained on
 the training speakers, then frozen, and a head on it is trained by the project's own commands, once in every setting
-under every seed. What is finished in the work folder is read, not done again.
+under every seed. With `--voices known` every speaker is in every part, and encoder and head train on different clips.
+What is finished in the work folder is read, not done again.
 """
 
 import argparse
@@ -27,9 +28,11 @@ from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 from emospeech.config import Recipe, recipes_folder
 from emospeech.data import audio
 from emospeech.data.augment import Augmenter
+from emospeech.data.splits import stratified
 from emospeech.experiments import extract, rows
 from emospeech.experiments import run as experiment
 from emospeech.metrics.scores import score
+from emospeech.runtime.files import write_text
 from emospeech.systems.build import load_recipe
 
 FRESH = "fresh"
@@ -44,13 +47,14 @@ SETTINGS: Mapping[str, Sequence[str]] = {  # name -> the overrides that make it
 CROP_SECONDS = 2.5
 # Two training speakers of the recipe steer in place of its s10 and s11, whom hardly anything recognises: an SVM on
 # functionals of s00 to s09 gets 0.26 of their clips right, and 0.37 of those of a speaker left out of these ten.
-SPLIT = ["data.split.dev_speakers=[s08,s09]"]
+NEW_VOICES = ["data.split.dev_speakers=[s08,s09]"]
+KNOWN_VOICES = ["data.split.dev_speakers=[]", "data.split.test_speakers=[]"]
+SHARES = {"test": 0.2, "dev": 0.15, "train": 0.3}  # of the clips, where voices are known; the encoder has the others
 HEAD = [  # of every setting
     "speech.options=null",
     "speech.layers=weighted",
     f"speech.crop_seconds={CROP_SECONDS}",
     "speech.augment.probability=0.6",
-    "train.epochs=8",
     "train.early_stopping=null",
     "train.eval_batch_size=16",
     "train.trackers=[]",
@@ -60,7 +64,7 @@ HEAD = [  # of every setting
 
 KERNELS, STRIDES = (400, 3), (160, 2)  # samples, then frames of 10 ms: 50 states a second, as every wav2vec 2.0
 BANDS, PHASES, LEVELS = 23, 4, (1.0, -1.0, 0.3, -0.3)
-EPOCHS, BATCH, RATE = 12, 16, 1.5e-3
+BATCH, RATE = 16, 1.5e-3
 # other voices than the recipe's own augmentation makes: ten speakers are soon known by heart
 VOICES = Augmenter(0.9, effects=("speed", "speed", "noise"), speeds=(0.8, 0.87, 0.94, 1.06, 1.15, 1.25))
 
@@ -121,8 +125,8 @@ def small_model(waveforms: Sequence[np.ndarray]) -> Wav2Vec2Model:
     return model
 
 
-def make_encoder(recipe: Recipe, folder: Path) -> dict[str, Any]:
-    """Train on the training speakers; what became of it, also kept in the folder, which is whole once that is there."""
+def make_encoder(recipe: Recipe, folder: Path, epochs: int) -> dict[str, Any]:
+    """Train on the recipe's training clips; what became of it, also kept in the folder, whole once that is there."""
     about = folder / "training.json"
     if about.exists():
         return json.loads(about.read_text(encoding="utf-8"))
@@ -132,7 +136,7 @@ def make_encoder(recipe: Recipe, folder: Path) -> dict[str, Any]:
     model = small_model([prepared(extractor, clip) for clip in train[:100]])
     linear = nn.Linear(model.config.hidden_size, len(found.labels))
     targets = torch.tensor([found.labels.index(label) for label in found.train["label"]])
-    fit(model, linear, train, targets, extractor)
+    fit(model, linear, train, targets, extractor, epochs)
     accuracy = {}
     for name, clips, part in (("train", train, found.train), ("dev", dev, found.dev)):
         chosen = [found.labels[k] for k in predicted(model, linear, clips, extractor)]
@@ -152,15 +156,17 @@ def prepared(extractor: Any, waveform: np.ndarray) -> np.ndarray:
     return extractor(waveform, sampling_rate=audio.SAMPLE_RATE)["input_values"][0]
 
 
-def fit(model: Any, linear: nn.Module, clips: Sequence[np.ndarray], targets: Tensor, extractor: Any) -> None:
+def fit(
+    model: Any, linear: nn.Module, clips: Sequence[np.ndarray], targets: Tensor, extractor: Any, epochs: int
+) -> None:
     """Mean-pooled states, a linear layer, cross-entropy; crops and augmentations drawn anew in every epoch."""
     rng = np.random.default_rng(0)
     samples = round(CROP_SECONDS * audio.SAMPLE_RATE)
     parameters = [p for p in [*model.parameters(), *linear.parameters()] if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=RATE, weight_decay=0.05)
     steps = -(-len(clips) // BATCH)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, EPOCHS * steps, pct_start=0.2)
-    for epoch in range(EPOCHS):
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, epochs * steps, pct_start=0.2)
+    for epoch in range(epochs):
         model.train()
         losses = []
         for picked in np.array_split(rng.permutation(len(clips)), steps):
@@ -173,7 +179,7 @@ def fit(model: Any, linear: nn.Module, clips: Sequence[np.ndarray], targets: Ten
             optimizer.step()
             schedule.step()
             losses.append(loss.item())
-        print(f"encoder: epoch {epoch + 1} of {EPOCHS}, loss {statistics.fmean(losses):.3f}", file=sys.stderr)
+        print(f"encoder: epoch {epoch + 1} of {epochs}, loss {statistics.fmean(losses):.3f}", file=sys.stderr)
 
 
 @torch.no_grad()
@@ -187,7 +193,27 @@ def predicted(model: Any, linear: nn.Module, clips: Sequence[np.ndarray], extrac
 # ------------------------------------------------------------------------------------------------------------- the runs
 
 
-def recipe_of(data: Path, work: Path, setting: str, seed: int) -> Recipe:
+def splits_of(data: Path, work: Path, voices: str) -> dict[str, list[str]]:
+    """Overrides that say who trains, steers and tests: for the `encoder`, and for the `head`."""
+    if voices == "new":
+        return {"encoder": NEW_VOICES, "head": NEW_VOICES}
+    clips = pd.read_csv(data / "metadata.csv")
+    left = clips["label"] + " " + clips["speaker"]  # shares of every emotion of every speaker
+    part = pd.Series("encoder", index=clips.index)
+    for seed, (name, share) in enumerate(SHARES.items()):
+        picked = stratified(left.tolist(), share * len(clips) / len(left), seed)
+        part[left.index[picked]] = name
+        left = left[~picked]
+    words = {}
+    for who, other in (("encoder", "train"), ("head", "encoder")):
+        of = part[part != other].replace({"encoder": "train"})
+        rows_of = pd.DataFrame({"id": clips["file_name"][of.index], "split": of})
+        write_text(work / f"{who}.csv", rows_of.to_csv(index=False))
+        words[who] = [*KNOWN_VOICES, f"data.split.file={work / f'{who}.csv'}"]
+    return words
+
+
+def recipe_of(data: Path, work: Path, shared: Sequence[str], setting: str, seed: int) -> Recipe:
     words = [
         f"name={''.join(c if c.isalnum() else '_' for c in setting)}-{seed}",
         f"runs_dir={work / 'runs'}",
@@ -198,7 +224,7 @@ def recipe_of(data: Path, work: Path, setting: str, seed: int) -> Recipe:
         words.append(f"cache.folder={work / 'store'}")
     encoder = [f"speech.encoder={work / 'encoder'}"]
     return load_recipe(
-        recipes_folder() / "audio_only_scratch.yaml", [*words, *encoder, *SPLIT, *HEAD, *SETTINGS[setting]]
+        recipes_folder() / "audio_only_scratch.yaml", [*words, *encoder, *HEAD, *shared, *SETTINGS[setting]]
     )
 
 
@@ -214,9 +240,9 @@ def timed(file: Path, work: Callable[[], Any]) -> float:
     return seconds
 
 
-def done(data: Path, work: Path, setting: str, seed: int) -> dict[str, Any]:
+def done(data: Path, work: Path, words: Sequence[str], setting: str, seed: int) -> dict[str, Any]:
     """One run, and the extraction before it where its states are to be stored."""
-    recipe, times = recipe_of(data, work, setting, seed), work / "seconds"
+    recipe, times = recipe_of(data, work, words, setting, seed), work / "seconds"
     extraction = 0.0
     if recipe.cache is not None:
         extraction = timed(times / f"{recipe.name.rpartition('-')[0]}.extract", lambda: extract.run(recipe))
@@ -258,15 +284,21 @@ def paired(differences: Sequence[float]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--work", type=Path, default=Path("runs/fresh_crops"), help="encoder, store, runs and times")
+    parser.add_argument("--voices", choices=["new", "known"], default="new", help="of dev and test, to the encoder")
+    parser.add_argument("--work", type=Path, help="encoder, store, runs and times; runs/fresh_crops_<voices>")
+    parser.add_argument("--encoder-epochs", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=8, help="of the head")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     arguments = parser.parse_args()
-    data, work = arguments.data.resolve(), arguments.work.resolve()
+    data = arguments.data.resolve()
+    work = (arguments.work or Path("runs") / f"fresh_crops_{arguments.voices}").resolve()
+    split = splits_of(data, work, arguments.voices)
+    head = [*split["head"], f"train.epochs={arguments.epochs}"]
     scratch = load_recipe(
-        recipes_folder() / "audio_only_scratch.yaml", [f"data.root={data}", *SPLIT]
+        recipes_folder() / "audio_only_scratch.yaml", [f"data.root={data}", *split["encoder"]]
     )  # for its rows alone
-    print("encoder:", json.dumps(make_encoder(scratch, work / "encoder")), flush=True)
-    found = [done(data, work, setting, seed) for seed in arguments.seeds for setting in SETTINGS]
+    print("encoder:", json.dumps(make_encoder(scratch, work / "encoder", arguments.encoder_epochs)), flush=True)
+    found = [done(data, work, head, setting, seed) for seed in arguments.seeds for setting in SETTINGS]
     print("\n".join(["", f"macro-F1 over seeds {arguments.seeds}: mean ± sd", "", *lines(pd.DataFrame(found))]))
 
 

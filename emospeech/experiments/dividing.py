@@ -93,13 +93,16 @@ def _by_split(manifest: pd.DataFrame, file: str, fold: int | None, root: Path) -
     path = next((one for one in (Path(file).expanduser(), root / file) if one.exists()), None)
     if path is None:
         raise UserError(f"data.split.file: no {file}, neither here nor in {root}")
-    parts = folds.read(path, manifest["id"].tolist(), manifest.loc[manifest["label"].notna(), "id"].tolist())
+    parts = folds.read(path, manifest["id"].tolist(), required=[])
     found = manifest["id"].map(parts)
     blind = manifest["split"].where((manifest["split"] == "test") & manifest["label"].isna())  # a challenge's own
     if parts.name == "split":
         if fold is not None:
             raise UserError(f"data.split.fold: {path} holds no folds, but train, dev and test")
         return manifest.assign(split=found.astype("string").fillna(blind))
+    idle = manifest.loc[manifest["label"].notna() & found.isna(), "id"]
+    if len(idle):
+        raise UserError(f"{path}: {len(idle)} labelled rows of the corpus are in no fold: {some(idle.tolist())}")
     numbers = sorted(set(parts))
     if fold not in numbers:
         what = "none is chosen" if fold is None else f"there is no fold {fold}"

@@ -21,13 +21,31 @@ def script():
 
 def test_settings_differ_in_the_store_alone(script, tmp_path: Path, tiny_xlsr: Path) -> None:
     (tmp_path / "encoder").symlink_to(tiny_xlsr)
-    recipes = [script.recipe_of(tmp_path, tmp_path, setting, seed=3) for setting in script.SETTINGS]
+    shared = [*script.NEW_VOICES, "train.epochs=8"]
+    recipes = [script.recipe_of(tmp_path, tmp_path, shared, setting, seed=3) for setting in script.SETTINGS]
     assert len({recipe.name for recipe in recipes}) == len(recipes)
     assert len({str(recipe.cache) for recipe in recipes}) == len(recipes)
     alike = [recipe.model_copy(update={"name": "", "cache": None}) for recipe in recipes]
     assert alike == alike[:1] * len(recipes)
     assert recipes[0].cache is None
     assert recipes[0].train.seed == 3
+
+
+def test_where_voices_are_known_no_clip_is_in_two_parts(script, tmp_path: Path) -> None:
+    pairs = [(label, f"s{k}") for label in ("joy", "anger") for k in range(3) for _ in range(10)]
+    clips = pd.DataFrame(
+        {"file_name": [f"{k}.wav" for k in range(60)]}
+        | dict(zip(("label", "speaker"), zip(*pairs, strict=False), strict=False))
+    )
+    clips.to_csv(tmp_path / "metadata.csv", index=False)
+    words = script.splits_of(tmp_path, tmp_path, "known")
+    assert words["head"][-1] == f"data.split.file={tmp_path / 'head.csv'}"
+    encoder, head = (pd.read_csv(tmp_path / f"{who}.csv").set_index("id")["split"] for who in ("encoder", "head"))
+    assert not set(encoder[encoder == "train"].index) & set(head[head == "train"].index)
+    assert encoder[encoder != "train"].equals(head[head != "train"])  # the same clips steer and test
+    assert set(encoder.index) | set(head.index) == set(clips["file_name"])
+    tested = clips.set_index("file_name").loc[head[head == "test"].index].groupby(["label", "speaker"]).size()
+    assert tested.tolist() == [2] * 6
 
 
 def test_table_pairs_runs_of_one_seed(script) -> None:
