@@ -21,9 +21,9 @@ LISTS = {
     "fr": "de la le et les des en un du une que est pour qui dans a par plus pas au sur ne se ce il sont avec son aux "
     "je mais nous vous on ou si leur elle y cette ces été était ont sa ses d l c qu n j s être fait tout même deux",
     "it": "di e il la che in a per un è del non una i le si da con sono lo come dei nel alla più anche ma al gli della "
-    "della delle nella ha dal questo o ci se mi io lui lei noi dalla sul sulla suo sua ho hanno era stato essere degli",
-    "ca": "de la i que el en a els del les per un amb una al és no com més es per però va ser són l d s n seu seva aquest "
-    "aquesta els dels pel als ha han hi ho em et ens us què quan també fins sense molt perquè jo nosaltres",
+    "delle nella ha dal questo o ci se mi io lui lei noi dalla sul sulla suo sua ho hanno era essere degli",
+    "ca": "de la i que el en a els del les per un amb una al és no com més es però va ser són l d s n "
+    "aquest aquesta els dels pel als ha han hi ho em et ens us què quan també fins sense molt perquè jo nosaltres",
     "de": "der die und in den von zu das mit sich des auf für ist im dem nicht ein eine als auch es an werden aus er hat "
     "dass sie nach wird bei einer um am sind noch wie einem über einen so zum war haben nur oder aber vor zur bis mehr "
     "durch man sein wurde ich wir ihr du was wenn",
