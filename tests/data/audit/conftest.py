@@ -28,19 +28,19 @@ def voice(seed: int, seconds: float = 1.2) -> np.ndarray:
 
 @pytest.fixture
 def clean(tmp_path) -> pd.DataFrame:
-    """90 clips of six speakers, each in one part, three labels, every sound and sentence another."""
+    """180 clips of six speakers, each in one part, three labels, every sound and sentence another."""
     rng = np.random.default_rng(0)
     rows = []
-    for k in range(90):
-        path = tmp_path / f"{k:02d}.wav"
+    for k in range(180):
+        path = tmp_path / f"{k:03d}.wav"
         soundfile.write(path, voice(k, rng.uniform(1.0, 1.6)), RATE)
-        a, b, c, d = rng.choice(WORDS, 4, replace=False)
+        a, b, c = rng.choice(WORDS, 3, replace=False)
         speaker = k % 6
         rows.append(
             {
-                "id": f"clip{k:02d}",
+                "id": f"clip{k:03d}",
                 "audio": str(path),
-                "transcription": f"{a}, {b}, {c}, {d}",
+                "transcription": f"{a}, {b}, {c}",
                 "label": LABELS[k // 6 % 3],
                 "speaker": f"s{speaker}",
                 "group": f"video{k}",

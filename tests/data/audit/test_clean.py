@@ -12,7 +12,7 @@ from emospeech.runtime.errors import UserError
 
 def test_a_clean_corpus_has_no_errors_and_no_warnings(clean):
     report = audit({"rows": clean})
-    assert report.parts == {"train": 60, "dev": 15, "test": 15}
+    assert report.parts == {"train": 120, "dev": 30, "test": 30}
     assert {finding.check for finding in report.findings} <= {"class balance", "duration alone", "loudness alone"}
     assert {finding.severity for finding in report.findings} == {"note"}
     assert report.errors == 0
@@ -25,13 +25,13 @@ def test_a_clean_corpus_has_no_errors_and_no_warnings(clean):
 def test_parts_are_files_where_no_split_is_given(clean):
     first, second = clean[clean["split"] == "train"], clean[clean["split"] == "test"]
     report = audit({"a": first.assign(split=pd.NA), "b": second.assign(split=pd.NA)}, with_audio=False)
-    assert report.parts == {"a": 60, "b": 15}
+    assert report.parts == {"a": 120, "b": 30}
     assert "same speaker (a | b)" in report.clean
 
 
 def test_one_part(clean):
     report = audit({"rows": clean.assign(split=pd.NA)}, with_audio=False)
-    assert report.parts == {"rows": 90}
+    assert report.parts == {"rows": 180}
     assert "give several files, or a column split" in report.skipped["leaks between parts"]
     assert report.skipped["clipped"] == "not asked to listen"
 
@@ -62,6 +62,6 @@ def test_no_rows():
 
 def test_files_that_are_not_there_are_counted(clean, findings):
     found = findings(clean.assign(audio=clean["audio"] + ".gone"))
-    assert found["missing audio"][0].count == 90
+    assert found["missing audio"][0].count == 180
     assert found["missing audio"][0].severity == "error"
     assert "unreadable audio" not in found
