@@ -52,6 +52,12 @@ def clean(tmp_path) -> pd.DataFrame:
 
 
 @pytest.fixture
+def few(clean) -> pd.DataFrame:
+    """Six clips of each part, for tests that listen."""
+    return clean.groupby("split").head(6).reset_index(drop=True)
+
+
+@pytest.fixture
 def findings():
     """Check -> its findings, of one manifest."""
 

@@ -1,5 +1,6 @@
 """Transcripts that no human wrote: each failure planted, and speech that looks a little like it."""
 
+import numpy as np
 import pytest
 
 from emospeech.data import manifest
@@ -13,9 +14,11 @@ SENTENCES = [
     "El alcalde dijo ayer que la obra del puente tardará dos meses más de lo previsto.",
     "No sé si vamos a llegar a tiempo, pero por lo menos lo vamos a intentar.",
     "Los vecinos han pedido al ayuntamiento que arregle las farolas de la calle mayor.",
-    "¡Qué bien! ¡Oh, muchas gracias! Esto es de verdad muy, muy, muy emocionante.",
-    "Ayúdame, ayúdame, ayúdame, por favor. ¡No, no, no, no, no!",
+    "¡Qué alegría! ¡Anda, mil gracias a todos! Estoy muy, muy, muy contenta de veros.",
+    "Socorro, socorro, socorro, que alguien venga. ¡No, no, no, no, no!",
 ]
+
+SHORT_LOOP = "en los barrios, por las calles en los barrios, por las calles en los barrios, por las calles"
 
 
 def checked(check, texts, **columns):
@@ -47,8 +50,8 @@ def test_rounds():
 @pytest.mark.parametrize(
     "loop",
     [
-        "de la Junta" + ", que ha hecho un trabajo de la Junta de Extremadura" * 30,
-        "de la comunidad, de los centros de la comunidad, de los centros de la comunidad, de los centros",
+        "del pueblo" + ", que hizo una obra muy grande para todo el pueblo" * 30,
+        SHORT_LOOP,
         "gracias " * 12,
     ],
 )
@@ -61,11 +64,12 @@ def test_a_text_that_says_little_new():
 
 
 def test_a_short_text_is_held_against_others_of_its_length():
-    short = "a de los centros, de los centros y, en los centros, los otros"
-    assert recogniser.compression(short) < recogniser.COMPRESSION
-    others = [f"{text} {k} {text[::-1][: k % 30]}"[k % 40 :][:60] for k in range(60) for text in SENTENCES[:3]]
-    assert checked(recogniser.compressible, [short]) == []
-    assert checked(recogniser.compressible, [*others, short]) == [len(others)]
+    assert recogniser.compression(SHORT_LOOP) < recogniser.COMPRESSION
+    rng = np.random.default_rng(0)
+    vocabulary = " ".join(SENTENCES).split()
+    others = [" ".join(rng.choice(vocabulary, rng.integers(8, 25))) for _ in range(150)]
+    assert checked(recogniser.compressible, [SHORT_LOOP]) == []
+    assert checked(recogniser.compressible, [*others, SHORT_LOOP]) == [len(others)]
 
 
 @pytest.mark.parametrize(

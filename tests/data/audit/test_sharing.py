@@ -68,8 +68,8 @@ def test_the_same_words_whatever_their_dress(clean, findings):
 
 def test_nearly_the_same_words(clean, findings):
     one, other = row(clean, "train"), row(clean, "test")
-    long = "Ucrania asegura que sus tropas han recuperado la sede de la región y han retirado la bandera"
-    near = long.replace("Ucrania asegura", "Ukrania asegura").replace("retirado la", "retirado de allí la")
+    long = "Marta asegura que los bomberos han salvado la torre de la iglesia y han retirado la campana"
+    near = long.replace("Marta", "Martha").replace("retirado la", "retirado de allí la")
     changed = spoiled(clean, "transcription", {one["id"]: long, other["id"]: near})
     found = findings(changed, with_audio=False)
     assert by_parts(found["similar transcript"])["train | test"].details["train"].tolist() == [[one["id"]]]
@@ -83,11 +83,11 @@ def test_sentences_that_all_speakers_read_are_no_leak(clean, findings):
 
 
 @pytest.mark.parametrize("suffix", [".flac", ".wav"])
-def test_the_same_samples_in_another_file(clean, findings, tmp_path, suffix):
-    one, other = row(clean, "train"), row(clean, "test")
+def test_the_same_samples_in_another_file(few, findings, tmp_path, suffix):
+    one, other = row(few, "train"), row(few, "test")
     samples, rate = soundfile.read(one["audio"])
     soundfile.write(tmp_path / f"copy{suffix}", samples, rate, subtype="PCM_16" if suffix == ".flac" else "PCM_24")
-    changed = spoiled(clean, "audio", {other["id"]: str(tmp_path / f"copy{suffix}")})
+    changed = spoiled(few, "audio", {other["id"]: str(tmp_path / f"copy{suffix}")})
     found = findings(spoiled(changed, "label", {one["id"]: "joy", other["id"]: "anger"}))
     finding = by_parts(found["same sound"])["train | test"]
     assert (finding.severity, finding.count) == ("error", 1)
@@ -112,27 +112,27 @@ def changed_sound(samples, how, rate, path):
 
 
 @pytest.mark.parametrize("how", ["cut", "gain", "mp3", "rate"])
-def test_a_sound_that_was_changed(clean, findings, tmp_path, how):
-    one, other = row(clean, "train", 3), row(clean, "dev", 2)
+def test_a_sound_that_was_changed(few, findings, tmp_path, how):
+    one, other = row(few, "train", 3), row(few, "dev", 2)
     samples, rate = soundfile.read(one["audio"])
     path = changed_sound(samples, how, rate, tmp_path / "changed.wav")
-    found = findings(spoiled(clean, "audio", {other["id"]: path}))
+    found = findings(spoiled(few, "audio", {other["id"]: path}))
     assert set(by_parts(found["similar sound"])) == {"train | dev"}
     assert found["similar sound"][0].details["dev"].tolist() == [[other["id"]]]
     assert found["similar sound"][0].details["train"].tolist() == [[one["id"]]]
 
 
-def test_a_copy_of_a_copy_within_a_part(clean, findings, tmp_path):
-    one, other = row(clean, "train", 1), row(clean, "train", 2)
+def test_a_copy_of_a_copy_within_a_part(few, findings, tmp_path):
+    one, other = row(few, "train", 1), row(few, "train", 2)
     samples, rate = soundfile.read(one["audio"])
-    found = findings(spoiled(clean, "audio", {other["id"]: changed_sound(samples, "gain", rate, tmp_path / "x.wav")}))
+    found = findings(spoiled(few, "audio", {other["id"]: changed_sound(samples, "gain", rate, tmp_path / "x.wav")}))
     assert [(finding.severity, finding.parts) for finding in found["similar sound"]] == [("note", "train")]
 
 
-def test_silence_is_no_double(clean, findings, tmp_path):
+def test_silence_is_no_double(few, findings, tmp_path):
     soundfile.write(tmp_path / "silence.wav", np.zeros(16_000), 16_000)
-    silent = {row(clean, part)["id"]: str(tmp_path / "silence.wav") for part in ("train", "test")}
-    found = findings(spoiled(clean, "audio", silent))
+    silent = {row(few, part)["id"]: str(tmp_path / "silence.wav") for part in ("train", "test")}
+    found = findings(spoiled(few, "audio", silent))
     assert found["silent"][0].count == 2
     assert not {"same sound", "similar sound", "unreadable audio"} & set(found)
 
