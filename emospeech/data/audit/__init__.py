@@ -20,10 +20,7 @@ from emospeech.data.audit.text import sharing as text_sharing
 
 Check = Callable[[Material], list[Finding]]
 
-TEXT_BETWEEN_PARTS = (
-    "same id", "same speaker", "same recording", "same sound", "similar sound", "same transcript", "similar transcript",
-)  # fmt: skip
-CHECKS: dict[str, Check] = {
+TEXT_CHECKS: dict[str, Check] = {
     "same transcript": text_sharing.same_transcripts,
     "similar transcript": text_sharing.alike_transcripts,
     "transcripts of two labels": text_sharing.transcripts_of_two_labels,

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from emospeech.data.audit.material import Material
-from emospeech.data.audit.report import Finding, NotCheckedError
+from emospeech.data.audit.report import Finding, NotCheckedError, Severity
 
 FEW = 10  # clips of a class, below which one more or less right moves its F1 by points
 
@@ -20,7 +20,7 @@ def balance(material: Material) -> list[Finding]:
         note = f"; {unlabelled} clips without a label" if unlabelled else ""
         rare = f"; {', '.join(few.index)} too rare to score" if len(few) else ""
         details = pd.DataFrame({"label": row.index, "clips": row.to_numpy(), "share": row.to_numpy() / total})
-        severity = "warning" if len(few) else "note"
+        severity: Severity = "warning" if len(few) else "note"
         found.append(Finding(severity, "class balance", str(part), int(few.sum()), f"{shares}{rare}{note}", details))
     return found
 

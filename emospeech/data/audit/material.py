@@ -59,7 +59,7 @@ class Material:
 def joined(manifests: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """All rows, those of one part together, with a column `part`: the row's split, else the name of its manifest.
 
-    Train, dev and test come first, then the manifests in their order.
+    Train and dev come first, then what no split tells of, by manifest, and test last.
 
     Raises:
         UserError: if there are no rows.
@@ -68,7 +68,8 @@ def joined(manifests: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     if not frames or not sum(map(len, frames)):
         raise UserError("nothing to audit: no rows")
     whole = pd.concat(frames, ignore_index=True)
-    order = dict.fromkeys([*SPLITS, *whole["part"]])
+    split = set(SPLITS)
+    order = dict.fromkeys(["train", "dev", *(part for part in whole["part"] if part not in split), "test"])
     place = whole["part"].map({part: k for k, part in enumerate(order)})
     return whole.iloc[np.argsort(place.to_numpy(), kind="stable")].reset_index(drop=True)
 

@@ -20,13 +20,13 @@ class Thing:
 
     check: str
     column: str  # what the key is called in the details
-    verb: str  # "5 of 750 test clips … train"
+    verb: str  # "5 of 750 test clips …", with {} for "a clip of train"
     severity: Severity
 
 
-ID = Thing("same id", "id", "have the id of a clip of", "error")
-SPEAKER = Thing("same speaker", "speaker", "are of a speaker of", "error")
-GROUP = Thing("same recording", "group", "share a source recording (group, such as a video) with", "error")
+ID = Thing("same id", "id", "have the id of {}", "error")
+SPEAKER = Thing("same speaker", "speaker", "are of the speaker of {}", "error")
+GROUP = Thing("same recording", "group", "share a source recording (group, such as a video) with {}", "error")
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,13 @@ def finding_of(overlap: Overlap, material: Material, keys: pd.Series, thing: Thi
     """An overlap, told; its details have a row a key with the ids of both sides."""
     count, shared = int(overlap.rows.sum()), keys[overlap.rows].nunique()
     several = f"; {shared} different" if shared != count else ""
+    verb = thing.verb.format(f"a clip of {overlap.pair.name}")
     return Finding(
         thing.severity,
         thing.check,
         str(overlap.pair),
         count,
-        f"{count} of {overlap.total} {overlap.pair.later} clips {thing.verb} {overlap.pair.name}{several}{more}",
+        f"{count} of {overlap.total} {overlap.pair.later} clips {verb}{several}{more}",
         _both_sides(overlap, material, keys, thing.column),
     )
 
@@ -93,46 +94,51 @@ def doubled(material: Material, keys: pd.Series, thing: Thing) -> list[Finding]:
             continue
         listed = material.frame["id"][twice].groupby(keys[twice], sort=False).agg(list)
         details = pd.DataFrame({thing.column: listed.index, part: listed.to_list()})
-        sentence = f"{int(twice.sum())} of {int(rows.sum())} clips {thing.verb} another; {len(listed)} different"
+        verb = thing.verb.format("another")
+        sentence = f"{int(twice.sum())} of {int(rows.sum())} clips {verb}; {len(listed)} different"
         found.append(Finding("note", thing.check, part, int(twice.sum()), sentence, details))
     return found
 
 
-def conflicts(material: Material, keys: pd.Series, thing: Thing, severity: Severity) -> list[Finding]:
-    """Rows with one key and different labels, over all parts.
-
-    Raises:
-        NotCheckedError: if no row has a label.
-    """
-    frame, labels = material.frame, material.frame["label"]
-    if labels.isna().all():
-        raise NotCheckedError("no row has a label")
-    different = labels.groupby(keys).nunique()
-    apart = keys.isin(different[different > 1].index).to_numpy() & labels.notna().to_numpy()
+def conflicts(
+    material: Material, keys: pd.Series, thing: Thing, severity: Severity, column: str = "label"
+) -> list[Finding]:
+    """Rows with one key that are not of one label, or one speaker, over all parts; none where the column is empty."""
+    frame, values = material.frame, material.frame[column]
+    different = values.groupby(keys).nunique()
+    apart = keys.isin(different[different > 1].index).to_numpy() & values.notna().to_numpy()
     apart = material.concerned(apart)
     if not apart.any():
         return []
-    groups = frame[apart].assign(key=keys[apart]).groupby("key", sort=False)
     details = pd.DataFrame(
-        [{thing.column: key, "labels": rows["label"].tolist(), "ids": rows["id"].tolist()} for key, rows in groups]
+        [
+            {thing.column: key, f"{column}s": rows[column].tolist(), "ids": rows["id"].tolist()}
+            for key, rows in frame[apart].groupby(keys[apart], sort=False)
+        ]
     )
-    parts = "+".join(part for part in material.parts if (apart & material.of(part)).any())
-    count = int(apart.sum())
-    sentence = f"{count} labelled clips {thing.verb} one that has another label; {len(details)} different"
-    return [Finding(severity, "labels that disagree", parts, count, sentence, details)]
+    count, verb = int(apart.sum()), thing.verb.format("one")
+    sentence = f"{count} clips {verb} that has another {column}; {len(details)} different"
+    parts = "+".join(frame["part"][apart].unique())
+    return [Finding(severity, f"{column}s that disagree", parts, count, sentence, details)]
 
 
-def components(count: int, pairs: Sequence[tuple[int, int]]) -> pd.Series:
-    """Keys (count,) that pairs of rows share, directly or through others; NA for a row in no pair."""
+def linked(names: pd.Series, pairs: Sequence[tuple[int, int]]) -> pd.Series:
+    """A key for rows that pairs join, directly or through others: the name of the first of them; NA for the others.
+
+    >>> linked(pd.Series(["a", "b", "c", "d"]), [(1, 2), (2, 3)]).fillna("-").tolist()
+    ['-', 'b', 'b', 'b']
+    """
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
-    keys = pd.Series(pd.NA, index=range(count), dtype="Int64")
+    keys = pd.Series(pd.NA, index=names.index, dtype="string")
     if pairs:
         one, other = np.array(pairs).T
-        _, number = connected_components(coo_matrix((np.ones(len(one)), (one, other)), shape=(count, count)), False)
+        graph = coo_matrix((np.ones(len(one)), (one, other)), shape=(len(names), len(names)))
+        component = connected_components(graph, directed=False)[1]
+        _, first = np.unique(component, return_index=True)
         members = np.unique(np.concatenate([one, other]))
-        keys[members] = number[members]
+        keys.iloc[members] = names.iloc[first[component[members]]].to_numpy()
     return keys
 
 

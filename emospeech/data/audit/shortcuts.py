@@ -1,6 +1,5 @@
 """How well the label is guessed from what should not tell it: the recording, the speaker, the length, the loudness."""
 
-import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from emospeech.data.audit.material import Material, Pair
-from emospeech.data.audit.report import Finding, NotCheckedError
+from emospeech.data.audit.report import Finding, NotCheckedError, Severity
 from emospeech.data.audit.sound.quality import heard
 from emospeech.data.audit.text.recogniser import seconds
 from emospeech.data.splits import group_column
@@ -97,7 +96,11 @@ def _guesses(material: Material, column: str) -> list[Finding]:
     pairs = [(pair, known, asked) for pair, known, asked in pairs if len(known) and len(asked)]
     if not pairs:
         raise NotCheckedError("no two parts have labels")
-    return [_guess(pair, known, asked, column) for pair, known, asked in pairs]
+    return [
+        _guess(pair, known, asked, column)
+        for pair, known, asked in pairs
+        if asked[column].isin(known[column].dropna()).any()
+    ]
 
 
 def _guess(pair: Pair, known: pd.DataFrame, asked: pd.DataFrame, column: str) -> Finding:
@@ -107,14 +110,14 @@ def _guess(pair: Pair, known: pd.DataFrame, asked: pd.DataFrame, column: str) ->
     reached = score(truth, guess, labels).macro_f1
     constant = score(truth, [usual] * len(truth), labels).macro_f1
     interval = macro_f1_interval(truth, guess, labels)
-    seen = asked[column].isin(set(known[column].dropna()))
+    seen = asked[column].isin(known[column].dropna())
     sentence = (
         f"the majority label of the clip's {column} in {pair.name} ({usual} where that is unseen) "
         f"scores macro-F1 {reached:.3f} ({interval.low:.3f}-{interval.high:.3f}) on {pair.later}; "
         f"{usual} for all {constant:.3f}"
     )
     details = pd.DataFrame({"id": asked["id"], column: asked[column], "label": truth, "guess": guess})[seen.to_numpy()]
-    severity = "warning" if interval.low > constant else "note"
+    severity: Severity = "warning" if interval.low > constant else "note"
     check = {"group": "recording", "speaker": "speaker"}[column]
     return Finding(severity, f"guess by {check}", str(pair), int(seen.sum()), sentence, details.reset_index(drop=True))
 
@@ -127,6 +130,8 @@ def _alone(material: Material, values: np.ndarray, what: str) -> list[Finding]:
     common = frame["label"][rows].value_counts()
     rows &= frame["label"].isin(common[common >= FOLDS].index).to_numpy()
     groups = group_column(frame[rows], "auto")
+    if len(set(values[rows])) < 2:
+        raise NotCheckedError(f"no two clips differ in {what}")
     if rows.sum() < MIN_ROWS or frame["label"][rows].nunique() < 2:
         raise NotCheckedError(f"fewer than {MIN_ROWS} labelled clips, or one class")
     if groups is not None and groups.nunique() < FOLDS:
@@ -151,12 +156,10 @@ def _commonest(labels: pd.Series) -> str:
 
 
 def _folds(labels: np.ndarray, groups: np.ndarray | None, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+    from sklearn.model_selection import GroupKFold, StratifiedKFold
 
-    with warnings.catch_warnings():  # that a class has fewer groups than there are folds
-        warnings.simplefilter("ignore", UserWarning)
-        kind = StratifiedKFold if groups is None else StratifiedGroupKFold
-        yield from kind(FOLDS, shuffle=True, random_state=seed).split(labels, labels, groups)
+    kind = StratifiedKFold if groups is None else GroupKFold
+    yield from kind(FOLDS, shuffle=True, random_state=seed).split(labels, labels, groups)
 
 
 def _tree_score(values: np.ndarray, labels: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]) -> float:

@@ -5,7 +5,7 @@ difference of energy between neighbouring bands grows. The frames overlap so far
 changes few bits. Two clips are one sound if they are alike, bit by bit, along most of the shorter one.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -25,6 +25,9 @@ SHORTER = 0.5  # share of the shorter clip's sound that the overlap must hold
 # Share of bits that may differ. Clips that were cut, made louder or encoded as mp3 at a low rate differ in up to 0.15,
 # two takes of one word by one speaker in 0.22 and more (docs/audit.md).
 ERROR = 0.2
+PROBES = np.array([k for k in range(-128, 129, 16) if k])  # frames from an equal one: up to a second before and after
+PROBE_ERROR = 0.3  # of their bits
+PAIRS_AT_A_TIME = 1 << 17
 NEIGHBOURS = 16  # clips with one and the same 32 bits: each is held against so many of the next
 
 
@@ -82,24 +85,41 @@ def difference(one: Fingerprint, other: Fingerprint, shift: int) -> float:
     return float(differ.mean()) / BITS
 
 
-def _candidates(prints: Sequence[Fingerprint]) -> Iterator[tuple[int, int, int]]:
-    """(one, other, shift) that make a frame of each equal: those that are worth comparing."""
+def _candidates(prints: Sequence[Fingerprint]) -> list[tuple[int, int, int]]:
+    """(one, other, shift) that make a frame of each equal and others near it alike: those that are worth comparing."""
     if not prints:
-        return
-    bits = np.concatenate([one.bits[one.heard] for one in prints])
-    clip = np.concatenate([np.full(int(one.heard.sum()), k) for k, one in enumerate(prints)])
-    place = np.concatenate([np.flatnonzero(one.heard) for one in prints])
-    order = np.argsort(bits, kind="stable")
-    bits, clip, place = bits[order], clip[order], place[order]
-    reach = int(place.max(initial=0)) + 1
+        return []
+    lengths = np.array([len(one.bits) for one in prints])
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    bits, heard = np.concatenate([one.bits for one in prints]), np.concatenate([one.heard for one in prints])
+    clip = np.repeat(np.arange(len(prints), dtype=np.int32), lengths)
+    frames = np.flatnonzero(heard)
+    frames = frames[np.argsort(bits[frames], kind="stable")]  # of equal frames those of the first clip come first
     found = []
     for lag in range(1, NEIGHBOURS + 1):
-        equal = np.flatnonzero((bits[lag:] == bits[:-lag]) & (clip[lag:] != clip[:-lag]))
-        key = clip[equal].astype(np.int64) * len(prints) + clip[equal + lag]
-        found.append(np.unique(key * 2 * reach + (place[equal] - place[equal + lag] + reach)))
-    for key in np.unique(np.concatenate(found)):
-        pair, shift = divmod(int(key), 2 * reach)
-        yield *divmod(pair, len(prints)), shift - reach
+        one, other = frames[:-lag], frames[lag:]
+        equal = (bits[one] == bits[other]) & (clip[one] != clip[other])
+        one, other = one[equal], other[equal]
+        for start in range(0, len(one), PAIRS_AT_A_TIME):
+            mine, theirs = one[start : start + PAIRS_AT_A_TIME], other[start : start + PAIRS_AT_A_TIME]
+            close = _alike_around(bits, heard, clip, mine, theirs)
+            mine, theirs = mine[close], theirs[close]
+            shift = (mine - starts[clip[mine]]) - (theirs - starts[clip[theirs]])
+            found.append(np.stack([clip[mine], clip[theirs], shift], axis=1))
+    different = np.unique(np.concatenate(found), axis=0) if found else np.empty((0, 3), dtype=int)
+    return [(one, other, shift) for one, other, shift in different.tolist()]
+
+
+def _alike_around(
+    bits: np.ndarray, heard: np.ndarray, clip: np.ndarray, one: np.ndarray, other: np.ndarray
+) -> np.ndarray:
+    """Whether frames before and after two equal ones are alike, too, bool (pairs,): most pairs are equal by chance."""
+    here, there = one[:, None] + PROBES, other[:, None] + PROBES
+    inside = (here >= 0) & (there >= 0) & (here < len(bits)) & (there < len(bits))
+    here, there = np.where(inside, here, 0), np.where(inside, there, 0)
+    inside &= (clip[here] == clip[one][:, None]) & (clip[there] == clip[other][:, None]) & heard[here] & heard[there]
+    differ = np.bitwise_count(bits[here] ^ bits[there]) * inside
+    return differ.sum(axis=1) <= PROBE_ERROR * BITS * inside.sum(axis=1)
 
 
 def _frames(samples: int) -> int:

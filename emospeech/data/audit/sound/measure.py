@@ -41,13 +41,13 @@ class Sound:
 
 def listen(paths: Sequence[str | None]) -> tuple[Sound | None, ...]:
     """Each file decoded once, in threads; None where there is no path. Waveforms are not kept."""
-    different = sorted({path for path in paths if not pd.isna(path)})
+    different = sorted({path for path in paths if path is not None and not pd.isna(path)})
     pool = ThreadPoolExecutor(os.cpu_count())  # libsndfile, soxr and scipy let go of the interpreter while they work
     try:
         sounds = dict(zip(different, track(pool.map(measure, different), "listening", len(different)), strict=True))
     finally:
         pool.shutdown(cancel_futures=True)
-    return tuple(None if pd.isna(path) else sounds[path] for path in paths)
+    return tuple(None if path is None or pd.isna(path) else sounds[path] for path in paths)
 
 
 def measure(path: str) -> Sound:

@@ -10,8 +10,9 @@ from emospeech.data.audit.sharing import Overlap, Thing
 from emospeech.data.audit.sound.fingerprint import matches
 from emospeech.data.audit.sound.quality import heard
 
-SAME = Thing("same sound", "sound", "have, sample for sample, the sound of a clip of", "error")
-SIMILAR = Thing("similar sound", "group", "are, but for a cut, gain or encoding, the sound of a clip of", "error")
+SHOWN = 16  # hexadecimal digits of a hash: enough that no two sounds share them
+SAME = Thing("same sound", "sound", "have, sample for sample, the sound of {}", "error")
+SIMILAR = Thing("similar sound", "sound", "are, but for a cut, gain or encoding, the sound of {}", "error")
 
 
 def same_sounds(material: Material) -> list[Finding]:
@@ -23,7 +24,7 @@ def same_sounds(material: Material) -> list[Finding]:
 def similar_sounds(material: Material) -> list[Finding]:
     """Clips of one recording that were cut otherwise, made louder or encoded anew, which `same_sounds` does not see.
 
-    Then all clips that are one sound, the same or a similar one, and have different labels.
+    Then all clips that are one sound, the same or a similar one, and have different labels or speakers.
     """
     same, similar = _content(material), _similar(material)
     known = {str(overlap.pair): overlap.rows for overlap in sharing.overlaps(material, same)}
@@ -33,13 +34,17 @@ def similar_sounds(material: Material) -> list[Finding]:
         if rows.any():
             found.append(sharing.finding_of(Overlap(overlap.pair, rows, overlap.total), material, similar, SIMILAR))
     found += sharing.doubled(material, similar.mask(same.duplicated(keep=False) & same.notna()), SIMILAR)
-    if material.frame["label"].notna().any():
-        found += sharing.conflicts(material, similar, SIMILAR, "error")
-    return found
+    return found + [
+        finding
+        for column in ("label", "speaker")
+        for finding in sharing.conflicts(material, similar, SIMILAR, "error", column)
+    ]
 
 
 def _content(material: Material) -> pd.Series:
-    content = [sound.content if sound is not None else None for sound in heard(material)]
+    content = [
+        sound.content[:SHOWN] if sound is not None and sound.content is not None else None for sound in heard(material)
+    ]
     return pd.Series(content, index=material.frame.index, dtype="string")
 
 
@@ -52,4 +57,4 @@ def _similar(material: Material) -> pd.Series:
     first = {content: row for row, content in reversed(list(same.items()))}
     pairs = [(rows[match.one], rows[match.other]) for match in matches(prints)]
     pairs += [(first[content], row) for row, content in same.items() if first[content] != row]
-    return sharing.components(len(sounds), pairs)
+    return sharing.linked(_content(material), pairs)

@@ -1,7 +1,7 @@
 """Which language a transcript is in, by its function words: enough to tell that a recogniser wrote another one.
 
 The lists hold the commonest articles, prepositions, conjunctions, pronouns and forms of `to be` and `to have` of each
-language. Words that answer or exclaim by themselves (yes, no, well) are left out: none of these alone is an
+language. Words that answer, ask or exclaim by themselves (yes, no, what, me) are left out: none of these alone is an
 utterance.
 """
 
@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 LISTS = {
     "es": "de la que el en y a los del se las por un para con una su al lo como más o pero sus le ya este porque esta "
-    "entre cuando muy sin sobre también me hasta hay donde quien desde todo nos durante uno ni contra ese eso mi "
-    "te les ha han es son está están era fue ser tiene he hemos esto ellos e según mis tu qué yo nosotros usted",
+    "entre cuando muy sin sobre también me hasta hay donde quien desde nos durante uno ni contra ese mi "
+    "te les ha han es son está están era fue ser tiene he hemos e según mis tu",
     "en": "the of and to in is that it for was on are as with his they be at have this from or had by but not were "
     "we when your can an each which she he do how their if will up about out them then these her would him into has my "
     "i you a its our what there who been than so me",
@@ -21,11 +21,11 @@ LISTS = {
     "fr": "de la le et les des en un du une que est pour qui dans a par plus pas au sur ne se ce il sont avec son aux "
     "je mais nous vous on ou si leur elle y cette ces été était ont sa ses d l c qu n j s être fait tout même deux",
     "it": "di e il la che in a per un è del non una i le si da con sono lo come dei nel alla più anche ma al gli della "
-    "della delle nella ha dal questo o ci se mi io lui lei noi dalla sul sulla suo sua ho hanno era stato essere degli",
-    "ca": "de la i que el en a els del les per un amb una al és no com més es per però va ser són l d s n seu seva aquest "
-    "aquesta els dels pel als ha han hi ho em et ens us què quan també fins sense molt perquè jo nosaltres",
-    "de": "der die und in den von zu das mit sich des auf für ist im dem nicht ein eine als auch es an werden aus er hat "
-    "dass sie nach wird bei einer um am sind noch wie einem über einen so zum war haben nur oder aber vor zur bis mehr "
+    "delle nella ha dal questo o ci se mi io lui lei noi dalla sul sulla suo sua ho hanno era essere degli",
+    "ca": "de la i que el en a els del les per un amb una al és no com més es però va ser són l d s n "
+    "aquest aquesta els dels pel als ha han hi ho em et ens us què quan també fins sense molt perquè jo nosaltres",
+    "de": "der die und in den von zu das mit sich des auf für ist im dem nicht ein eine als auch es an werden aus er "
+    "dass sie nach wird bei einer um sind noch wie einem über einen so zum war haben nur oder aber vor zur bis mehr "
     "durch man sein wurde ich wir ihr du was wenn",
 }  # fmt: skip
 FUNCTION_WORDS = {language: frozenset(text.split()) for language, text in LISTS.items()}

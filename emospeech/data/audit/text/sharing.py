@@ -18,7 +18,7 @@ FEW_WORDS = 3  # so few are said twice by chance
 def same_transcripts(material: Material) -> list[Finding]:
     """Transcripts that are the same words but for case, punctuation, accents and spaces."""
     keys = _keys(material)
-    same = Thing("same transcript", "words", "have the transcript of a clip of", _severity(keys))
+    same = Thing("same transcript", "words", "have the words of {}", _severity(keys))
     found = [
         sharing.finding_of(overlap, material, keys, same, _how(overlap, material, keys))
         for overlap in sharing.overlaps(material, keys)
@@ -30,7 +30,7 @@ def alike_transcripts(material: Material) -> list[Finding]:
     """Transcripts that are nearly the same words; those with the same words are `same_transcripts`."""
     keys = _keys(material)
     near = near_keys(keys)
-    thing = Thing("similar transcript", "group", "have nearly the transcript of a clip of", _severity(keys))
+    thing = Thing("similar transcript", "words", "have nearly the words of {}", _severity(keys))
     same = {str(overlap.pair): overlap.rows for overlap in sharing.overlaps(material, keys)}
     found = []
     for overlap in sharing.overlaps(material, near):
@@ -44,7 +44,9 @@ def alike_transcripts(material: Material) -> list[Finding]:
 def transcripts_of_two_labels(material: Material) -> list[Finding]:
     """Clips with the same words and different labels."""
     keys = _keys(material)
-    thing = Thing("labels that disagree", "words", "have the transcript of", _severity(keys))
+    if material.frame["label"].isna().all():
+        raise NotCheckedError("no row has a label")
+    thing = Thing("labels that disagree", "words", "have the words of {}", _severity(keys))
     return sharing.conflicts(material, keys, thing, thing.severity)
 
 
@@ -52,12 +54,11 @@ def near_keys(keys: pd.Series) -> pd.Series:
     """A key that rows share whose words are nearly the same, directly or through others."""
     texts = keys.dropna().unique().tolist()
     pairs = alike(texts)
-    rows = {
-        text: group.index.tolist() for text, group in keys.groupby(keys) if text in {texts[k] for k in sum(pairs, ())}
-    }
-    linked = [link for group in rows.values() for link in pairwise(group)]
-    linked += [(rows[texts[i]][0], rows[texts[j]][0]) for i, j in pairs]
-    return sharing.components(len(keys), linked)
+    near = {texts[k] for pair in pairs for k in pair}
+    rows = {text: group.index.tolist() for text, group in keys.groupby(keys) if text in near}
+    links = [link for group in rows.values() for link in pairwise(group)]
+    links += [(rows[texts[i]][0], rows[texts[j]][0]) for i, j in pairs]
+    return sharing.linked(keys, links)
 
 
 def _keys(material: Material) -> pd.Series:
