@@ -11,6 +11,7 @@ from emospeech.corpora import emospeech2024
 from emospeech.data import audio, manifest, table, usable
 from emospeech.experiments import transcripts
 from emospeech.experiments.run import scores_of
+from emospeech.experiments.sound import heard_before
 from emospeech.labels import EMOSPEECH2024
 from emospeech.outputs import submission
 from emospeech.runtime.console import say
@@ -73,7 +74,7 @@ def predict(system: System, rows: pd.DataFrame, on_bad_audio: str = "fail") -> p
     else:
         _require_modalities(system, rows, heard)
     if system.needs_audio or heard.any():
-        bad = usable.find_bad_audio(rows)
+        bad = usable.find_bad_audio(rows, heard_before(system.recipe))
         rows = usable.without_bad_audio(rows, bad, on_bad_audio, remedy="give --on-bad-audio silence")
         if bad and system.may_lack:
             usable.require_either(rows)  # of a clip with bad audio, text is left

@@ -29,7 +29,7 @@ def with_usable_audio(rows: Rows, recipe: Recipe, listing: Path | None = None) -
     if recipe.speech is None and (recipe.text is None or recipe.text.transcripts == transcripts.PROVIDED):
         return rows
     parts = {"train": rows.train, "dev": rows.dev, "test": rows.test}
-    heard = Heard(folder_of(recipe.cache)) if recipe.cache is not None and recipe.cache.write is not False else None
+    heard = heard_before(recipe)
     bad = distributed.on_main(lambda: usable.find_bad_audio(pd.concat(parts.values(), ignore_index=True), heard))
     if listing is not None:
         distributed.on_main(lambda: _list(bad, listing))
@@ -42,6 +42,12 @@ def with_usable_audio(rows: Rows, recipe: Recipe, listing: Path | None = None) -
     if recipe.may_lack:
         usable.require_either(pd.concat(parts.values()))  # of a clip with bad audio, text is left
     return replace(rows, **parts)
+
+
+def heard_before(recipe: Recipe) -> Heard | None:
+    """The clips that runs of the recipe's store found sound; None where it keeps nothing."""
+    cache = recipe.cache
+    return Heard(folder_of(cache)) if cache is not None and cache.write is not False else None
 
 
 def _list(bad: Sequence[BadClip], listing: Path) -> None:

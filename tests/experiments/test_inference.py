@@ -17,7 +17,7 @@ class Constant:
     """A system that says one label of everything, and remembers what it was asked."""
 
     may_lack = False
-    recipe = Recipe.model_construct(text=None)
+    recipe = Recipe.model_construct(text=None, cache=None)
 
     def __init__(self, label="joy", labels=EMOSPEECH2024, audio=False, text=False):
         self.label, self.tasks = label, {"label": labels}
