@@ -25,7 +25,7 @@ def list_corpora() -> None:
 
     for name, corpus in CORPORA.items():
         classes = f"{len(corpus.labels)} classes" if corpus.labels else "its own classes"
-        typer.echo(f"{name:<14} {corpus.language:<8} {classes:<16} {corpus.title}; {corpus.size}")
+        typer.echo(f"{name:<14} {corpus.language:<11} {classes:<16} {corpus.title}; {corpus.size}")
         typer.echo(f"{'':<14} licence: {corpus.licence}; from: {corpus.source}")
 
 
