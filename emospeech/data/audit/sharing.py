@@ -20,13 +20,16 @@ class Thing:
 
     check: str
     column: str  # what the key is called in the details
+    many: str  # what several are called
     verb: str  # "5 of 750 test clips …", with {} for "a clip of train"
     severity: Severity
 
 
-ID = Thing("same id", "id", "have the id of {}", "error")
-SPEAKER = Thing("same speaker", "speaker", "are of the speaker of {}", "error")
-GROUP = Thing("same recording", "group", "share a source recording (group, such as a video) with {}", "error")
+ID = Thing("same id", "id", "ids", "have the id of {}", "error")
+SPEAKER = Thing("same speaker", "speaker", "speakers", "are of the speaker of {}", "error")
+GROUP = Thing(
+    "same recording", "group", "recordings", "share a source recording (group, such as a video) with {}", "error"
+)
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ def overlaps(material: Material, keys: pd.Series) -> list[Overlap]:
 def finding_of(overlap: Overlap, material: Material, keys: pd.Series, thing: Thing, more: str = "") -> Finding:
     """An overlap, told; its details have a row a key with the ids of both sides."""
     count, shared = int(overlap.rows.sum()), keys[overlap.rows].nunique()
-    several = f"; {shared} different" if shared != count else ""
+    several = f"; {shared} different {thing.many}" if shared != count else ""
     verb = thing.verb.format(f"a clip of {overlap.pair.name}")
     return Finding(
         thing.severity,
@@ -95,7 +98,7 @@ def doubled(material: Material, keys: pd.Series, thing: Thing) -> list[Finding]:
         listed = material.frame["id"][twice].groupby(keys[twice], sort=False).agg(list)
         details = pd.DataFrame({thing.column: listed.index, part: listed.to_list()})
         verb = thing.verb.format("another")
-        sentence = f"{int(twice.sum())} of {int(rows.sum())} clips {verb}; {len(listed)} different"
+        sentence = f"{int(twice.sum())} of {int(rows.sum())} clips {verb}; {len(listed)} such {thing.many}"
         found.append(Finding("note", thing.check, part, int(twice.sum()), sentence, details))
     return found
 
@@ -117,7 +120,7 @@ def conflicts(
         ]
     )
     count, verb = int(apart.sum()), thing.verb.format("one")
-    sentence = f"{count} clips {verb} that has another {column}; {len(details)} different"
+    sentence = f"{count} clips {verb} that has another {column}; {len(details)} such {thing.many}"
     parts = "+".join(frame["part"][apart].unique())
     return [Finding(severity, f"{column}s that disagree", parts, count, sentence, details)]
 

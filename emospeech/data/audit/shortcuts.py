@@ -111,15 +111,15 @@ def _guess(pair: Pair, known: pd.DataFrame, asked: pd.DataFrame, column: str) ->
     constant = score(truth, [usual] * len(truth), labels).macro_f1
     interval = macro_f1_interval(truth, guess, labels)
     seen = asked[column].isin(known[column].dropna())
+    name = {"group": "recording", "speaker": "speaker"}[column]
     sentence = (
-        f"the majority label of the clip's {column} in {pair.name} ({usual} where that is unseen) "
+        f"the majority label of the clip's {name} in {pair.name} ({usual} where that is unseen) "
         f"scores macro-F1 {reached:.3f} ({interval.low:.3f}-{interval.high:.3f}) on {pair.later}; "
         f"{usual} for all {constant:.3f}"
     )
     details = pd.DataFrame({"id": asked["id"], column: asked[column], "label": truth, "guess": guess})[seen.to_numpy()]
     severity: Severity = "warning" if interval.low > constant else "note"
-    check = {"group": "recording", "speaker": "speaker"}[column]
-    return Finding(severity, f"guess by {check}", str(pair), int(seen.sum()), sentence, details.reset_index(drop=True))
+    return Finding(severity, f"guess by {name}", str(pair), int(seen.sum()), sentence, details.reset_index(drop=True))
 
 
 def _alone(material: Material, values: np.ndarray, what: str) -> list[Finding]:

@@ -1,6 +1,7 @@
 """What is known of the challenge's real tables, found by the audit on its own."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -83,6 +84,18 @@ def test_few_other_transcripts_are_flagged(found):
     assert fragments.details["transcription"].str.fullmatch("de|a|y").sum() == 8
     assert not found("other language")
     assert not found("empty transcript")
+
+
+def test_the_page_shows_what_the_command_prints(report):
+    page = (Path(__file__).parents[3] / "docs" / "audit.md").read_text(encoding="utf-8")
+    shown = [
+        line.strip()
+        for line in page.splitlines()
+        if re.match(r"    (error|warning|note|nothing found|not checked)", line)
+    ]
+    assert len(shown) == len(report.findings) + 4
+    said = report.text().splitlines()
+    assert [line for line in shown if line not in said] == []
 
 
 def test_the_tables_say_nothing_of_sound(report):

@@ -41,7 +41,7 @@ def test_counts_are_clips_of_the_later_part(clean, findings):
     leaks = dict(zip(test["id"][:5], train["group"].iloc[[0, 0, 1, 1, 2]], strict=True))
     found = by_parts(findings(spoiled(clean, "group", leaks), with_audio=False)["same recording"])
     assert found["train+dev | test"].count == 5
-    assert found["train+dev | test"].sentence.endswith("; 3 different")
+    assert found["train+dev | test"].sentence.endswith("; 3 different recordings")
     assert len(found["train+dev | test"].details) == 3
 
 

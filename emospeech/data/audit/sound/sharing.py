@@ -11,8 +11,8 @@ from emospeech.data.audit.sound.fingerprint import matches
 from emospeech.data.audit.sound.quality import heard
 
 SHOWN = 16  # hexadecimal digits of a hash: enough that no two sounds share them
-SAME = Thing("same sound", "sound", "have, sample for sample, the sound of {}", "error")
-SIMILAR = Thing("similar sound", "sound", "are, but for a cut, gain or encoding, the sound of {}", "error")
+SAME = Thing("same sound", "sound", "sounds", "have, sample for sample, the sound of {}", "error")
+SIMILAR = Thing("similar sound", "sound", "sounds", "are, but for a cut, gain or encoding, the sound of {}", "error")
 
 
 def same_sounds(material: Material) -> list[Finding]:

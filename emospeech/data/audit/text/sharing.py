@@ -18,7 +18,7 @@ FEW_WORDS = 3  # so few are said twice by chance
 def same_transcripts(material: Material) -> list[Finding]:
     """Transcripts that are the same words but for case, punctuation, accents and spaces."""
     keys = _keys(material)
-    same = Thing("same transcript", "words", "have the words of {}", _severity(keys))
+    same = Thing("same transcript", "words", "transcripts", "have the words of {}", _severity(keys))
     found = [
         sharing.finding_of(overlap, material, keys, same, _how(overlap, material, keys))
         for overlap in sharing.overlaps(material, keys)
@@ -30,7 +30,7 @@ def alike_transcripts(material: Material) -> list[Finding]:
     """Transcripts that are nearly the same words; those with the same words are `same_transcripts`."""
     keys = _keys(material)
     near = near_keys(keys)
-    thing = Thing("similar transcript", "words", "have nearly the words of {}", _severity(keys))
+    thing = Thing("similar transcript", "words", "transcripts", "have nearly the words of {}", _severity(keys))
     same = {str(overlap.pair): overlap.rows for overlap in sharing.overlaps(material, keys)}
     found = []
     for overlap in sharing.overlaps(material, near):
@@ -46,7 +46,7 @@ def transcripts_of_two_labels(material: Material) -> list[Finding]:
     keys = _keys(material)
     if material.frame["label"].isna().all():
         raise NotCheckedError("no row has a label")
-    thing = Thing("labels that disagree", "words", "have the words of {}", _severity(keys))
+    thing = Thing("labels that disagree", "words", "transcripts", "have the words of {}", _severity(keys))
     return sharing.conflicts(material, keys, thing, thing.severity)
 
 
