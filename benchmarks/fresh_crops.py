@@ -27,7 +27,7 @@ from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
 from emospeech.config import Recipe, recipes_folder
 from emospeech.data import audio
-from emospeech.data.augment import Augmenter
+from emospeech.data.examples.augment import Augmenter
 from emospeech.data.splits import stratified
 from emospeech.experiments import extract, rows
 from emospeech.experiments import run as experiment

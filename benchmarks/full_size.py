@@ -17,7 +17,7 @@ import transformers
 from measuring import measured
 from network import network
 
-from emospeech.data.dataset import Batch
+from emospeech.data.examples.dataset import Batch
 from emospeech.training.losses import CrossEntropy
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from emospeech.data.dataset import Collate, Example
+from emospeech.data.examples.dataset import Collate, Example
 from emospeech.encoders.speech.waveform import WaveformSpeech
 from emospeech.encoders.text.pretrained import PretrainedText
 from emospeech.encoders.windows import Windows

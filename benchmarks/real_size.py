@@ -26,7 +26,7 @@ import stores
 import torch
 from measuring import available, finish, hardware, peak, period
 
-from emospeech.data.batching import TrainingOrder, evaluation_order
+from emospeech.data.examples.batching import TrainingOrder, evaluation_order
 from emospeech.encoders.store import room
 from emospeech.encoders.store.extraction import Memory, Packing, extract
 from emospeech.encoders.store.folder import FeatureSet

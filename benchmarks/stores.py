@@ -9,8 +9,8 @@ import network
 import pandas as pd
 import torch
 
-from emospeech.data.batching import TrainingOrder
-from emospeech.data.dataset import Collate, UtteranceDataset
+from emospeech.data.examples.batching import TrainingOrder
+from emospeech.data.examples.dataset import Collate, UtteranceDataset
 from emospeech.encoders.store.dataset import WHOLE, Drawing, Stored, StoredBatch, StoredDataset
 from emospeech.encoders.store.folder import FeatureSet
 from emospeech.encoders.store.packed import Packed, pack

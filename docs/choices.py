@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from emospeech.config import Choice, schema
 from emospeech.config.words import section_of
-from emospeech.data.augment import EFFECTS
+from emospeech.data.examples.augment import EFFECTS
 from emospeech.encoders.spectrogram import SPECTROGRAM_ENCODERS
 from emospeech.encoders.speech.long import WINDOW
 from emospeech.encoders.text.subword import SUBWORD_ENCODERS

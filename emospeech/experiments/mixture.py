@@ -9,8 +9,9 @@ import pandas as pd
 
 from emospeech.config import Data, Part, Recipe
 from emospeech.corpora import CORPORA
-from emospeech.data import groups, usable, votes
+from emospeech.data import groups, usable
 from emospeech.data import manifest as manifests
+from emospeech.data.examples import votes
 from emospeech.data.manifest import WEIGHT
 from emospeech.experiments import dividing
 from emospeech.labels import CORAA_SER, SPACES, WORDS, all_in_space

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from emospeech.data.dataset import Batch
+from emospeech.data.examples.dataset import Batch
 from emospeech.encoders.features import Features
 from emospeech.encoders.store.dataset import NOTHING, StoredBatch
 from emospeech.encoders.store.packed import strided_batch

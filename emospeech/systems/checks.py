@@ -19,7 +19,7 @@ import torch
 from emospeech import config
 from emospeech.config import Choice, Loss, Optimizer
 from emospeech.corpora import CORPORA
-from emospeech.data.augment import EFFECTS, sounds_in
+from emospeech.data.examples.augment import EFFECTS, sounds_in
 from emospeech.encoders import checkpoint
 from emospeech.encoders.spectrogram import SPECTROGRAM_ENCODERS
 from emospeech.encoders.speech.layers import Layers

@@ -13,9 +13,9 @@ from torch.utils.data import DataLoader
 
 from emospeech.config import Recipe
 from emospeech.data import audio
-from emospeech.data.augment import Augmenter
-from emospeech.data.batching import Ticket, evaluation_order
-from emospeech.data.dataset import Batch, Collate, Preprocessor, UtteranceDataset
+from emospeech.data.examples.augment import Augmenter
+from emospeech.data.examples.batching import Ticket, evaluation_order
+from emospeech.data.examples.dataset import Batch, Collate, Preprocessor, UtteranceDataset
 from emospeech.encoders.store.dataset import WHOLE, Drawing, StoredDataset
 from emospeech.encoders.store.prefetch import ahead, fetched, pinned
 from emospeech.systems.base import MAIN_TASK

@@ -11,7 +11,7 @@ from accelerate import Accelerator
 
 from emospeech.config import Recipe
 from emospeech.data.audio.memory import AudioMemory
-from emospeech.data.augment import Augmenter
+from emospeech.data.examples.augment import Augmenter
 from emospeech.metrics.scores import score
 from emospeech.models.build import build_classifier
 from emospeech.models.classifier import EmotionNetwork

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from emospeech.config import Augment, Recipe, Speech, Text
-from emospeech.data.augment import Augmenter, sounds_in
+from emospeech.data.examples.augment import Augmenter, sounds_in
 from emospeech.encoders.spectrogram import SPECTROGRAM_ENCODERS
 from emospeech.encoders.speech import load_speech
 from emospeech.encoders.text import subword

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from emospeech.config import Loss, Optimizer, Train
-from emospeech.data import votes
-from emospeech.data.batching import TrainingOrder
+from emospeech.data.examples import votes
+from emospeech.data.examples.batching import TrainingOrder
 from emospeech.data.manifest import WEIGHT
 from emospeech.runtime.console import say
 from emospeech.training.loop import Plan, Standing

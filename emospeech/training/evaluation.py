@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from emospeech.data.dataset import Batch
+from emospeech.data.examples.dataset import Batch
 from emospeech.runtime.memory import is_out_of_memory
 
 

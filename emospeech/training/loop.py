@@ -13,8 +13,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from emospeech.data.batching import TrainingOrder
-from emospeech.data.dataset import Batch
+from emospeech.data.examples.batching import TrainingOrder
+from emospeech.data.examples.dataset import Batch
 from emospeech.runtime.console import progress, say
 from emospeech.runtime.errors import Interrupted
 from emospeech.runtime.interrupt import StopRequest

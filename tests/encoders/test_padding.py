@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from emospeech.config import Model, Speech, Text
-from emospeech.data.dataset import Batch, pad
+from emospeech.data.examples.dataset import Batch, pad
 from emospeech.encoders.spectrogram import SPECTROGRAM_ENCODERS
 from emospeech.models.build import build_classifier
 from emospeech.models.classifier import EmotionNetwork

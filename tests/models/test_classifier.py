@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from emospeech.config import Model
-from emospeech.data.dataset import Batch
+from emospeech.data.examples.dataset import Batch
 from emospeech.encoders.features import Features
 from emospeech.models.build import build_classifier
 from emospeech.models.classifier import EmotionNetwork

@@ -5,7 +5,7 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from emospeech.data.dataset import Batch
+from emospeech.data.examples.dataset import Batch
 from emospeech.encoders.features import Features, PackedStates
 from emospeech.encoders.store.dataset import StoredBatch
 from emospeech.encoders.store.packed import Packed

@@ -6,8 +6,8 @@ import pytest
 import torch
 from accelerate import Accelerator
 
-from emospeech.data.batching import TrainingOrder
-from emospeech.data.dataset import Batch
+from emospeech.data.examples.batching import TrainingOrder
+from emospeech.data.examples.dataset import Batch
 from emospeech.runtime.errors import Interrupted
 from emospeech.runtime.interrupt import StopRequest
 from emospeech.training import evaluation, loop

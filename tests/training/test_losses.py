@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from emospeech.data.dataset import UNLABELLED
+from emospeech.data.examples.dataset import UNLABELLED
 from emospeech.training.losses import CLASS_WEIGHTS, LOSSES, CrossEntropy, Focal, LogitAdjusted
 
 WEIGHTS, COUNTS = [0.5, 2.0, 7.0], [60, 30, 10]

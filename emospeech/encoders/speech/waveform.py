@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from emospeech.data.audio import SAMPLE_RATE
-from emospeech.data.dataset import pad
+from emospeech.data.examples.dataset import pad
 from emospeech.encoders.speech.layers import HiddenStates, Layers
 from emospeech.encoders.speech.long import WINDOW, Grid, hear_long, windows_of
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from emospeech.data.audio import SAMPLE_RATE
-from emospeech.data.dataset import pad
+from emospeech.data.examples.dataset import pad
 from emospeech.encoders.speech.layers import HiddenStates, Layers
 
 

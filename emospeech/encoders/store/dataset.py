@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from emospeech.data.batching import Ticket
-from emospeech.data.dataset import Batch, Example, UtteranceDataset
+from emospeech.data.examples.batching import Ticket
+from emospeech.data.examples.dataset import Batch, Example, UtteranceDataset
 from emospeech.encoders.features import Features, PackedStates
 from emospeech.encoders.store.packed import Packed
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from emospeech.data.dataset import pad
+from emospeech.data.examples.dataset import pad
 from emospeech.runtime.ahead import in_order
 from emospeech.runtime.errors import WorkError
 from emospeech.runtime.memory import is_out_of_memory

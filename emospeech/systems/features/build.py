@@ -5,7 +5,7 @@ from typing import Any
 
 from emospeech.config import Recipe
 from emospeech.data import audio
-from emospeech.data.augment import Augmenter
+from emospeech.data.examples.augment import Augmenter
 from emospeech.systems.features.cache import FeatureCache
 from emospeech.systems.features.sources import Source, SpeechSource, TextSource
 

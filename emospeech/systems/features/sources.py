@@ -13,7 +13,7 @@ from torch import Tensor
 
 from emospeech.config import Augment, Cache, Speech, Text
 from emospeech.data import audio
-from emospeech.data.augment import SOUND_FILES, Augmenter
+from emospeech.data.examples.augment import SOUND_FILES, Augmenter
 from emospeech.encoders import checkpoint
 from emospeech.encoders.store import keys
 from emospeech.encoders.store.reader import Item

@@ -21,7 +21,7 @@ def clip():
 @pytest.fixture
 def encode():
     """(encoder, clips) -> the encoder's answer to them as one padded batch."""
-    from emospeech.data.dataset import pad
+    from emospeech.data.examples.dataset import pad
 
     @torch.no_grad()
     def run(encoder, clips):

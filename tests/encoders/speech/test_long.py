@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from emospeech.data.dataset import pad
+from emospeech.data.examples.dataset import pad
 from emospeech.encoders.speech import long
 from emospeech.encoders.speech.long import WINDOW, windows_of
 

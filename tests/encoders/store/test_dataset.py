@@ -6,7 +6,7 @@ import time
 import pytest
 import torch
 
-from emospeech.data.batching import Ticket
+from emospeech.data.examples.batching import Ticket
 from emospeech.encoders.store.dataset import WHOLE, Drawing
 from emospeech.encoders.store.packed import DTYPES, Packed, pack, strided, strided_batch
 from emospeech.encoders.store.prefetch import ahead, fetch

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from emospeech.config import Text
-from emospeech.data.dataset import pad
+from emospeech.data.examples.dataset import pad
 from emospeech.encoders import checkpoint
 from emospeech.encoders.text.pretrained import PretrainedText
 from emospeech.encoders.text.sentence import SentenceText, is_pipeline

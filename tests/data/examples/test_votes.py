@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emospeech.data import votes
+from emospeech.data.examples import votes
 
 LABELS = ["anger", "joy", "very sad"]
 

@@ -9,9 +9,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from emospeech.data import audio, votes
-from emospeech.data.augment import Augmenter, crop
-from emospeech.data.batching import Ticket
+from emospeech.data import audio
+from emospeech.data.examples import votes
+from emospeech.data.examples.augment import Augmenter, crop
+from emospeech.data.examples.batching import Ticket
 
 UNLABELLED = -100  # torch's own "ignore this target"
 
@@ -85,7 +86,7 @@ class UtteranceDataset(torch.utils.data.Dataset[Example]):
         preprocess: the speech encoder's own preparation of a waveform, or None to leave sound out.
         tokenize: the text encoder's tokenizer, or None to leave text out.
         labels: task -> label vocabulary, for training and scoring; the task `label` is the manifest's column `label`.
-        soft_labels: task -> the manifest's column of votes, which then are that task's targets (see `data.votes`).
+        soft_labels: task -> the manifest's column of votes, which then are that task's targets (see `votes`).
         crop_seconds: length of training crops, None for whole clips.
         augment: effects for training clips.
         seed: of crops and effects.

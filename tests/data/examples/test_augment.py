@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from emospeech.data import augment
 from emospeech.data.audio import SAMPLE_RATE as RATE
-from emospeech.data.augment import Augmenter, add_noise, crop, rms
+from emospeech.data.examples import augment
+from emospeech.data.examples.augment import Augmenter, add_noise, crop, rms
 from emospeech.runtime.errors import UserError
 
 

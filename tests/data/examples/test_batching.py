@@ -7,7 +7,7 @@ from math import ceil, floor
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from emospeech.data.batching import Ticket, TrainingOrder, evaluation_order
+from emospeech.data.examples.batching import Ticket, TrainingOrder, evaluation_order
 
 sizes, batch_sizes = st.integers(1, 40), st.integers(1, 17)
 worlds, accumulations, seeds = st.integers(1, 5), st.integers(1, 4), st.integers(0, 1000)

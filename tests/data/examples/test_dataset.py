@@ -9,9 +9,9 @@ import torch
 
 from emospeech.data import manifest
 from emospeech.data.audio import SAMPLE_RATE as RATE
-from emospeech.data.augment import Augmenter
-from emospeech.data.batching import Ticket
-from emospeech.data.dataset import UNLABELLED, Batch, Collate, Example, UtteranceDataset, pad
+from emospeech.data.examples.augment import Augmenter
+from emospeech.data.examples.batching import Ticket
+from emospeech.data.examples.dataset import UNLABELLED, Batch, Collate, Example, UtteranceDataset, pad
 
 LABELS = {"label": ["joy", "fear"]}
 
