@@ -75,7 +75,7 @@ def store_lines():
     return path.read_text(encoding="utf-8").splitlines()
 
 
-@pytest.mark.parametrize("model", ["whisper_pt", "whisper_folder"])
+@pytest.mark.parametrize("model", ["whisper_pt", pytest.param("whisper_folder", marks=pytest.mark.slow)])
 def test_ten_clips(folder, typed, heard, request, model):
     path = request.getfixturevalue(model)
     code, out, err = typed("transcribe", "in.csv", "-o", "out.csv", "--model", path, "--compare", "worst.csv")
