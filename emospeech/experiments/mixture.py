@@ -24,6 +24,7 @@ class Mixture:
     """What a recipe's corpora hold, every row in its part of the split."""
 
     manifest: pd.DataFrame
+    part: pd.Series  # of each row, the number of its corpus
     labels: tuple[str, ...]
     further: Mapping[str, tuple[str, ...]]  # task -> its classes; its labels are in the manifest's column of that name
     audio_at: str  # where the audio lies, for messages
@@ -44,11 +45,12 @@ def read(recipe: Recipe) -> Mixture:
     if any(part.weight != 1 for part in parts):
         frames = [frame.assign(**{WEIGHT: part.weight}) for frame, part in zip(frames, parts, strict=True)]
     manifest = pd.concat(frames, ignore_index=True)
+    part = pd.Series([k for k, frame in enumerate(frames) for _ in range(len(frame))], dtype=int)
     labels = _labels(manifest, _vocabulary(data, parts))
     _check_votes(manifest, data.soft_labels, labels)
     tasks = dict.fromkeys(part.task for part in parts if part.task is not None)
     further = {task: tuple(sorted(set(manifest[task].dropna()))) for task in tasks}
-    return Mixture(manifest, labels, further, CORPORA[parts[0].corpus].audio_at if alone else "")
+    return Mixture(manifest, part, labels, further, CORPORA[parts[0].corpus].audio_at if alone else "")
 
 
 def _read_part(part: Part, recipe: Recipe) -> pd.DataFrame:
@@ -59,13 +61,13 @@ def _read_part(part: Part, recipe: Recipe) -> pd.DataFrame:
     if part.groups is not None:
         path = Path(part.groups).expanduser()
         manifest = on_main(lambda: groups.with_groups(manifest, path))
-    manifest = _mapped(manifest, part, None if part.task else data.label_space)
+    manifest, lost = _mapped(manifest, part, None if part.task else data.label_space)
     if part.task is not None:
         labelled = _with_task(manifest[manifest["label"].notna()], part.task)
         return labelled.assign(split=pd.Series("train", index=labelled.index, dtype="string"))
     if len(data.parts) > 1:
         say(f"{part.name or part.corpus}:")
-    return dividing.split(manifest, part.split, root)
+    return dividing.split(manifest, part.split, root, lost)
 
 
 def _indexed(corpus: str, root: Path, soft_labels: str | None) -> pd.DataFrame:
@@ -82,8 +84,11 @@ def _indexed(corpus: str, root: Path, soft_labels: str | None) -> pd.DataFrame:
     return CORPORA[corpus].index(root, [soft_labels])
 
 
-def _mapped(manifest: pd.DataFrame, part: Part, space: str | None) -> pd.DataFrame:
+def _mapped(manifest: pd.DataFrame, part: Part, space: str | None) -> tuple[pd.DataFrame, list[str]]:
     """Labels in other words, then in a space; clips that find no place are left out, which is said aloud.
+
+    Returns:
+        the manifest without them, and their ids.
 
     Raises:
         UserError: if a word is mapped that no clip has, or the labels are no emotions.
@@ -114,7 +119,7 @@ def _mapped(manifest: pd.DataFrame, part: Part, space: str | None) -> pd.DataFra
         where = f" in {space}" if space else ""
         say(f"note: {lost.sum()} of {len(manifest)} clips of {part.corpus} have no place{where}: {which}; left out")
     manifest = manifest.assign(label=pd.Series(after, dtype="string"))
-    return manifest[~lost].reset_index(drop=True)
+    return manifest[~lost].reset_index(drop=True), manifest["id"][lost].tolist()
 
 
 def _listed(labels: Sequence[str] | set[str]) -> str:

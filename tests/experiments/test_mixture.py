@@ -152,6 +152,46 @@ def test_mixtures_that_cannot_be(parts, message, load, spanish):
         load(*({"root": spanish, **part} for part in parts))
 
 
+def test_what_is_said_of_a_single_corpus_is_not_said_of_a_mixture(load, spanish):
+    with pytest.raises(
+        UserError, match="mixture: label_map, split beside it is nobody's; give it to the corpora in it"
+    ):
+        load({"root": spanish}, label_map={"joy": "fear"}, split={"seed": 3}, groups=None)
+
+
+def test_a_quick_look_is_at_every_corpus(load, german, spanish, levels, capsys):
+    found = load(
+        {"root": german, "name": "de"},
+        {"root": spanish, "name": "es"},
+        {"root": levels, "name": "n", "task": "intensity"},
+        label_space="ekman",
+        limit=2,
+    )
+    assert found.train["id"].str.split("/").str[0].tolist() == ["de", "de", "es", "es", "n", "n"]
+    assert found.dev["id"].str.split("/").str[0].tolist() == ["de", "de", "es", "es"]
+    assert "at most 2 rows of each of train, dev and test, of each corpus (data.limit)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("key", "header", "rule"),
+    [("file", "id,fold", {"fold": 1}), ("file", "id,split", {}), ("train_file", "id", {})],
+)
+def test_a_split_of_the_whole_corpus_serves_a_space_with_fewer_classes(
+    load, german, spanish, tmp_path, key, header, rule
+):
+    """Its file names clips of boredom, too, which no space has a place for."""
+    parts = ("train", "train", "dev", "test") if "split" in header else (1, 2, 3, 3)
+    lines = [f"{k:02d}.wav,{parts[k // 4]}"[: None if "," in header else 6] for k in range(16)]
+    (tmp_path / "split.csv").write_text("\n".join([header, *(lines if "," in header else lines[:8])]))
+    split = {key: str(tmp_path / "split.csv"), **rule}
+    found = load({"root": german, "name": "de", "split": split}, {"root": spanish, "name": "es"}, label_space="ekman")
+    german_rows = sum(part["id"].str.startswith("de/").sum() for part in (found.train, found.dev, found.test))
+    assert german_rows == 12
+    (tmp_path / "split.csv").write_text("\n".join([header, *lines, lines[0].replace("00", "99")]))
+    with pytest.raises(UserError, match=r"1 ids are not in the .*: 99\.wav"):
+        load({"root": german, "name": "de", "split": split}, {"root": spanish, "name": "es"}, label_space="ekman")
+
+
 def test_neither_corpus_nor_mixture():
     with pytest.raises(UserError) as refused:
         validate({"name": "r", "data": {}}, "test", CHECKS)
