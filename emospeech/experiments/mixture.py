@@ -1,6 +1,6 @@
 """The corpora of a recipe as one manifest: each with its labels mapped, its own split and its weight."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -38,10 +38,8 @@ def read(recipe: Recipe) -> Mixture:
     """
     data, parts = recipe.data, recipe.data.parts
     alone = len(parts) == 1
-    reading = [partial(_read_part, part, recipe) for part in parts]
+    reading = [partial(_read_part if alone else _read_one, part, recipe) for part in parts]
     frames = gather("the corpora of this recipe cannot be read", reading)
-    if not alone:
-        frames = [_marked(frame, part) for frame, part in zip(frames, parts, strict=True)]
     if any(part.weight != 1 for part in parts):
         frames = [frame.assign(**{WEIGHT: part.weight}) for frame, part in zip(frames, parts, strict=True)]
     manifest = pd.concat(frames, ignore_index=True)
@@ -50,13 +48,28 @@ def read(recipe: Recipe) -> Mixture:
     _check_votes(manifest, data.soft_labels, labels)
     tasks = dict.fromkeys(part.task for part in parts if part.task is not None)
     further = {task: tuple(sorted(set(manifest[task].dropna()))) for task in tasks}
+    for task, classes in further.items():
+        if len(classes) < 2:
+            raise UserError(f"the task {task} needs two labels or more; found: {_listed(classes)}")
     return Mixture(manifest, part, labels, further, CORPORA[parts[0].corpus].audio_at if alone else "")
+
+
+def _read_one(part: Part, recipe: Recipe) -> pd.DataFrame:
+    """One of several, which messages name."""
+    name = part.name or part.corpus
+    try:
+        frame = _read_part(part, recipe)
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from None
+    return _marked(frame, name)
 
 
 def _read_part(part: Part, recipe: Recipe) -> pd.DataFrame:
     """One corpus, its labels mapped, its rows split."""
     data, root = recipe.data, Path(part.root).expanduser()
-    manifest = on_main(lambda: _indexed(part.corpus, root, data.soft_labels))
+    # beside others, a corpus may be without votes
+    may_vote = part.task is None and (len(data.parts) == 1 or CORPORA[part.corpus].further_columns)
+    manifest = on_main(lambda: _indexed(part.corpus, root, data.soft_labels if may_vote else None))
     manifest = usable.blank_as_absent(manifest) if recipe.may_lack else manifest
     if part.groups is not None:
         path = Path(part.groups).expanduser()
@@ -122,7 +135,7 @@ def _mapped(manifest: pd.DataFrame, part: Part, space: str | None) -> tuple[pd.D
     return manifest[~lost].reset_index(drop=True), manifest["id"][lost].tolist()
 
 
-def _listed(labels: Sequence[str] | set[str]) -> str:
+def _listed(labels: Iterable[str]) -> str:
     return ", ".join(sorted(labels)) or "none"
 
 
@@ -134,9 +147,8 @@ def _with_task(manifest: pd.DataFrame, task: str) -> pd.DataFrame:
     return manifest.assign(**{task: manifest["label"], "label": nothing})
 
 
-def _marked(manifest: pd.DataFrame, part: Part) -> pd.DataFrame:
+def _marked(manifest: pd.DataFrame, name: str) -> pd.DataFrame:
     """Ids, speakers and groups that are nobody else's."""
-    name = part.name or part.corpus
     return manifest.assign(**{column: f"{name}/" + manifest[column] for column in ("id", "speaker", "group")})
 
 
@@ -152,8 +164,12 @@ def _vocabulary(data: Data, parts: Sequence[Part]) -> tuple[str, ...] | None:
 
 
 def _check_votes(manifest: pd.DataFrame, column: str | None, labels: Sequence[str]) -> None:
-    found = votes.faults(manifest[column], manifest["source"], labels) if column else []
-    if column and manifest[column].isna().all():
+    if column is None:
+        return
+    if column not in manifest:
+        raise UserError(f"data.soft_labels: no corpus of this mixture has a column {column!r}")
+    found = votes.faults(manifest[column], manifest["source"], labels)
+    if manifest[column].isna().all():
         raise UserError(f"data.soft_labels: the column {column!r} is empty in every row")
     if found:
         raise faults(f"data.soft_labels: {len(found)} rows have votes that cannot be read", found)

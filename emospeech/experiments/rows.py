@@ -93,7 +93,7 @@ def _limited(read: mixture.Mixture, limit: int | None) -> Rows:
     manifest = read.manifest
     first = pd.Series(True, index=manifest.index)
     if limit is not None:
-        of_each = ", of each corpus" if read.part.nunique() > 1 else ""
+        of_each = ", of each corpus" if (read.part > 0).any() else ""
         say(f"a quick look: at most {limit} rows of each of train, dev and test{of_each} (data.limit)")
         first = manifest.groupby([read.part, manifest["split"]]).cumcount() < limit
     train, dev, test = (

@@ -192,6 +192,36 @@ def test_a_split_of_the_whole_corpus_serves_a_space_with_fewer_classes(
         load({"root": german, "name": "de", "split": split}, {"root": spanish, "name": "es"}, label_space="ekman")
 
 
+@pytest.mark.parametrize(("labels", "found"), [(["low"], "low"), ([""], "none")])
+def test_a_task_of_one_class_is_none(load, spanish, folder, labels, found):
+    one = folder("one", [(label, "01", "male") for label in labels * 3])
+    with pytest.raises(UserError, match=f"the task intensity needs two labels or more; found: {found}"):
+        load({"root": spanish, "name": "es"}, {"root": one, "name": "n", "task": "intensity"})
+
+
+def test_a_fault_names_its_corpus(load, spanish, folder):
+    nothing = folder("nothing", [("", "01", "male")])
+    with pytest.raises(UserError, match=r"^de: no row has a label"):
+        load({"root": nothing, "name": "de"}, {"root": spanish, "name": "es"})
+
+
+def test_votes_of_one_corpus_among_several(load, spanish, levels, tmp_path, data_folder):
+    voted = tmp_path / "voted"
+    voted.mkdir()
+    for k in range(4):
+        (voted / f"{k}.wav").touch()
+    lines = ["0.wav,joy,joy:3 anger:1", "1.wav,anger,", "2.wav,joy,joy:1", "3.wav,anger,anger:2"]
+    (voted / "metadata.csv").write_text("\n".join(["file_name,label,votes", *lines]))
+    german = {"root": str(data_folder / "emodb"), "corpus": "emodb"}  # whose names tell of no votes
+    parts = [{"root": str(voted), "name": "v"}, german, {"root": levels, "name": "n", "task": "intensity"}]
+    found = load(*parts, soft_labels="votes", label_space="ekman")
+    both = [*found.train[["id", "votes"]].itertuples(index=False), *found.dev[["id", "votes"]].itertuples(index=False)]
+    there = {id: text for id, text in both if isinstance(text, str)}
+    assert there == {"v/0.wav": "joy:3 anger:1", "v/2.wav": "joy:1", "v/3.wav": "anger:2"}
+    with pytest.raises(UserError, match="no corpus of this mixture has a column 'votes'"):
+        load({**german, "name": "a"}, {**german, "name": "b"}, soft_labels="votes")
+
+
 def test_neither_corpus_nor_mixture():
     with pytest.raises(UserError) as refused:
         validate({"name": "r", "data": {}}, "test", CHECKS)
