@@ -73,7 +73,7 @@ def predict(system: System, rows: pd.DataFrame, on_bad_audio: str = "fail") -> p
     else:
         _require_modalities(system, rows, heard)
     if system.needs_audio or heard.any():
-        bad = usable.find_bad_audio(rows)
+        bad = usable.find_bad_audio(rows if system.needs_audio else rows[heard])
         rows = usable.without_bad_audio(rows, bad, on_bad_audio, remedy="give --on-bad-audio silence")
         if bad and system.may_lack:
             usable.require_either(rows)  # of a clip with bad audio, text is left
@@ -92,13 +92,15 @@ def _require_modalities(system: System, rows: pd.DataFrame, heard: pd.Series) ->
         UserError: if rows lack speech or text that the system needs, both told at once.
     """
     checks: list[Callable[[], None]] = []
-    with_text, with_audio = rows[~heard], rows if system.needs_audio else rows[heard]
-    for needed, require, these, part in (
-        (system.needs_text and len(with_text), usable.require_text, with_text, "text"),
-        (len(with_audio), usable.require_audio, with_audio, "speech"),
-    ):
-        if needed:
-            checks.append(partial(require, these, remedy=f"predict with a run that was trained with {part}=null"))
+    remedy = "predict with a run that was trained with "
+    if system.needs_text and not heard.all():
+        checks.append(partial(usable.require_text, rows[~heard], remedy=f"{remedy}text=null"))
+    if system.needs_audio:
+        without = f"{remedy}speech=null; {usable.WITHOUT.format('speech')}"
+        checks.append(partial(usable.require_audio, rows, remedy=without))
+    elif heard.any():
+        provided = f"{remedy}text.transcripts=provided"
+        checks.append(partial(usable.require_audio, rows[heard], remedy=provided, what=transcripts.HEARS))
     gather("these rows cannot be predicted", checks)
 
 

@@ -55,7 +55,8 @@ def load(recipe: Recipe) -> Rows:
         if recipe.speech is not None:
             usable.require_audio(used[~later], read.audio_at)
         elif heard.any():
-            usable.require_audio(used[heard & ~later], read.audio_at, "text.transcripts=provided reads those that are")
+            remedy = "leave out what Whisper cannot hear with text.transcripts=provided"
+            usable.require_audio(used[heard & ~later], read.audio_at, remedy, transcripts.HEARS)
     known = rows.test["label"].notna()
     needed = "audio" if recipe.speech is not None and not recipe.may_lack else "id"
     blind = rows.test[~known & rows.test[needed].notna()]
