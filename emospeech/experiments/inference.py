@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from emospeech import config
 from emospeech.corpora import emospeech2024
 from emospeech.data import audio, manifest, table, usable
 from emospeech.experiments import transcripts
@@ -186,11 +187,16 @@ def _predictor(
 
 def seen_in_training(run: Path, rows: pd.DataFrame) -> list[str]:
     """Ids that the run trained on or was steered by."""
-    split = RunFolder(run).split
-    if not split.is_file():
+    folder = RunFolder(run)
+    if not folder.split.is_file():
         return []
-    used = table.read(split, ["id", "split"], "a run's split")
+    used = table.read(folder.split, ["id", "split"], "a run's split")
     trained = set(used.loc[used["split"] != "test", "id"])
+    if folder.config.is_file():  # in a mixture a corpus's name stands before its ids
+        for part in config.load(folder.config).data.mixture:
+            if part.corpus in set(rows["corpus"].dropna()):
+                name = f"{part.name or part.corpus}/"
+                trained |= {id.removeprefix(name) for id in trained if id.startswith(name)}
     return [id for id in rows["id"] if id in trained]
 
 
