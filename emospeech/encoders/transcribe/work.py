@@ -270,7 +270,7 @@ class _Worker:
             return listen(self.recogniser, sounds, clips[0].language, self.settings.guards)
         except OutOfMemoryError:
             raise WorkError(
-                f"no memory for {len(clips)} windows at once; give a smaller batch (--batch, in a recipe text.whisper.batch)"
+                f"no memory for {len(clips)} windows at once; give a smaller batch (--batch, text.whisper.batch)"
             ) from None
 
     def _seconds(self) -> float:
