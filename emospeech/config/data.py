@@ -43,6 +43,7 @@ def _required(value: Any, info: ValidationInfo) -> Any:
 
 
 _unless_mixed = AfterValidator(_required)
+OF_A_PART = ("label_map", "groups", "split")  # what a single corpus has in the section itself
 
 
 class Data(Section):
@@ -56,7 +57,7 @@ class Data(Section):
     # which recording each clip is from, for splits alone: MEACorpus' folder, or a CSV with id and group
     groups: str | None = None
     split: Split = Split()
-    limit: Count | None = None  # the first so many rows of each of train, dev, test: a quick look
+    limit: Count | None = None  # the first so many rows of each of train, dev, test, of each corpus: a quick look
     refit: Literal["train+dev"] | None = None  # train again on all labelled rows, as long as the dev run chose
     on_bad_audio: Literal["fail", "drop", "silence"] = "fail"
     # column of the manifest with how the votes fell, as "joy:3 anger:1"; where it is empty, `label` counts
@@ -72,13 +73,17 @@ class Data(Section):
         return value
 
     @model_validator(mode="after")
-    def _different_names(self) -> "Data":
+    def _parts_fit(self) -> "Data":
         names = [part.name or part.corpus for part in self.mixture]
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
             raise ValueError(f"mixture: {', '.join(doubled)} is there twice; give each a name of its own (name: …)")
         if self.mixture and all(part.task for part in self.mixture):
             raise ValueError("mixture: one corpus at least must be without a task of its own")
+        fields = type(self).model_fields
+        beside = [name for name in OF_A_PART if getattr(self, name) != fields[name].default]
+        if self.mixture and beside:
+            raise ValueError(f"mixture: {', '.join(beside)} beside it is nobody's; give it to the corpora in it")
         return self
 
     @property
@@ -86,5 +91,5 @@ class Data(Section):
         """The corpora; a single one as a mixture of one."""
         if self.mixture:
             return self.mixture
-        own = {name: getattr(self, name) for name in ("label_map", "groups", "split")}
+        own = {name: getattr(self, name) for name in OF_A_PART}
         return [Part(corpus=self.corpus or "", root=self.root or "", **own)]

@@ -70,6 +70,8 @@ class Whisper(Section):
     model: str = "large-v3"  # a size, a .pt file, a folder of transformers, or a Hub id
     backend: Literal["auto", "openai", "transformers"] = "auto"
     language: str | None = None  # of all clips, as es; null: the manifest's
+    # of clips that tell none; null: a trained run takes that of its training clips, if they tell one
+    default_language: str | None = None
     batch: Count = 8  # windows of 30 s at once
 
 

@@ -50,12 +50,18 @@ def require_text(manifest: pd.DataFrame, remedy: str = "leave text out with text
         )
 
 
-def require_audio(manifest: pd.DataFrame, where: str = "", remedy: str = "leave speech out with speech=null") -> None:
+def require_audio(
+    manifest: pd.DataFrame,
+    where: str = "",
+    remedy: str = f"leave speech out with speech=null; {WITHOUT.format('speech')}",
+    what: str = "the model uses speech",
+) -> None:
     """Every row names an audio file that is there.
 
     Args:
         where: where the corpus keeps its audio, for the message.
         remedy: what else would help, for the message.
+        what: what hears it, for the message.
 
     Raises:
         UserError: with how many are missing, and the first few names.
@@ -64,9 +70,8 @@ def require_audio(manifest: pd.DataFrame, where: str = "", remedy: str = "leave 
     if len(absent):
         place = f" ({where})" if where else ""
         raise UserError(
-            f"the model uses speech but {len(absent)} of {len(manifest)} rows have no audio "
-            f"({some(absent['id'].tolist())}); put the audio in place{place}, or {remedy}; "
-            f"{WITHOUT.format('speech')}"
+            f"{what} but {len(absent)} of {len(manifest)} rows have no audio "
+            f"({some(absent['id'].tolist())}); put the audio in place{place}, or {remedy}"
         )
     require_files(manifest, remedy)
 

@@ -1,6 +1,6 @@
 """From a manifest and the rules of a recipe to who trains, who steers and who tests."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -11,13 +11,14 @@ from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError, faults, some
 
 
-def split(manifest: pd.DataFrame, rule: Split, root: Path) -> pd.DataFrame:
+def split(manifest: pd.DataFrame, rule: Split, root: Path, lost: Collection[str] = ()) -> pd.DataFrame:
     """The manifest with its rows in train, dev or test, by the first rule of the recipe that applies.
 
     What is left out, because it has no label or because no rule names it, is said aloud.
 
     Args:
         root: where the files that the rule names lie.
+        lost: ids of the corpus that were left out before, as their labels have no place; a file may name them.
 
     Raises:
         UserError: if a rule names what is not there, or leaves no row to train or to steer by.
@@ -28,13 +29,16 @@ def split(manifest: pd.DataFrame, rule: Split, root: Path) -> pd.DataFrame:
         "dev_speakers, test_speakers": rule.dev_speakers or rule.test_speakers,
     }
     if sum(map(bool, ways.values())) > 1:
-        raise UserError(f"data.split: give one of {'; '.join(ways)}; not several")
+        raise UserError(
+            f"data.split: give one of {'; '.join(ways)}; not several (what a recipe names is taken back with null, "
+            "speakers with [])"
+        )
     if rule.fold is not None and rule.file is None:
         raise UserError("data.split.fold: there is no data.split.file that holds folds")
     if rule.file:
-        manifest = _by_split(manifest, rule.file, rule.fold, root)
+        manifest = _by_split(manifest, rule.file, rule.fold, root, lost)
     elif rule.train_file or rule.dev_file:
-        manifest = _by_files(manifest, rule.train_file, rule.dev_file, root)
+        manifest = _by_files(manifest, rule.train_file, rule.dev_file, root, lost)
     elif rule.dev_speakers or rule.test_speakers:
         manifest = _by_speakers(manifest, rule.dev_speakers, rule.test_speakers)
     manifest = _drawn(_labelled(manifest), rule)
@@ -88,12 +92,12 @@ def _drawn(manifest: pd.DataFrame, rule: Split) -> pd.DataFrame:
     return manifest.assign(split=column)
 
 
-def _by_split(manifest: pd.DataFrame, file: str, fold: int | None, root: Path) -> pd.DataFrame:
+def _by_split(manifest: pd.DataFrame, file: str, fold: int | None, root: Path, lost: Collection[str]) -> pd.DataFrame:
     """A split that was written down; of folds, one is tested, and dev is drawn from the others."""
     path = next((one for one in (Path(file).expanduser(), root / file) if one.exists()), None)
     if path is None:
         raise UserError(f"data.split.file: no {file}, neither here nor in {root}")
-    parts = folds.read(path, manifest["id"].tolist(), required=[])
+    parts = folds.read(path, [*manifest["id"], *lost], required=[])
     found = manifest["id"].map(parts)
     blind = manifest["split"].where((manifest["split"] == "test") & manifest["label"].isna())  # a challenge's own
     if parts.name == "split":
@@ -110,7 +114,9 @@ def _by_split(manifest: pd.DataFrame, file: str, fold: int | None, root: Path) -
     return manifest.assign(split=blind.mask(found.notna(), "train").mask(found == fold, "test"))
 
 
-def _by_files(manifest: pd.DataFrame, train: str | None, dev: str | None, root: Path) -> pd.DataFrame:
+def _by_files(
+    manifest: pd.DataFrame, train: str | None, dev: str | None, root: Path, lost: Collection[str]
+) -> pd.DataFrame:
     """`train` and `dev` by files of ids. Without one of the two, its part is what is left."""
     column = manifest["split"].where(manifest["split"] == "test")
     named: dict[str, set[str]] = {}
@@ -119,7 +125,7 @@ def _by_files(manifest: pd.DataFrame, train: str | None, dev: str | None, root: 
             continue
         path = root / file
         named[name] = set(table.read(path, ["id"], "a split file")["id"])
-        unknown = sorted(named[name] - set(manifest["id"]))
+        unknown = sorted(named[name] - {*manifest["id"], *lost})
         if unknown:
             raise UserError(f"{path}: {len(unknown)} ids are not in the corpus: {some(unknown)}")
         column = column.mask(manifest["id"].isin(named[name]), name)

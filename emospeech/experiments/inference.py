@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from emospeech import config
 from emospeech.corpora import emospeech2024
 from emospeech.data import audio, manifest, table, usable
 from emospeech.experiments import transcripts
@@ -74,7 +75,8 @@ def predict(system: System, rows: pd.DataFrame, on_bad_audio: str = "fail") -> p
     else:
         _require_modalities(system, rows, heard)
     if system.needs_audio or heard.any():
-        bad = usable.find_bad_audio(rows, heard_before(system.recipe))
+        listened = rows if system.needs_audio else rows[heard]
+        bad = usable.find_bad_audio(listened, heard_before(system.recipe))
         rows = usable.without_bad_audio(rows, bad, on_bad_audio, remedy="give --on-bad-audio silence")
         if bad and system.may_lack:
             usable.require_either(rows)  # of a clip with bad audio, text is left
@@ -93,13 +95,15 @@ def _require_modalities(system: System, rows: pd.DataFrame, heard: pd.Series) ->
         UserError: if rows lack speech or text that the system needs, both told at once.
     """
     checks: list[Callable[[], None]] = []
-    with_text, with_audio = rows[~heard], rows if system.needs_audio else rows[heard]
-    for needed, require, these, part in (
-        (system.needs_text and len(with_text), usable.require_text, with_text, "text"),
-        (len(with_audio), usable.require_audio, with_audio, "speech"),
-    ):
-        if needed:
-            checks.append(partial(require, these, remedy=f"predict with a run that was trained with {part}=null"))
+    remedy = "predict with a run that was trained with "
+    if system.needs_text and not heard.all():
+        checks.append(partial(usable.require_text, rows[~heard], remedy=f"{remedy}text=null"))
+    if system.needs_audio:
+        without = f"{remedy}speech=null; {usable.WITHOUT.format('speech')}"
+        checks.append(partial(usable.require_audio, rows, remedy=without))
+    elif heard.any():
+        provided = f"{remedy}text.transcripts=provided"
+        checks.append(partial(usable.require_audio, rows[heard], remedy=provided, what=transcripts.HEARS))
     gather("these rows cannot be predicted", checks)
 
 
@@ -185,11 +189,16 @@ def _predictor(
 
 def seen_in_training(run: Path, rows: pd.DataFrame) -> list[str]:
     """Ids that the run trained on or was steered by."""
-    split = RunFolder(run).split
-    if not split.is_file():
+    folder = RunFolder(run)
+    if not folder.split.is_file():
         return []
-    used = table.read(split, ["id", "split"], "a run's split")
+    used = table.read(folder.split, ["id", "split"], "a run's split")
     trained = set(used.loc[used["split"] != "test", "id"])
+    if folder.config.is_file():  # in a mixture a corpus's name stands before its ids
+        for part in config.load(folder.config).data.mixture:
+            if part.corpus in set(rows["corpus"].dropna()):
+                name = f"{part.name or part.corpus}/"
+                trained |= {id.removeprefix(name) for id in trained if id.startswith(name)}
     return [id for id in rows["id"] if id in trained]
 
 

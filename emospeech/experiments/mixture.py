@@ -1,6 +1,6 @@
 """The corpora of a recipe as one manifest: each with its labels mapped, its own split and its weight."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ class Mixture:
     """What a recipe's corpora hold, every row in its part of the split."""
 
     manifest: pd.DataFrame
+    part: pd.Series  # of each row, the number of its corpus
     labels: tuple[str, ...]
     further: Mapping[str, tuple[str, ...]]  # task -> its classes; its labels are in the manifest's column of that name
     audio_at: str  # where the audio lies, for messages
@@ -38,35 +39,49 @@ def read(recipe: Recipe) -> Mixture:
     """
     data, parts = recipe.data, recipe.data.parts
     alone = len(parts) == 1
-    reading = [partial(_read_part, part, recipe) for part in parts]
+    reading = [partial(_read_part if alone else _read_one, part, recipe) for part in parts]
     frames = gather("the corpora of this recipe cannot be read", reading)
-    if not alone:
-        frames = [_marked(frame, part) for frame, part in zip(frames, parts, strict=True)]
     if any(part.weight != 1 for part in parts):
         frames = [frame.assign(**{WEIGHT: part.weight}) for frame, part in zip(frames, parts, strict=True)]
     manifest = pd.concat(frames, ignore_index=True)
+    part = pd.Series([k for k, frame in enumerate(frames) for _ in range(len(frame))], dtype=int)
     labels = _labels(manifest, _vocabulary(data, parts))
     _check_votes(manifest, data.soft_labels, labels)
     tasks = dict.fromkeys(part.task for part in parts if part.task is not None)
     further = {task: tuple(sorted(set(manifest[task].dropna()))) for task in tasks}
-    return Mixture(manifest, labels, further, CORPORA[parts[0].corpus].audio_at if alone else "")
+    for task, classes in further.items():
+        if len(classes) < 2:
+            raise UserError(f"the task {task} needs two labels or more; found: {_listed(classes)}")
+    return Mixture(manifest, part, labels, further, CORPORA[parts[0].corpus].audio_at if alone else "")
+
+
+def _read_one(part: Part, recipe: Recipe) -> pd.DataFrame:
+    """One of several, which messages name."""
+    name = part.name or part.corpus
+    try:
+        frame = _read_part(part, recipe)
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from None
+    return _marked(frame, name)
 
 
 def _read_part(part: Part, recipe: Recipe) -> pd.DataFrame:
     """One corpus, its labels mapped, its rows split."""
     data, root = recipe.data, Path(part.root).expanduser()
-    manifest = on_main(lambda: _indexed(part.corpus, root, data.soft_labels))
+    # beside others, a corpus may be without votes
+    may_vote = part.task is None and (len(data.parts) == 1 or CORPORA[part.corpus].further_columns)
+    manifest = on_main(lambda: _indexed(part.corpus, root, data.soft_labels if may_vote else None))
     manifest = usable.blank_as_absent(manifest) if recipe.may_lack else manifest
     if part.groups is not None:
         path = Path(part.groups).expanduser()
         manifest = on_main(lambda: groups.with_groups(manifest, path))
-    manifest = _mapped(manifest, part, None if part.task else data.label_space)
+    manifest, lost = _mapped(manifest, part, None if part.task else data.label_space)
     if part.task is not None:
         labelled = _with_task(manifest[manifest["label"].notna()], part.task)
         return labelled.assign(split=pd.Series("train", index=labelled.index, dtype="string"))
     if len(data.parts) > 1:
         say(f"{part.name or part.corpus}:")
-    return dividing.split(manifest, part.split, root)
+    return dividing.split(manifest, part.split, root, lost)
 
 
 def _indexed(corpus: str, root: Path, soft_labels: str | None) -> pd.DataFrame:
@@ -83,8 +98,11 @@ def _indexed(corpus: str, root: Path, soft_labels: str | None) -> pd.DataFrame:
     return CORPORA[corpus].index(root, [soft_labels])
 
 
-def _mapped(manifest: pd.DataFrame, part: Part, space: str | None) -> pd.DataFrame:
+def _mapped(manifest: pd.DataFrame, part: Part, space: str | None) -> tuple[pd.DataFrame, list[str]]:
     """Labels in other words, then in a space; clips that find no place are left out, which is said aloud.
+
+    Returns:
+        the manifest without them, and their ids.
 
     Raises:
         UserError: if a word is mapped that no clip has, or the labels are no emotions.
@@ -115,10 +133,10 @@ def _mapped(manifest: pd.DataFrame, part: Part, space: str | None) -> pd.DataFra
         where = f" in {space}" if space else ""
         say(f"note: {lost.sum()} of {len(manifest)} clips of {part.corpus} have no place{where}: {which}; left out")
     manifest = manifest.assign(label=pd.Series(after, dtype="string"))
-    return manifest[~lost].reset_index(drop=True)
+    return manifest[~lost].reset_index(drop=True), manifest["id"][lost].tolist()
 
 
-def _listed(labels: Sequence[str] | set[str]) -> str:
+def _listed(labels: Iterable[str]) -> str:
     return ", ".join(sorted(labels)) or "none"
 
 
@@ -130,9 +148,8 @@ def _with_task(manifest: pd.DataFrame, task: str) -> pd.DataFrame:
     return manifest.assign(**{task: manifest["label"], "label": nothing})
 
 
-def _marked(manifest: pd.DataFrame, part: Part) -> pd.DataFrame:
+def _marked(manifest: pd.DataFrame, name: str) -> pd.DataFrame:
     """Ids, speakers and groups that are nobody else's."""
-    name = part.name or part.corpus
     return manifest.assign(**{column: f"{name}/" + manifest[column] for column in ("id", "speaker", "group")})
 
 
@@ -148,8 +165,12 @@ def _vocabulary(data: Data, parts: Sequence[Part]) -> tuple[str, ...] | None:
 
 
 def _check_votes(manifest: pd.DataFrame, column: str | None, labels: Sequence[str]) -> None:
-    found = votes.faults(manifest[column], manifest["source"], labels) if column else []
-    if column and manifest[column].isna().all():
+    if column is None:
+        return
+    if column not in manifest:
+        raise UserError(f"data.soft_labels: no corpus of this mixture has a column {column!r}")
+    found = votes.faults(manifest[column], manifest["source"], labels)
+    if manifest[column].isna().all():
         raise UserError(f"data.soft_labels: the column {column!r} is empty in every row")
     if found:
         raise faults(f"data.soft_labels: {len(found)} rows have votes that cannot be read", found)

@@ -55,7 +55,8 @@ def load(recipe: Recipe) -> Rows:
         if recipe.speech is not None:
             usable.require_audio(used[~later], read.audio_at)
         elif heard.any():
-            usable.require_audio(used[heard & ~later], read.audio_at, "text.transcripts=provided reads those that are")
+            remedy = "leave out what Whisper cannot hear with text.transcripts=provided"
+            usable.require_audio(used[heard & ~later], read.audio_at, remedy, transcripts.HEARS)
     known = rows.test["label"].notna()
     needed = "audio" if recipe.speech is not None and not recipe.may_lack else "id"
     blind = rows.test[~known & rows.test[needed].notna()]
@@ -72,12 +73,10 @@ def transcribed(rows: Rows, recipe: Recipe) -> Rows:
     Raises:
         UserError: if clips cannot be transcribed.
     """
-    parts = {"train": rows.train, "dev": rows.dev, "test": rows.test}
-    whole = transcripts.of_recipe(
-        pd.concat(parts.values(), keys=parts.keys()).reset_index(level=0, names="part"), recipe
-    )
-    found = {name: whole[whole["part"] == name].drop(columns="part").reset_index(drop=True) for name in parts}
-    return replace(rows, **found)
+    train, dev = len(rows.train), len(rows.train) + len(rows.dev)
+    whole = transcripts.of_recipe(pd.concat([rows.train, rows.dev, rows.test], ignore_index=True), recipe)
+    parts = {"train": whole[:train], "dev": whole[train:dev], "test": whole[dev:]}
+    return replace(rows, **{name: part.reset_index(drop=True) for name, part in parts.items()})
 
 
 def _require_some(used: pd.DataFrame) -> None:
@@ -91,12 +90,14 @@ def _require_some(used: pd.DataFrame) -> None:
 
 
 def _limited(read: mixture.Mixture, limit: int | None) -> Rows:
-    """The first `limit` rows of each part, in manifest order."""
-    if limit is not None:
-        say(f"a quick look: at most {limit} rows of each of train, dev and test (data.limit)")
+    """The first `limit` rows of each part, of each corpus, in manifest order."""
     manifest = read.manifest
+    first = pd.Series(True, index=manifest.index)
+    if limit is not None:
+        of_each = ", of each corpus" if (read.part > 0).any() else ""
+        say(f"a quick look: at most {limit} rows of each of train, dev and test{of_each} (data.limit)")
+        first = manifest.groupby([read.part, manifest["split"]]).cumcount() < limit
     train, dev, test = (
-        manifest[manifest["split"] == name].reset_index(drop=True).head(limit or len(manifest))
-        for name in ("train", "dev", "test")
+        manifest[first & (manifest["split"] == name)].reset_index(drop=True) for name in ("train", "dev", "test")
     )
     return Rows(train, dev, test, read.labels, manifest[:0], read.further)

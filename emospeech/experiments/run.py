@@ -10,6 +10,7 @@ import pandas as pd
 
 from emospeech.config import Recipe, as_yaml
 from emospeech.experiments import rows as data_rows
+from emospeech.experiments import transcripts
 from emospeech.experiments.rows import Rows
 from emospeech.experiments.sound import with_usable_audio
 from emospeech.metrics.scores import score
@@ -56,7 +57,7 @@ def run(
         say(f"{folder.path} is finished; nothing is left to do")
         return Result(folder, json.loads(folder.scores.read_text(encoding="utf-8")))
     rows = data_rows.load(recipe)
-    system = build.build(recipe, rows.tasks)
+    system = build.build(transcripts.remembering(recipe, rows.train), rows.tasks)
     with runs.locked(folder, distributed.is_main()):
         # another program may have been here while the corpus was read
         distributed.on_main(lambda: runs.refuse_or_continue(folder, config, resume, overwrite))

@@ -29,14 +29,16 @@ def with_usable_audio(rows: Rows, recipe: Recipe, listing: Path | None = None) -
     if recipe.speech is None and (recipe.text is None or recipe.text.transcripts == transcripts.PROVIDED):
         return rows
     parts = {"train": rows.train, "dev": rows.dev, "test": rows.test}
+    every = pd.concat(parts.values(), ignore_index=True)
+    needed = every if recipe.speech is not None else every[transcripts.asked(every, recipe)]
     heard = heard_before(recipe)
-    bad = distributed.on_main(lambda: usable.find_bad_audio(pd.concat(parts.values(), ignore_index=True), heard))
+    bad = distributed.on_main(lambda: usable.find_bad_audio(needed, heard))
     if listing is not None:
         distributed.on_main(lambda: _list(bad, listing))
     if not bad:
         return rows
     policy, where = recipe.data.on_bad_audio, f", listed in {listing}" if listing else ""
-    usable.without_bad_audio(pd.concat(parts.values()), bad, policy, f" (all listed in {listing})" if listing else "")
+    usable.without_bad_audio(needed, bad, policy, f" (all listed in {listing})" if listing else "")
     say(f"{len(bad)} clips have unusable audio{where}; data.on_bad_audio={policy}")
     parts = {name: usable.without_bad_audio(part, bad, policy) for name, part in parts.items()}
     if recipe.may_lack:

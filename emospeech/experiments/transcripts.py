@@ -12,13 +12,14 @@ from emospeech.data import manifest, table
 from emospeech.encoders.transcribe.work import Settings, transcripts
 from emospeech.metrics.words import TextErrors, text_errors
 from emospeech.runtime.console import say
-from emospeech.runtime.errors import UserError
+from emospeech.runtime.errors import UserError, some
 from emospeech.systems.features.planning import folder_of
 
 PROVIDED = "provided"
 SOURCE, FLAG = "transcription_source", "transcription_flag"
 FIGURES = ("avg_logprob", "no_speech_prob", "compression_ratio")
 COLUMNS = (SOURCE, *FIGURES, FLAG)
+HEARS = "Whisper is to write the transcripts"  # for messages
 WORST = 5  # clips that a report names
 
 
@@ -90,11 +91,39 @@ def of_recipe(rows: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
     whisper = recipe.text.whisper
     settings = Settings(model=whisper.model, backend=whisper.backend, language=whisper.language, batch=whisper.batch)
     heard = wanted & rows["audio"].notna()  # not those whose audio is bad
-    found = filled(rows[heard], "whisper", settings, recipe.cache.folder if recipe.cache else None)
+    spoken = rows[heard] if whisper.language else _with_language(rows[heard], whisper.default_language)
+    found = filled(spoken, "whisper", settings, recipe.cache.folder if recipe.cache else None)
     say(f"transcripts: {summary(found)}")
     text = rows["transcription"].mask(wanted)
     text[heard] = found["transcription"]
     return rows.assign(transcription=text if recipe.may_lack else text.mask(wanted & text.isna(), ""))
+
+
+def _with_language(rows: pd.DataFrame, default: str | None) -> pd.DataFrame:
+    """
+    Raises:
+        UserError: naming rows of which nobody knows it.
+    """
+    untold = rows["language"].isna()
+    if not untold.any():
+        return rows
+    if default is None:
+        raise UserError(
+            f"Whisper is to write the transcripts of {len(rows)} rows, but {untold.sum()} tell no language "
+            f"({some(rows['id'][untold].tolist())}); fill in the column language of their table, or train with "
+            "text.whisper.language=es, say"
+        )
+    say(f"note: {untold.sum()} rows tell no language; Whisper hears them as {default}")
+    return rows.assign(language=rows["language"].fillna(default))
+
+
+def remembering(recipe: Recipe, train: pd.DataFrame) -> Recipe:
+    """A recipe that knows which language its training clips speak, if it is one: later clips may not tell theirs."""
+    told = train["language"].dropna().unique()
+    if recipe.text is None or recipe.text.whisper.default_language or len(told) != 1:
+        return recipe
+    whisper = recipe.text.whisper.model_copy(update={"default_language": str(told[0])})
+    return recipe.model_copy(update={"text": recipe.text.model_copy(update={"whisper": whisper})})
 
 
 def asked(rows: pd.DataFrame, recipe: Recipe) -> pd.Series:

@@ -46,13 +46,13 @@ def test_whispers_transcripts_from_training_to_predictions(recipe, typed, challe
     _, err = typed("train", recipe, *words)
     assert "10 whisper:" in err
     clips = sorted((challenge / "test_segments").glob("*.mp3"))[:3]
-    _, err = typed("predict", "runs/run", *clips, "-o", "one.csv", code=2)  # of no language that is told
-    assert "language" in err
+    _, err = typed("predict", "runs/run", *clips, "-o", "one.csv")  # of no language that is told
+    assert "note: 3 rows tell no language; Whisper hears them as es" in err
     table = pd.DataFrame({"id": [clip.name for clip in clips], "audio": clips, "language": "es"})
     table.to_csv("new.csv", index=False)
     _, err = typed("predict", "runs/run", "new.csv", "-o", "two.csv")  # no transcription in it: it is heard
     assert "transcripts: 3 rows: 3 whisper:" in err
-    assert pd.read_csv("two.csv")["id"].tolist() == [clip.name for clip in clips]
+    assert Path("two.csv").read_text() == Path("one.csv").read_text()
     _, err = typed("train", recipe, *words, "name=again")
     assert "transcribing" not in err  # all of it is kept
 
@@ -70,6 +70,43 @@ def test_whisper_only_where_none_is_provided(recipe, typed, challenge, whisper_p
     assert "4 of 36 rows have an empty transcription" in err
     _, err = typed("train", recipe, *words, "text.transcripts=whisper_if_missing")
     assert "transcripts: 4 rows: 4 whisper:" in err
+    rows.drop(columns=["id", "language"]).to_csv(folder / "metadata.csv", index=False)
+    words = [*words, "text.transcripts=whisper_if_missing", "name=untold"]
+    _, err = typed("train", recipe, *words, code=2)
+    assert "but 4 tell no language (" in err
+    assert "text.whisper.language=es, say" in err
+    typed("train", recipe, *words, "text.whisper.default_language=es")
+
+
+def test_sound_that_nobody_hears_may_be_bad_or_absent(recipe, typed, challenge, whisper_pt, tmp_path):
+    """Text alone, of which Whisper writes four rows; all others have theirs."""
+    rows = pd.read_csv(challenge / "EmoSPeech_phase_2_train.csv")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name in rows["id"]:
+        (folder / name).symlink_to(challenge / "train_segments" / name)
+    rows["language"] = "es"
+    rows.loc[:3, "transcription"] = ""
+    rows = rows.rename(columns={"id": "file_name"})
+    rows.to_csv(folder / "metadata.csv", index=False)
+    read = folder / rows["file_name"][9]
+    read.unlink()
+    read.write_bytes(b"no sound")
+    words = ["data.corpus=audiofolder", f"data.root={folder}", f"text.whisper.model={whisper_pt}", "speech=null"]
+    typed("train", recipe, *words, "text.transcripts=whisper_if_missing")
+    table = rows.assign(audio=[str(folder / name) for name in rows["file_name"]]).rename(columns={"file_name": "id"})
+    table[:10].to_csv("new.csv", index=False)
+    typed("predict", "runs/run", "new.csv", "-o", "out.csv")
+    heard = folder / rows["file_name"][0]
+    heard.unlink()
+    heard.write_bytes(b"no sound")
+    _, err = typed("predict", "runs/run", "new.csv", "-o", "bad.csv", code=2)
+    assert "1 of 10 clips have unusable audio" in err
+    table[:10].assign(audio="").to_csv("silent.csv", index=False)
+    _, err = typed("predict", "runs/run", "silent.csv", "-o", "bad.csv", code=2)
+    assert "Whisper is to write the transcripts but 4 of 4 rows have no audio" in err
+    assert "speech=null" not in err
+    assert "transcripts=provided" in err
 
 
 def test_folds_by_video_are_drawn_written_and_trained(recipe, typed, challenge):

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from emospeech.config import Recipe
+from emospeech.config import Recipe, as_yaml, validate
 from emospeech.data import manifest
 from emospeech.experiments import inference
 from emospeech.labels import EMOSPEECH2024
@@ -168,6 +168,18 @@ def test_a_table_of_clips_that_the_run_has_trained_on(run, challenge):
         UserError, match=r"2 of the table's 36 ids are in .*run's own training data \(train0000\.mp3, train0001\.mp3\)"
     ):
         table_of(run.folder, challenge / "EmoSPeech_phase_2_train.csv")
+
+
+def test_clips_that_a_mixture_has_trained_on(run, challenge):
+    """A mixture's ids begin with the corpus's name; those of another corpus may be called the same."""
+    lines = ["id,split", "ch/train0000.mp3,train", "other/train0001.mp3,train"]
+    (run.folder / "split.csv").write_text("\n".join(lines))
+    parts = [{"corpus": "emospeech2024", "name": "ch", "root": "a"}, {"corpus": "emodb", "name": "other", "root": "b"}]
+    recipe = validate({"name": "r", "data": {"mixture": parts}, "speech": {"encoder": "x"}}, "test")
+    (run.folder / "config.yaml").write_text(as_yaml(recipe))
+    with pytest.raises(UserError, match=r"1 of the table's 36 ids are in .*own training data \(train0000\.mp3\)"):
+        table_of(run.folder, challenge / "EmoSPeech_phase_2_train.csv")
+    assert len(table_of(run.folder, challenge / TEST)[0]) == 12
 
 
 def test_the_challenge_decides_which_labels_it_takes(run, challenge):

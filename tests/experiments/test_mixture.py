@@ -152,6 +152,76 @@ def test_mixtures_that_cannot_be(parts, message, load, spanish):
         load(*({"root": spanish, **part} for part in parts))
 
 
+def test_what_is_said_of_a_single_corpus_is_not_said_of_a_mixture(load, spanish):
+    with pytest.raises(
+        UserError, match="mixture: label_map, split beside it is nobody's; give it to the corpora in it"
+    ):
+        load({"root": spanish}, label_map={"joy": "fear"}, split={"seed": 3}, groups=None)
+
+
+def test_a_quick_look_is_at_every_corpus(load, german, spanish, levels, capsys):
+    found = load(
+        {"root": german, "name": "de"},
+        {"root": spanish, "name": "es"},
+        {"root": levels, "name": "n", "task": "intensity"},
+        label_space="ekman",
+        limit=2,
+    )
+    assert found.train["id"].str.split("/").str[0].tolist() == ["de", "de", "es", "es", "n", "n"]
+    assert found.dev["id"].str.split("/").str[0].tolist() == ["de", "de", "es", "es"]
+    assert "at most 2 rows of each of train, dev and test, of each corpus (data.limit)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("key", "header", "rule"),
+    [("file", "id,fold", {"fold": 1}), ("file", "id,split", {}), ("train_file", "id", {})],
+)
+def test_a_split_of_the_whole_corpus_serves_a_space_with_fewer_classes(
+    load, german, spanish, tmp_path, key, header, rule
+):
+    """Its file names clips of boredom, too, which no space has a place for."""
+    parts = ("train", "train", "dev", "test") if "split" in header else (1, 2, 3, 3)
+    lines = [f"{k:02d}.wav,{parts[k // 4]}"[: None if "," in header else 6] for k in range(16)]
+    (tmp_path / "split.csv").write_text("\n".join([header, *(lines if "," in header else lines[:8])]))
+    split = {key: str(tmp_path / "split.csv"), **rule}
+    found = load({"root": german, "name": "de", "split": split}, {"root": spanish, "name": "es"}, label_space="ekman")
+    german_rows = sum(part["id"].str.startswith("de/").sum() for part in (found.train, found.dev, found.test))
+    assert german_rows == 12
+    (tmp_path / "split.csv").write_text("\n".join([header, *lines, lines[0].replace("00", "99")]))
+    with pytest.raises(UserError, match=r"1 ids are not in the .*: 99\.wav"):
+        load({"root": german, "name": "de", "split": split}, {"root": spanish, "name": "es"}, label_space="ekman")
+
+
+@pytest.mark.parametrize(("labels", "found"), [(["low"], "low"), ([""], "none")])
+def test_a_task_of_one_class_is_none(load, spanish, folder, labels, found):
+    one = folder("one", [(label, "01", "male") for label in labels * 3])
+    with pytest.raises(UserError, match=f"the task intensity needs two labels or more; found: {found}"):
+        load({"root": spanish, "name": "es"}, {"root": one, "name": "n", "task": "intensity"})
+
+
+def test_a_fault_names_its_corpus(load, spanish, folder):
+    nothing = folder("nothing", [("", "01", "male")])
+    with pytest.raises(UserError, match=r"^de: no row has a label"):
+        load({"root": nothing, "name": "de"}, {"root": spanish, "name": "es"})
+
+
+def test_votes_of_one_corpus_among_several(load, spanish, levels, tmp_path, data_folder):
+    voted = tmp_path / "voted"
+    voted.mkdir()
+    for k in range(4):
+        (voted / f"{k}.wav").touch()
+    lines = ["0.wav,joy,joy:3 anger:1", "1.wav,anger,", "2.wav,joy,joy:1", "3.wav,anger,anger:2"]
+    (voted / "metadata.csv").write_text("\n".join(["file_name,label,votes", *lines]))
+    german = {"root": str(data_folder / "emodb"), "corpus": "emodb"}  # whose names tell of no votes
+    parts = [{"root": str(voted), "name": "v"}, german, {"root": levels, "name": "n", "task": "intensity"}]
+    found = load(*parts, soft_labels="votes", label_space="ekman")
+    both = [*found.train[["id", "votes"]].itertuples(index=False), *found.dev[["id", "votes"]].itertuples(index=False)]
+    there = {id: text for id, text in both if isinstance(text, str)}
+    assert there == {"v/0.wav": "joy:3 anger:1", "v/2.wav": "joy:1", "v/3.wav": "anger:2"}
+    with pytest.raises(UserError, match="no corpus of this mixture has a column 'votes'"):
+        load({**german, "name": "a"}, {**german, "name": "b"}, soft_labels="votes")
+
+
 def test_neither_corpus_nor_mixture():
     with pytest.raises(UserError) as refused:
         validate({"name": "r", "data": {}}, "test", CHECKS)

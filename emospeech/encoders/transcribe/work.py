@@ -269,7 +269,9 @@ class _Worker:
         try:
             return listen(self.recogniser, sounds, clips[0].language, self.settings.guards)
         except OutOfMemoryError:
-            raise WorkError(f"no memory for {len(clips)} windows at once; give a smaller --batch") from None
+            raise WorkError(
+                f"no memory for {len(clips)} windows at once; give a smaller batch (--batch, text.whisper.batch)"
+            ) from None
 
     def _seconds(self) -> float:
         there = self.kept.look()
