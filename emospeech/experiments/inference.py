@@ -10,7 +10,7 @@ import pandas as pd
 from emospeech import config
 from emospeech.corpora import emospeech2024
 from emospeech.data import audio, manifest, table, usable
-from emospeech.experiments import transcripts
+from emospeech.experiments import mixture, transcripts
 from emospeech.experiments.run import scores_of
 from emospeech.experiments.sound import heard_before
 from emospeech.labels import EMOSPEECH2024
@@ -108,12 +108,13 @@ def _require_modalities(system: System, rows: pd.DataFrame, heard: pd.Series) ->
 
 
 def evaluate(system: System, rows: pd.DataFrame, on_bad_audio: str = "fail") -> dict[str, Any]:
-    """Scores on labelled rows, as `experiments.run.scores_of` gives them.
+    """Scores on labelled rows, as `experiments.run.scores_of` gives them; labels in the words of the run's label space.
 
     Raises:
         UserError: if a row has no label, or one that the system does not know.
     """
     labels = system.tasks[MAIN_TASK]
+    rows = mixture.as_trained(rows, system.recipe)
     unfit = rows[~rows["label"].isin(list(labels))]
     if len(unfit):
         raise faults(

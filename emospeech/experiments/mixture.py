@@ -117,12 +117,35 @@ def _mapped(manifest: pd.DataFrame, part: Part, space: str | None) -> tuple[pd.D
             f"the labels of {part.corpus} ({_listed(own)}) are no emotions, so they have no place in the label space "
             f"{space}; give it a head of its own (task: …), or other words (label_map)"
         )
+    return _in_words(manifest, part.label_map, space, part.corpus)
+
+
+def as_trained(manifest: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
+    """New rows with their labels in the words that a run was trained with; those without a place are left out.
+
+    Rows of one of the run's corpora get that one's `label_map`.
+
+    Raises:
+        UserError: if no map knows a label.
+    """
+    parts = [part for part in recipe.data.parts if part.task is None]
+    if recipe.data.label_space is None and not any(part.label_map for part in parts):
+        return manifest
+    maps = {part.corpus: part.label_map for part in reversed(parts)}
+    own = {part.corpus for part in parts} & set(manifest["corpus"].dropna())
+    label_map = maps[own.pop()] if len(own) == 1 else parts[0].label_map if len(parts) == 1 else {}
+    return _in_words(manifest, label_map, recipe.data.label_space, "this manifest")[0]
+
+
+def _in_words(
+    manifest: pd.DataFrame, label_map: Mapping[str, str | None], space: str | None, whose: str
+) -> tuple[pd.DataFrame, list[str]]:
     before = manifest["label"].tolist()
-    after = [part.label_map.get(label, label) if isinstance(label, str) else None for label in before]
+    after = [label_map.get(label, label) if isinstance(label, str) else None for label in before]
     if space is not None:
         if strange := sorted({label for label in after if label is not None} - {*WORDS, *CORAA_SER, *SPACES[space]}):
             raise UserError(
-                f"label_space: no map knows the labels {', '.join(strange)} of {part.corpus}; say what they are with "
+                f"label_space: no map knows the labels {', '.join(strange)} of {whose}; say what they are with "
                 f"label_map: {{{strange[0]}: …}} (words: {', '.join(WORDS)}; null leaves a class out)"
             )
         after = all_in_space(after, [None if pd.isna(gender) else gender for gender in manifest["gender"]], space)
@@ -131,7 +154,7 @@ def _mapped(manifest: pd.DataFrame, part: Part, space: str | None) -> tuple[pd.D
         counts = manifest["label"][lost].value_counts()
         which = ", ".join(f"{count} {label}" for label, count in counts.items())
         where = f" in {space}" if space else ""
-        say(f"note: {lost.sum()} of {len(manifest)} clips of {part.corpus} have no place{where}: {which}; left out")
+        say(f"note: {lost.sum()} of {len(manifest)} clips of {whose} have no place{where}: {which}; left out")
     manifest = manifest.assign(label=pd.Series(after, dtype="string"))
     return manifest[~lost].reset_index(drop=True), manifest["id"][lost].tolist()
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from emospeech.config import Recipe, as_yaml, validate
+from emospeech.config import Data, Recipe, as_yaml, validate
 from emospeech.data import manifest
 from emospeech.experiments import inference
 from emospeech.labels import EMOSPEECH2024
@@ -17,7 +17,7 @@ class Constant:
     """A system that says one label of everything, and remembers what it was asked."""
 
     may_lack = False
-    recipe = Recipe.model_construct(text=None, cache=None)
+    recipe = Recipe.model_construct(text=None, cache=None, data=Data.model_construct(corpus="demo", root="."))
 
     def __init__(self, label="joy", labels=EMOSPEECH2024, audio=False, text=False):
         self.label, self.tasks = label, {"label": labels}

@@ -3,6 +3,8 @@
 import pytest
 
 from emospeech.config import validate
+from emospeech.data import manifest
+from emospeech.experiments import mixture
 from emospeech.experiments import rows as rows_of
 from emospeech.runtime.errors import UserError
 from emospeech.systems.checks import CHECKS
@@ -233,3 +235,21 @@ def test_neither_corpus_nor_mixture():
 def test_a_mixture_takes_the_place_of_the_corpus_below(load, spanish):
     found = load({"root": spanish}, corpus="emospeech2024", root="/nowhere")
     assert len(found.train)
+
+
+def test_new_rows_are_scored_in_the_words_of_the_run(german, capsys):
+    spaced = {"label_space": "emospeech2024", "label_map": {"boredom": "neutral"}}
+    plain = {
+        "name": "r",
+        "data": {"corpus": "audiofolder", "root": german, **spaced},
+        "speech": {"encoder": "log_mel_cnn"},
+    }
+    recipe = validate(plain, "test", CHECKS)
+    words = ["happiness", "boredom", "surprise", "joy", None]
+    new = manifest.make(id=list("abcde"), label=words, corpus=["audiofolder"] * 5)
+    found = mixture.as_trained(new, recipe)
+    assert found["id"].tolist() == ["a", "b", "d", "e"]
+    assert found["label"].fillna("").tolist() == ["joy", "neutral", "joy", ""]
+    assert "1 of 5 clips of this manifest have no place in emospeech2024: 1 surprise" in capsys.readouterr().err
+    own = validate(plain | {"data": {"corpus": "audiofolder", "root": german}}, "test", CHECKS)
+    assert mixture.as_trained(new, own) is new
