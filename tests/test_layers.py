@@ -78,7 +78,7 @@ def test_files_stay_readable():
     assert not long, "a file this long is due for a wall"
 
 
-def test_the_demo_corpus_alone_speaks():
+def test_one_file_speaks():
     """espeakng-loader is GPL; one file imports it."""
     users = [name for name, path in MODULES.items() if "espeakng_loader" in path.read_text(encoding="utf-8")]
-    assert users == ["emospeech.corpora.demo"]
+    assert users == ["emospeech.corpora.espeak"]

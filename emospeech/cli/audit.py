@@ -26,6 +26,7 @@ def audit(
     """Leaks between parts, doubles, shortcuts, broken audio, suspicious transcripts."""
     from functools import partial
 
+    from emospeech.corpora.groups import with_groups
     from emospeech.data import manifest
     from emospeech.data.audit import audit as run
     from emospeech.data.audit.material import names_of
@@ -36,7 +37,8 @@ def audit(
     tables = gather("tables that cannot be read", [partial(manifest.read, path) for path in paths])
     names = names_of([path.as_posix() for path in manifests])
     other = (compare.stem, tables.pop()) if compare else None
-    report = run(dict(zip(names, tables, strict=True)), groups, other, with_audio)
+    grouped = None if groups is None else partial(with_groups, path=groups)
+    report = run(dict(zip(names, tables, strict=True)), grouped, other, with_audio)
     typer.echo(report.text())
     if json:
         write_json(json, report.as_dict())

@@ -39,10 +39,10 @@ def split(
     form: Annotated[str, typer.Option("--format", help="csv, or emobox (folds as EmoBox has them).")] = "csv",
 ) -> None:
     """Split a manifest, write the split, and say what it gives."""
+    from emospeech.corpora.groups import with_groups
     from emospeech.data import folds as splits
     from emospeech.data import manifest as manifests
     from emospeech.data.folds import files
-    from emospeech.data.groups import with_groups
 
     for path in files.outputs(output, form):
         refuse_existing(path)

@@ -35,7 +35,8 @@ def transcribe(
     quiet()
     from emospeech.data import manifest, table
     from emospeech.encoders.transcribe.work import Settings
-    from emospeech.experiments import inference, transcripts
+    from emospeech.experiments import inference
+    from emospeech.experiments.rows import comparing, transcripts
 
     if compare is not None and only_missing:
         raise UserError("--compare needs transcriptions that were provided, and --only-missing leaves those alone")
@@ -47,15 +48,15 @@ def transcribe(
     rows = rows if audio is None else inference.with_audio(rows, audio)
     rows = rows.head(limit or len(rows))
     if compare is not None:
-        transcripts.require_provided(rows)
+        comparing.require_provided(rows)
     settings = Settings(model=model, backend=backend, language=language, batch=batch, device=device)
     done = transcripts.filled(rows, "whisper_if_missing" if only_missing else "whisper", settings)
     if not is_main():
         return
     if compare is not None:
-        compared = transcripts.compare(rows, done)
+        compared = comparing.compare(rows, done)
         write_text(compare, table.as_csv(compared.clips))
     manifest.write(done, output)
     typer.echo(f"{transcripts.summary(done)}: {output}")
     if compare is not None:
-        typer.echo("\n".join(transcripts.report(compared, compare)))
+        typer.echo("\n".join(comparing.report(compared, compare)))

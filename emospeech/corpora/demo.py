@@ -14,11 +14,9 @@ score on a machine's voices shows that a system learns; it says nothing about ho
     train_segments/, test_segments/     one mp3 a clip, 44.1 kHz mono
 """
 
-import ctypes
 import hashlib
 import json
 import os
-import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -34,6 +32,7 @@ from rich.progress import track
 from emospeech.corpora import emospeech2024
 from emospeech.corpora.base import Corpus
 from emospeech.corpora.demo_text import sentence
+from emospeech.corpora.espeak import RATE, Delivery, speak
 from emospeech.labels import EMOSPEECH2024
 from emospeech.runtime.errors import UserError
 from emospeech.runtime.files import replacing_folder, write_json
@@ -42,7 +41,6 @@ VERSION = 1  # raise it whenever a change makes other clips, so that a corpus on
 
 CLIPS = {"train": 660, "dev": 200, "test": 200}
 SHARES = {"neutral": 0.37, "disgust": 0.21, "anger": 0.13, "sadness": 0.12, "joy": 0.11, "fear": 0.06}
-ESPEAK_RATE = 22_050  # Hz, what espeak-ng speaks at
 SAMPLE_RATE = 44_100  # Hz, what the challenge ships
 NOISE_DB = (-62.0, -50.0)  # dBFS, room noise under every clip: the same whatever the emotion
 
@@ -58,17 +56,6 @@ class Speaker:
     pitch: float = 0.0  # added to the pitch of a delivery, same unit
     rate: float = 1.0  # times the rate of a delivery
     level: float = 0.0  # dB, added to the level of a delivery: how near the microphone is
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """How a sentence is said."""
-
-    rate: float  # words per minute
-    pitch: float  # 50 is the voice's own; 50 more is an octave up
-    spread: float  # how much the melody moves: 0 is monotone, 50 the voice's own
-    level: float  # dBFS, root mean square over the clip
-    effort: float  # 0 is a relaxed voice, 1 a pressed one: more energy in the high frequencies
 
 
 @dataclass(frozen=True)
@@ -239,65 +226,10 @@ def render(clip: Clip) -> np.ndarray:
     # a first-order high-pass leans the spectrum: none of it for a relaxed voice, most of it for a pressed one
     leaned = spoken - 0.9 * clip.delivery.effort * np.concatenate([[0.0], spoken[:-1]])
     gain = 10 ** (clip.delivery.level / 20) / np.sqrt(np.mean(leaned**2))
-    signal = soxr.resample(leaned * gain, ESPEAK_RATE, SAMPLE_RATE)
+    signal = soxr.resample(leaned * gain, RATE, SAMPLE_RATE)
     rng = _generator(f"{clip.id}/noise")
     noise = rng.normal(0, 10 ** (rng.uniform(*NOISE_DB) / 20), len(signal))
     return np.asarray(np.clip(signal + noise, -1, 1), dtype=np.float32)
-
-
-# From espeak-ng's speak_lib.h
-_SYNCHRONOUS, _UTF8, _BY_CHARACTER = 2, 1, 1  # output mode, text encoding, unit of the starting position
-_RATE, _VOLUME, _PITCH, _RANGE, _WORD_GAP = 1, 2, 3, 4, 7
-_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
-_ESPEAK = threading.Lock()  # espeak-ng keeps its state in globals: one utterance at a time
-
-
-def speak(text: str, voice: str, delivery: Delivery) -> np.ndarray:
-    """One utterance by espeak-ng: int16 `(time,)` at 22.05 kHz, the same whatever was spoken before it.
-
-    espeak-ng carries the phase of its pitch flutter, its gain control and its breath noise over to the next
-    utterance, and offers no reset. So the library is loaded anew for each, which takes milliseconds.
-    """
-    import espeakng_loader  # GPL-3.0: only here, and only when a corpus is made
-
-    chunks: list[bytes] = []
-
-    def receive(samples: int | None, count: int, _events: int | None) -> int:
-        if samples and count > 0:
-            chunks.append(ctypes.string_at(samples, 2 * count))
-        return 0  # go on
-
-    # volume 60 is far from clipping; the level is set afterwards
-    settings = {
-        _RATE: delivery.rate,
-        _VOLUME: 60,
-        _PITCH: delivery.pitch,
-        _RANGE: delivery.spread,
-        _WORD_GAP: 0,
-    }
-    process, callback, encoded = ctypes.CDLL(None), _CALLBACK(receive), text.encode()
-    with _ESPEAK:
-        espeak = ctypes.CDLL(espeakng_loader.get_library_path())
-
-        def call(name: str, *arguments: object, answer: int = 0) -> None:
-            if (status := getattr(espeak, name)(*arguments)) != answer:
-                raise RuntimeError(f"espeak-ng's {name} answered {status} instead of {answer} ({voice}: {text})")
-
-        try:
-            data = os.fsencode(espeakng_loader.get_data_path())
-            call("espeak_Initialize", _SYNCHRONOUS, 0, data, 0, answer=ESPEAK_RATE)
-            espeak.espeak_SetSynthCallback(callback)
-            espeak.espeak_ng_SetRandSeed(ctypes.c_long(1))
-            process.srand(1)  # espeak-ng takes its breath noise from the C library
-            call("espeak_SetVoiceByName", voice.encode())
-            for parameter, value in settings.items():
-                call("espeak_SetParameter", parameter, round(value), 0)
-            size = ctypes.c_size_t(len(encoded) + 1)  # with the closing zero
-            call("espeak_Synth", encoded, size, 0, _BY_CHARACTER, 0, _UTF8, None, None)
-        finally:
-            espeak.espeak_Terminate()
-            process.dlclose(ctypes.c_void_p(espeak._handle))
-    return np.frombuffer(b"".join(chunks), dtype=np.int16)
 
 
 CORPUS = Corpus(

@@ -6,7 +6,7 @@ import pandas as pd
 
 from emospeech.config import Recipe
 from emospeech.experiments import rows as data_rows
-from emospeech.experiments.sound import with_usable_audio
+from emospeech.experiments.rows.sound import with_usable_audio
 from emospeech.runtime import distributed
 from emospeech.runtime.errors import UserError
 from emospeech.systems import build

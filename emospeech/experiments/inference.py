@@ -10,9 +10,9 @@ import pandas as pd
 from emospeech import config
 from emospeech.corpora import emospeech2024
 from emospeech.data import audio, manifest, table, usable
-from emospeech.experiments import mixture, transcripts
+from emospeech.experiments.rows import mixture, transcripts
+from emospeech.experiments.rows.sound import heard_before
 from emospeech.experiments.run import scores_of
-from emospeech.experiments.sound import heard_before
 from emospeech.labels import EMOSPEECH2024
 from emospeech.outputs import submission
 from emospeech.runtime.console import say

@@ -10,9 +10,8 @@ import pandas as pd
 
 from emospeech.config import Recipe, as_yaml
 from emospeech.experiments import rows as data_rows
-from emospeech.experiments import transcripts
-from emospeech.experiments.rows import Rows
-from emospeech.experiments.sound import with_usable_audio
+from emospeech.experiments.rows import Rows, transcripts
+from emospeech.experiments.rows.sound import with_usable_audio
 from emospeech.metrics.scores import score
 from emospeech.metrics.statistics import macro_f1_interval
 from emospeech.runtime import distributed, runs
@@ -122,7 +121,13 @@ def _scored(system: System, part: pd.DataFrame, name: str, folder: RunFolder, ro
             )
 
     distributed.on_main(keep)
-    return scores_of(truth, chosen, rows.labels)
+    scores = scores_of(truth, chosen, rows.labels)
+    if system.recipe.data.mixture:
+        both = pd.DataFrame({"truth": truth, "chosen": chosen}).groupby(part["id"].str.partition("/")[0])
+        scores["by_corpus"] = {
+            name: scores_of(of["truth"].tolist(), of["chosen"].tolist(), rows.labels) for name, of in both
+        }
+    return scores
 
 
 def scores_of(truth: Sequence[str], prediction: Sequence[str], labels: Sequence[str]) -> dict[str, Any]:
@@ -135,6 +140,8 @@ def report(result: Result) -> Iterator[str]:
     """What a run ends with, as lines to print."""
     for name, scores in result.scores.items():
         yield summary(name, scores)
+        for corpus, of in scores.get("by_corpus", {}).items():
+            yield f"  {summary(corpus, of)}"
     yield f"run: {result.folder.path}"
 
 

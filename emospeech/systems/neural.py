@@ -12,7 +12,6 @@ from accelerate import Accelerator
 from emospeech.config import Recipe
 from emospeech.data.audio.memory import AudioMemory
 from emospeech.data.examples.augment import Augmenter
-from emospeech.metrics.scores import score
 from emospeech.models.build import build_classifier
 from emospeech.models.classifier import EmotionNetwork
 from emospeech.runtime.console import progress, say
@@ -283,16 +282,8 @@ class NeuralSystem:
             return self._chances(manifest, evaluation.predict(self.ready(), batches, self.accelerator))
 
     def _validate(self, dev: pd.DataFrame, rows: Evaluated) -> dict[str, float]:
-        names = self.tasks[MAIN_TASK]
         chances = self._chances(dev, evaluation.predict(self.ready(), rows.batches(), self.accelerator))
-        truth = dev[MAIN_TASK].tolist()
-        result = score(truth, [names[k] for k in chances.argmax(axis=1)], names)
-        right = chances[np.arange(len(truth)), [names.index(label) for label in truth]]
-        return {
-            "dev_macro_f1": result.macro_f1,
-            "dev_accuracy": result.accuracy,
-            "dev_loss": float(-np.log(np.maximum(right, 1e-12)).mean()),
-        }
+        return evaluation.steering(chances, dev[MAIN_TASK].tolist(), self.tasks[MAIN_TASK])
 
     def _to_evaluate(self, manifest: pd.DataFrame, cache: FeatureCache | None) -> Evaluated:
         share = self.accelerator.process_index, self.accelerator.num_processes

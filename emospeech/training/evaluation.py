@@ -1,12 +1,14 @@
-"""Probabilities of a network over batches, gathered from all processes."""
+"""Probabilities of a network over batches, gathered from all processes; and what steers a fit by them."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from emospeech.data.examples.dataset import Batch
+from emospeech.metrics.scores import score
 from emospeech.runtime.memory import is_out_of_memory
 
 
@@ -63,3 +65,16 @@ def batches_of(loader: Iterable[Batch], bar: Callable[..., None]) -> Iterator[Ba
     for batch in loader:
         yield batch
         bar(len(batch.rows))
+
+
+def steering(chances: np.ndarray, truth: Sequence[str], labels: Sequence[str]) -> dict[str, float]:
+    """What a fit is steered and watched by: `dev_macro_f1`, which decides, `dev_accuracy` and `dev_loss`.
+
+    Args:
+        chances: probabilities (rows, classes).
+        truth: labels (rows,).
+    """
+    result = score(truth, [labels[k] for k in chances.argmax(axis=1)], labels)
+    right = chances[np.arange(len(truth)), [labels.index(label) for label in truth]]
+    loss = float(-np.log(np.maximum(right, 1e-12)).mean())
+    return {"dev_macro_f1": result.macro_f1, "dev_accuracy": result.accuracy, "dev_loss": loss}

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
-from emospeech.corpora import demo, demo_text
+from emospeech.corpora import demo, demo_text, espeak
 from emospeech.labels import EMOSPEECH2024
 from emospeech.runtime.errors import UserError
 
@@ -59,13 +59,13 @@ def test_same_bytes_on_every_run(corpus: Path, tmp_path: Path) -> None:
 
 
 def test_an_utterance_does_not_depend_on_what_was_spoken_before_it() -> None:
-    calm = demo.Delivery(rate=150, pitch=40, spread=20, level=-30, effort=0.2)
-    loud = demo.Delivery(rate=210, pitch=65, spread=80, level=-20, effort=0.9)
+    calm = espeak.Delivery(rate=150, pitch=40, spread=20, level=-30, effort=0.2)
+    loud = espeak.Delivery(rate=210, pitch=65, spread=80, level=-20, effort=0.9)
     # f2 has breath noise and an echo, m1 a flutter of its own
-    first = demo.speak("¿Qué hora es, niño?", "es+f2", calm)
-    demo.speak("¡Basta ya de mentiras!", "es-419+m1", loud)
-    other = demo.speak("¿Qué hora es, niño?", "es+f2", loud)
-    np.testing.assert_array_equal(demo.speak("¿Qué hora es, niño?", "es+f2", calm), first)
+    first = espeak.speak("¿Qué hora es, niño?", "es+f2", calm)
+    espeak.speak("¡Basta ya de mentiras!", "es-419+m1", loud)
+    other = espeak.speak("¿Qué hora es, niño?", "es+f2", loud)
+    np.testing.assert_array_equal(espeak.speak("¿Qué hora es, niño?", "es+f2", calm), first)
     assert len(other) < len(first)  # faster
 
 

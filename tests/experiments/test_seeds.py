@@ -157,6 +157,7 @@ def test_a_folder_of_several_runs_is_no_run(folder, challenge, capsys):
 # -- stopped and resumed -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_stopped_in_the_second_seed_and_resumed_is_the_same(folder):
     """Stopped from outside, as Ctrl-C does."""
     arguments = ["[1,2,3]", "train.epochs=12"]

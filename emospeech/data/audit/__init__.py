@@ -5,11 +5,9 @@ transcripts that a recogniser made up.
 """
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import pandas as pd
 
-from emospeech.data import groups as group_files
 from emospeech.data.audit import classes, sharing, shortcuts, versions
 from emospeech.data.audit.material import Material, joined
 from emospeech.data.audit.report import SEVERITIES, Finding, NotCheckedError, Report
@@ -55,7 +53,7 @@ CHECKS: dict[str, Check] = {
 
 def audit(
     manifests: Mapping[str, pd.DataFrame],
-    groups: Path | None = None,
+    grouped: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
     other: tuple[str, pd.DataFrame] | None = None,
     with_audio: bool = True,
 ) -> Report:
@@ -63,16 +61,16 @@ def audit(
 
     Args:
         manifests: name -> manifest; a row belongs to the part that its `split` says, else to that of the name.
-        groups: a folder or file that tells the source recording of each clip (`data.groups`).
+        grouped: fills in the source recording of each clip, the column `group`.
         other: name and rows of another version of the table, to be compared.
         with_audio: decode the clips and listen.
 
     Raises:
-        UserError: if there are no rows, or `groups` or `other` knows none of them.
+        UserError: if there are no rows, or `other` knows none of them.
     """
     frame = joined(manifests)
-    if groups is not None:
-        frame = group_files.with_groups(frame, groups)
+    if grouped is not None:
+        frame = grouped(frame)
     material = Material(frame, measure.listen(frame["audio"].tolist()) if with_audio else None)
     findings: list[Finding] = []
     clean, skipped = [], {}

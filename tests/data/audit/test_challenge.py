@@ -1,11 +1,13 @@
 """What is known of the challenge's real tables, found by the audit on its own."""
 
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from emospeech.corpora import emospeech2024
+from emospeech.corpora.groups import with_groups
 from emospeech.data import manifest
 from emospeech.data.audit import audit
 
@@ -18,7 +20,9 @@ def report(data_folder):
     if not (tables / f"{BEFORE}.csv").is_file() or not keys.is_dir():
         pytest.skip(f"the challenge's tables and MEACorpus' are not in {data_folder}")
     before = manifest.read(tables / f"{BEFORE}.csv")
-    return audit({"challenge": emospeech2024.index(tables)}, groups=keys, other=(BEFORE, before))
+    return audit(
+        {"challenge": emospeech2024.index(tables)}, grouped=partial(with_groups, path=keys), other=(BEFORE, before)
+    )
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ import soundfile
 
 from emospeech.data import manifest
 from emospeech.encoders.transcribe.work import Settings
-from emospeech.experiments import transcripts
-from emospeech.experiments.transcripts import COLUMNS, compare, filled
+from emospeech.experiments.rows import comparing, transcripts
+from emospeech.experiments.rows.comparing import compare
+from emospeech.experiments.rows.transcripts import COLUMNS, filled
 from emospeech.runtime.errors import UserError
 
 
@@ -83,7 +84,7 @@ def test_compare():
     assert found.overall.wer == pytest.approx((1 + 1 + 0 + 2) / 9)
     assert found.clips["id"].tolist() == ["b", "d", "a"]
     assert found.clips["wer"].tolist() == [1.0, 0.5, 0.25]
-    first, second, *others = transcripts.report(found, "worst.csv")
+    first, second, *others = comparing.report(found, "worst.csv")
     assert first.startswith("WER 0.4444 (0 substituted, 2 deleted, 2 inserted; 9 words)")
     assert second.split() == ["1.000", "b"]
     assert len(others) == 2

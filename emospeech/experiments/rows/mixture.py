@@ -9,11 +9,12 @@ import pandas as pd
 
 from emospeech.config import Data, Part, Recipe
 from emospeech.corpora import CORPORA
-from emospeech.data import groups, usable
+from emospeech.corpora.groups import with_groups
 from emospeech.data import manifest as manifests
+from emospeech.data import usable
 from emospeech.data.examples import votes
 from emospeech.data.manifest import WEIGHT
-from emospeech.experiments import dividing
+from emospeech.experiments.rows import dividing
 from emospeech.labels import CORAA_SER, SPACES, WORDS, all_in_space
 from emospeech.runtime.console import say
 from emospeech.runtime.distributed import on_main
@@ -74,7 +75,7 @@ def _read_part(part: Part, recipe: Recipe) -> pd.DataFrame:
     manifest = usable.blank_as_absent(manifest) if recipe.may_lack else manifest
     if part.groups is not None:
         path = Path(part.groups).expanduser()
-        manifest = on_main(lambda: groups.with_groups(manifest, path))
+        manifest = on_main(lambda: with_groups(manifest, path))
     manifest, lost = _mapped(manifest, part, None if part.task else data.label_space)
     if part.task is not None:
         labelled = _with_task(manifest[manifest["label"].notna()], part.task)

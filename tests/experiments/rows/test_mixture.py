@@ -4,8 +4,8 @@ import pytest
 
 from emospeech.config import validate
 from emospeech.data import manifest
-from emospeech.experiments import mixture
 from emospeech.experiments import rows as rows_of
+from emospeech.experiments.rows import mixture
 from emospeech.runtime.errors import UserError
 from emospeech.systems.checks import CHECKS
 

@@ -2,18 +2,25 @@
 
 import pytest
 
-from emospeech.data import groups, manifest
-from emospeech.data.groups import CLIPS, VIDEOS
+from emospeech.corpora import groups
+from emospeech.corpora.meacorpus2023 import TABLES
+from emospeech.data import manifest
 from emospeech.runtime.errors import UserError
+
+NAMES, VIDEOS = TABLES[:2]
 
 
 @pytest.fixture
 def tables(tmp_path):
-    """MEACorpus' folder from the two tables' rows."""
+    """MEACorpus' folder from clips, and the keys of their videos or None."""
 
-    def tables(clips: str, videos: str):
-        (tmp_path / CLIPS).write_text(f"filename,transcription\n{clips}", encoding="utf-8")
-        (tmp_path / VIDEOS).write_text(f"youtube_key,transcription\n{videos}", encoding="utf-8")
+    def tables(clips, videos):
+        named = "".join(f"{clip},joy,texto {k},train\n" for k, clip in enumerate(clips))
+        (tmp_path / NAMES).write_text(f"filename,label,transcription,split\n{named}", encoding="utf-8")
+        if videos is not None:
+            keyed = "".join(f"{key},{k},joy,female,0,1000,texto {k},train\n" for k, key in enumerate(videos))
+            header = "youtube_key,segment_id,label,gender,start_time,end_time,transcription,split"
+            (tmp_path / VIDEOS).write_text(f"{header}\n{keyed}", encoding="utf-8")
         return tmp_path
 
     return tables
@@ -30,29 +37,23 @@ def test_the_real_tables(data_folder):
 
 
 def test_rows_are_joined_by_their_order(tables):
-    keys = groups.read(tables("a.mp3,uno\nb.mp3,dos\nc.mp3,dos\n", "v1,uno\nv1,dos\n,dos\n"))
+    keys = groups.read(tables(["a.mp3", "b.mp3", "c.mp3"], ["v1", "v1", ""]))
     assert keys == {"a.mp3": "v1", "b.mp3": "v1"}, "a clip without a key has no group"
 
 
-@pytest.mark.parametrize(
-    ("clips", "videos", "says"),
-    [
-        ("a,uno\nb,dos\n", "v1,uno\n", f"{CLIPS} has 2 rows and {VIDEOS} has 1; expected the same rows"),
-        ("a,uno\nb,dos\n", "v1,dos\nv2,uno\n", "2 of 2 rows .* another transcription, the first in lines 2 and 2"),
-        ("a,uno\na,dos\n", "v1,uno\nv2,dos\n", "id 'a' is there 2 times"),
-    ],
-)
-def test_tables_of_another_version(tables, clips, videos, says):
-    with pytest.raises(UserError, match=says):
-        groups.read(tables(clips, videos))
+def test_tables_of_another_version(tables):
+    with pytest.raises(UserError, match=r"2 rows in .*, 1 in "):
+        groups.read(tables(["a.mp3", "b.mp3"], ["v1"]))
 
 
-def test_a_folder_without_them(tmp_path):
-    (tmp_path / "other.csv").write_text("id\n")
-    with pytest.raises(UserError, match=rf"no {CLIPS} and no {VIDEOS} \(tables found: other\.csv\); expected a folder"):
-        groups.read(tmp_path)
+def test_a_folder_that_names_no_videos(tables, tmp_path):
+    with pytest.raises(UserError, match="no table in it names the videos; expected a folder with the two tables"):
+        groups.read(tables(["a.mp3"], None))
     with pytest.raises(UserError, match="expected a folder with"):
         groups.read(tmp_path / "absent")
+    (tmp_path / NAMES).unlink()
+    with pytest.raises(UserError, match="is not Spanish MEACorpus 2023"):
+        groups.read(tmp_path)
 
 
 def test_a_csv(tmp_path):

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +9,6 @@ import pandas as pd
 from emospeech.config import Cache, Recipe
 from emospeech.data import manifest, table
 from emospeech.encoders.transcribe.work import Settings, transcripts
-from emospeech.metrics.words import TextErrors, text_errors
 from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError, some
 from emospeech.systems.features.planning import folder_of
@@ -20,10 +18,10 @@ SOURCE, FLAG = "transcription_source", "transcription_flag"
 FIGURES = ("avg_logprob", "no_speech_prob", "compression_ratio")
 COLUMNS = (SOURCE, *FIGURES, FLAG)
 HEARS = "Whisper is to write the transcripts"  # for messages
-WORST = 5  # clips that a report names
 
 
-def _absent(rows: pd.DataFrame) -> pd.Series:
+def absent(rows: pd.DataFrame) -> pd.Series:
+    """Which rows have no words: bool (rows,)."""
     return rows["transcription"].fillna("").str.strip() == ""
 
 
@@ -31,7 +29,7 @@ def _absent(rows: pd.DataFrame) -> pd.Series:
 WANTED: Mapping[str, Callable[[pd.DataFrame], pd.Series]] = {
     PROVIDED: lambda rows: pd.Series(False, index=rows.index),
     "whisper": lambda rows: pd.Series(True, index=rows.index),
-    "whisper_if_missing": _absent,
+    "whisper_if_missing": absent,
 }
 
 
@@ -134,7 +132,7 @@ def asked(rows: pd.DataFrame, recipe: Recipe) -> pd.Series:
 def _with_columns(rows: pd.DataFrame) -> pd.DataFrame:
     """With `COLUMNS`: those of an earlier transcription stay, else a transcription is a provided one."""
     source = rows[SOURCE] if SOURCE in rows else pd.Series(pd.NA, index=rows.index, dtype="string")
-    first = {SOURCE: source.astype("string").mask(source.isna() & ~_absent(rows), PROVIDED)}
+    first = {SOURCE: source.astype("string").mask(source.isna() & ~absent(rows), PROVIDED)}
     for name in (*FIGURES, FLAG):
         kind = "string" if name == FLAG else "Float64"
         before = rows[name] if name in rows else pd.Series(pd.NA, index=rows.index)
@@ -152,73 +150,13 @@ def read(path: Path) -> pd.DataFrame:
     return manifest.read(path, columns=columns)
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """New transcripts against those provided."""
-
-    clips: pd.DataFrame  # id, wer, cer, …, reference, hypothesis; the worst first
-    overall: TextErrors
-
-
-def require_provided(rows: pd.DataFrame) -> None:
-    """
-    Raises:
-        UserError: if there is nothing to compare with.
-    """
-    if _absent(rows).all():
-        raise UserError("--compare: no row has a transcription to compare with")
-
-
-def compare(provided: pd.DataFrame, transcribed: pd.DataFrame) -> Comparison:
-    """Errors of `transcribed` where Whisper wrote it, and where `provided` has a transcription.
-
-    Args:
-        provided, transcribed: the same rows, before and after `filled`.
-
-    """
-    both = ~_absent(provided) & transcribed[SOURCE].fillna("").str.startswith("whisper:")
-    references = provided["transcription"][both].tolist()
-    hypotheses = transcribed["transcription"][both].fillna("").tolist()
-    errors = [text_errors([one], [other]) for one, other in zip(references, hypotheses, strict=True)]
-    clips = pd.DataFrame(
-        {
-            "id": provided["id"][both].tolist(),
-            "wer": [one.wer for one in errors],
-            "cer": [one.cer for one in errors],
-            "words": [one.words for one in errors],
-            "substitutions": [one.substitutions for one in errors],
-            "deletions": [one.deletions for one in errors],
-            "insertions": [one.insertions for one in errors],
-            FLAG: transcribed[FLAG][both].tolist(),
-            "reference": references,
-            "hypothesis": hypotheses,
-        }
-    )
-    clips = clips.sort_values(["wer", "cer"], ascending=False, kind="stable", na_position="last", ignore_index=True)
-    return Comparison(clips, text_errors(references, hypotheses))
-
-
 def summary(rows: pd.DataFrame) -> str:
     """How many rows are from where, and what is doubtful in how many, in a line."""
     sources = [f"{count} {source}" for source, count in rows[SOURCE].value_counts().items()]
-    without = int(_absent(rows).sum())
+    without = int(absent(rows).sum())
     flags = Counter(flag for found in rows[FLAG].dropna() for flag in found.split(";"))
     parts = [", ".join(sources)] + ([f"{without} without text"] if without else [])
     if flags:
         flagged = int(rows[FLAG].notna().sum())
         parts.append(f"{flagged} flagged ({', '.join(f'{flag} {n}' for flag, n in flags.most_common())})")
     return f"{len(rows)} rows: {'; '.join(filter(None, parts))}"
-
-
-def report(compared: Comparison, path: Path) -> list[str]:
-    """Error rates over all, and the worst clips, as lines for people."""
-    total = compared.overall
-    if total.wer is None or total.cer is None:
-        return ["the provided transcripts hold no words: no error rate"]
-    edits = f"{total.substitutions} substituted, {total.deletions} deleted, {total.insertions} inserted"
-    lines = [
-        f"WER {total.wer:.4f} ({edits}; {total.words} words), CER {total.cer:.4f}, {len(compared.clips)} clips; "
-        f"each, the worst first: {path}"
-    ]
-    worst = compared.clips.dropna(subset="wer").head(WORST)
-    return lines + [f"  {row.wer:7.3f}  {row.id}" for row in worst.itertuples()]

@@ -10,8 +10,8 @@ from emospeech.config import Recipe
 from emospeech.data import usable
 from emospeech.data.heard import Heard
 from emospeech.data.usable import BadClip
-from emospeech.experiments import transcripts
-from emospeech.experiments.rows import Rows
+from emospeech.experiments.rows import transcripts
+from emospeech.experiments.rows.loading import Rows
 from emospeech.runtime import distributed
 from emospeech.runtime.console import say
 from emospeech.systems.features.planning import folder_of

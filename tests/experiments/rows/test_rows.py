@@ -5,8 +5,8 @@ import pytest
 
 from emospeech.config import Data, Recipe, Split
 from emospeech.data import manifest
-from emospeech.experiments import dividing
 from emospeech.experiments import rows as rows_of
+from emospeech.experiments.rows import dividing
 from emospeech.runtime.errors import UserError
 
 LABELS = ["joy", "fear", "anger"]

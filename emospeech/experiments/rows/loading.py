@@ -7,7 +7,7 @@ import pandas as pd
 
 from emospeech.config import Recipe
 from emospeech.data import usable
-from emospeech.experiments import mixture, transcripts
+from emospeech.experiments.rows import mixture, transcripts
 from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError
 from emospeech.systems.base import MAIN_TASK

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from emospeech.corpora import meacorpus2023
 from emospeech.data import manifest, table
 from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError, faults, some
 
-# Spanish MEACorpus 2023: two releases of one table, the same rows in the same order
-CLIPS, VIDEOS = "spanish-meacorpus-2023-dataset.csv", "dataset_with_video_keys.csv"
-EXPECTED = f"expected a folder with {CLIPS} and {VIDEOS}, or a CSV file with the columns id,group"
+EXPECTED = "expected a folder with the two tables of Spanish MEACorpus 2023, or a CSV file with the columns id,group"
 
 
 def with_groups(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
@@ -55,38 +54,15 @@ def read(path: Path) -> Mapping[str, str]:
 
 
 def video_keys(folder: Path) -> Mapping[str, str]:
-    """Clip -> key of its video, by the two tables of Spanish MEACorpus 2023.
-
-    One names the clips and the other their videos; that a row of each is the same clip shows in the transcription.
+    """Clip -> key of its video, by the two releases of MEACorpus' table: one names the clips and the other the videos.
 
     Raises:
         UserError: if a table is missing, or they are not the same rows in the same order.
     """
-    absent = [name for name in (CLIPS, VIDEOS) if not (folder / name).is_file()]
-    if absent:
-        there = sorted(path.name for path in folder.glob("*.csv"))
-        raise UserError(
-            f"{folder}: no {' and no '.join(absent)} (tables found: {some(there, 6) or 'none'}); {EXPECTED}"
-        )
-    clips = table.read(folder / CLIPS, ["filename", "transcription"], "MEACorpus' table")
-    videos = table.read(folder / VIDEOS, ["youtube_key", "transcription"], "MEACorpus' table with video keys")
-    if len(clips) != len(videos):
-        raise UserError(
-            f"{folder}: {CLIPS} has {len(clips)} rows and {VIDEOS} has {len(videos)}; expected the same rows in the "
-            "same order, so one of them is of another version"
-        )
-    other = clips["transcription"] != videos["transcription"]
-    if other.any():
-        first = int(other.to_numpy().argmax())
-        raise UserError(
-            f"{folder}: {int(other.sum())} of {len(clips)} rows of {CLIPS} and {VIDEOS} have another transcription, "
-            f"the first in lines {clips[table.LINE][first]} and {videos[table.LINE][first]}; expected the same rows "
-            "in the same order"
-        )
-    found = table.check_ids(clips.rename(columns={"filename": "id"}))
-    if found:
-        raise faults(f"{folder / CLIPS}: column filename", found)
-    return _known(clips["filename"], videos["youtube_key"])
+    rows = meacorpus2023.read(folder)
+    if (rows["video"] == "").all():
+        raise UserError(f"{folder}: no table in it names the videos; {EXPECTED}")
+    return _known(rows["id"], rows["video"])
 
 
 def _known(ids: pd.Series, groups: pd.Series) -> dict[str, str]:
