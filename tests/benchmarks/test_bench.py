@@ -61,6 +61,7 @@ def test_a_bare_machine_runs_what_it_can():
     assert any(what.startswith("a step from a cold page cache") for what in rows_of(output))
 
 
+@pytest.mark.slow
 def test_the_real_size_tells_where_the_time_went():
     output = ran("real_size.py", "--views", "2", bare=True)
     assert "32 + 8 clips" in output

@@ -139,14 +139,8 @@ def test_a_run_is_never_overwritten_unasked(recipe, capsys):
     assert main([*arguments, "--resume", "--overwrite"]) == 2
 
 
-@pytest.mark.parametrize(
-    "how",
-    [
-        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
-        signal.SIGTERM,
-        pytest.param(signal.SIGKILL, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_stopped_and_resumed_is_the_same_run(how, recipe, tmp_path):
     """As typed in a shell, and stopped from outside, whenever that falls."""
     overrides = ["speech=null", "train.epochs=30", "data.refit=train+dev"]

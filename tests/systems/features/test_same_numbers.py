@@ -58,6 +58,7 @@ def test_other_heads_and_an_encoder_that_trains(parts, recipe, fitted, rows):
     )
 
 
+@pytest.mark.slow
 def test_loader_processes_beside_stored_text(recipe, fitted, rows):
     """Speech trains from scratch and is decoded by workers, text comes from the store."""
     parts = {"speech": {"encoder": "log_mel_cnn", "layers": "last", "options": SMALL_NET, "crop_seconds": 0.3}}
@@ -123,6 +124,7 @@ def test_of_layers_whose_sum_is_stored(recipe, fitted, rows, tmp_path, capsys):
     assert "extracting" not in said
 
 
+@pytest.mark.slow
 def test_sums_are_made_of_stored_layers(recipe, fitted, rows, tmp_path, capsys):
     """Whoever has all layers need not hear anything again."""
     alone = {"mode": "mixed", "dtype": "fp32", "sample": 16, "folder": str(tmp_path / "other")}
