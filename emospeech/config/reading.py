@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from emospeech.config import merging
 from emospeech.config.schema import Recipe
 from emospeech.config.words import Checks, section_of
-from emospeech.runtime.errors import UserError, faults
+from emospeech.runtime.errors import UserError, faults_of
 
 
 def load(path: str | Path, overrides: Sequence[str] = (), checks: Checks | None = None) -> Recipe:
@@ -82,7 +82,7 @@ def validate(plain: Any, title: str, checks: Checks | None = None) -> Recipe:
     if not found and recipe.speech is None and recipe.text is None:
         found = ["speech, text: both are null; a recipe needs at least one of them"]
     if found:
-        raise faults(f"{title}: {len(found)} fault{'s' if len(found) > 1 else ''}", found)
+        raise faults_of(title, found)
     return recipe
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from emospeech.corpora.base import Corpus
 from emospeech.data import manifest, table
-from emospeech.runtime.errors import UserError, faults
+from emospeech.runtime.errors import UserError, faults_of
 
 TABLE = "metadata.csv"
 TAKEN = ("transcription", "label", "speaker", "group", "gender", "accent", "language", "split", "duration")
@@ -34,7 +34,7 @@ def index(root: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
     found = [fault.replace("id", "file_name", 1) for fault in table.check_ids(raw)]
     found += table.check_choice(raw, "split", manifest.SPLITS) + table.check_seconds(raw, "duration")
     if found:
-        raise faults(f"{root / TABLE}: {len(found)} fault{'s' if len(found) > 1 else ''}", found)
+        raise faults_of(root / TABLE, found)
     return manifest.make(
         further,
         id=raw["id"].tolist(),

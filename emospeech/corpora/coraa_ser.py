@@ -19,7 +19,7 @@ from emospeech.corpora.base import Corpus, Skipped, nothing_found, sounds
 from emospeech.data import manifest, table
 from emospeech.labels import CORAA_SER
 from emospeech.runtime.console import say
-from emospeech.runtime.errors import faults, some
+from emospeech.runtime.errors import faults_of, some
 
 TEST_TABLE = "test_ser_metadata.csv"
 COLUMNS = ("file", "label", "wav_file")
@@ -74,7 +74,7 @@ def _test(root: Path) -> list[dict[str, Any]]:
     rows = raw.assign(id=raw["wav_file"], split="test", source=table.sources(raw, path))
     found = table.check_ids(rows) + table.check_choice(rows, "label", CORAA_SER)
     if found:
-        raise faults(f"{path}: {len(found)} fault{'s' if len(found) > 1 else ''}", found)
+        raise faults_of(path, found)
     return rows.to_dict("records")
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from emospeech.corpora.base import Corpus
 from emospeech.data import manifest, table
 from emospeech.labels import EMOSPEECH2024
-from emospeech.runtime.errors import UserError, faults, some
+from emospeech.runtime.errors import UserError, faults, faults_of, some
 
 TRAIN_TABLE, TEST_TABLE = "EmoSPeech_phase_2_train.csv", "EmoSPeech_phase_2_test_public.csv"
 TRAIN_SPLIT, DEV_SPLIT = "train_split.csv", "dev_split.csv"
@@ -59,7 +59,7 @@ def read_table(path: Path, audio_folder: Path | None = None) -> pd.DataFrame:
     raw = table.read(path, ["id", "transcription"], "a challenge table")
     found = table.check_ids(raw) + table.check_choice(raw, "label", EMOSPEECH2024)
     if found:
-        raise faults(f"{path}: {len(found)} fault{'s' if len(found) > 1 else ''}", found)
+        raise faults_of(path, found)
     with_audio = audio_folder is not None and audio_folder.is_dir()
     return manifest.make(
         id=raw["id"].tolist(),

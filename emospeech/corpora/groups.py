@@ -11,7 +11,7 @@ import pandas as pd
 from emospeech.corpora import meacorpus2023
 from emospeech.data import manifest, table
 from emospeech.runtime.console import say
-from emospeech.runtime.errors import UserError, faults, some
+from emospeech.runtime.errors import UserError, faults_of, some
 
 EXPECTED = "expected a folder with the two tables of Spanish MEACorpus 2023, or a CSV file with the columns id,group"
 
@@ -49,7 +49,7 @@ def read(path: Path) -> Mapping[str, str]:
     raw = table.read(path, ["id", "group"], "a file of groups")
     found = table.check_ids(raw)
     if found:
-        raise faults(f"{path}: {len(found)} fault{'s' if len(found) > 1 else ''}", found)
+        raise faults_of(path, found)
     return _known(raw["id"], raw["group"])
 
 

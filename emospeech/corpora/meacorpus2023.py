@@ -17,7 +17,7 @@ import pandas as pd
 from emospeech.corpora.base import Corpus, Skipped, incomplete, nothing_found, sounds
 from emospeech.data import manifest, table
 from emospeech.runtime.console import say
-from emospeech.runtime.errors import UserError, faults, some
+from emospeech.runtime.errors import UserError, faults, faults_of, some
 
 TABLES = ("spanish-meacorpus-2023-dataset.csv", "dataset_with_video_keys.csv", "dataset.csv")
 FOLDERS = ("", "output")  # of the root; the second as in the authors' repository
@@ -137,7 +137,7 @@ def _release(path: Path) -> tuple[pd.DataFrame, bool]:
     )
     found = _faults(rows.assign(line=raw[table.LINE]), has_keys)
     if found:
-        raise faults(f"{path}: {len(found)} fault{'s' if len(found) > 1 else ''}", found)
+        raise faults_of(path, found)
     return rows, has_names
 
 

@@ -22,7 +22,7 @@ from typing import Any
 import pandas as pd
 
 from emospeech.data import table
-from emospeech.runtime.errors import faults
+from emospeech.runtime.errors import faults_of
 from emospeech.runtime.files import write_text
 
 TEXT_COLUMNS = (
@@ -71,7 +71,7 @@ def read(path: Path, labels: Sequence[str] | None = None, columns: Sequence[str]
     found += table.check_choice(raw, "split", SPLITS)
     found += table.check_seconds(raw, "duration")
     if found:
-        raise faults(f"{path}: {len(found)} fault{'s' if len(found) > 1 else ''}", found)
+        raise faults_of(path, found)
     known = [name for name in raw.columns if name in COLUMNS and name != "source"]
     frame = make(
         further_columns(raw, columns),

@@ -2,13 +2,15 @@
 
 import os
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from emospeech.runtime.errors import UserError, WorkError
 
 T = TypeVar("T")
+POLL = 0.5  # seconds, where another process works on what is left
 
 
 def rank() -> int:
@@ -78,6 +80,22 @@ def everywhere(work: Callable[[], None]) -> None:
     for found in gather_object([error]):
         if found is not None:
             raise found
+
+
+def work_off(units: Sequence[T], done: Callable[[T], bool], share: tuple[int, int]) -> None:
+    """Go on until all units are done, whoever does them; returns once none is left.
+
+    Args:
+        done: does a unit that nobody else has in hand; whether it is done now.
+        share: this process's number, and of how many; each begins with another part and helps with the rest.
+    """
+    number, count = share
+    left = [*units[number::count], *[unit for k, unit in enumerate(units) if k % count != number]]
+    while left:
+        others = [unit for unit in left if not done(unit)]
+        if len(others) == len(left):
+            time.sleep(POLL)
+        left = others
 
 
 def finish() -> None:

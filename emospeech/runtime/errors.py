@@ -36,6 +36,16 @@ def faults(title: str, found: Sequence[str], limit: int = 20) -> UserError:
     return UserError("\n".join([title, *lines]))
 
 
+def faults_of(where: object, found: Sequence[str]) -> UserError:
+    """`faults` of one file, or of one thing that was read, with how many there are.
+
+    >>> print(faults_of("rows.csv", ["line 2: the id is empty"]))
+    rows.csv: 1 fault
+      - line 2: the id is empty
+    """
+    return faults(f"{where}: {len(found)} fault{'s' if len(found) > 1 else ''}", found)
+
+
 def gather(title: str, attempts: Iterable[Callable[[], T]]) -> list[T]:
     """The results of all attempts; their mistakes are told together, a single one in its own words.
 

@@ -61,15 +61,20 @@ def fault(path: str | Path) -> str | None:
     return None
 
 
-def duration(path: str | Path) -> float | None:
-    """Seconds by the file's header, or None where libsndfile cannot tell."""
+def header(path: str | Path) -> Any:
+    """What a file says of itself (soundfile's `info`: samplerate, channels, frames, duration), or None."""
     import soundfile
 
     try:
-        found = soundfile.info(os.fsencode(path))
+        return soundfile.info(os.fsencode(path))
     except (soundfile.LibsndfileError, RuntimeError, TypeError):
         return None
-    return float(found.duration) if found.frames < UNKNOWN_LENGTH else None
+
+
+def duration(path: str | Path) -> float | None:
+    """Seconds by the file's header, or None where libsndfile cannot tell."""
+    found = header(path)
+    return float(found.duration) if found is not None and found.frames < UNKNOWN_LENGTH else None
 
 
 def is_file(path: str | Path) -> bool:

@@ -11,7 +11,6 @@ An object has `key` (`<dataset>-<name>`), `dataset`, `wav`, `type` ("raw"), `sam
 """
 
 import json
-import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +19,7 @@ from typing import Any
 
 import pandas as pd
 
+from emospeech.data import audio
 from emospeech.data.manifest import path_to
 from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError, some
@@ -63,7 +63,7 @@ def _dataset(rows: pd.DataFrame, folder: Path) -> str:
 
 def _clip(id: str, row: Any, dataset: str, folder: Path) -> dict[str, Any]:
     known = not pd.isna(row.audio)
-    header = _header(row.audio) if known else None
+    header = audio.header(row.audio) if known else None
     seconds = None if pd.isna(row.duration) else float(row.duration)
     return {
         "key": f"{dataset}-{id}",
@@ -77,15 +77,6 @@ def _clip(id: str, row: Any, dataset: str, folder: Path) -> dict[str, Any]:
         "emo": None if pd.isna(row.label) else row.label,
         "channel": header.channels if header else None,
     }
-
-
-def _header(path: str) -> Any:
-    import soundfile
-
-    try:
-        return soundfile.info(os.fsencode(path))
-    except (soundfile.LibsndfileError, RuntimeError, TypeError):
-        return None
 
 
 def _lines(clips: Iterable[Mapping[str, Any]]) -> str:

@@ -18,7 +18,7 @@ from emospeech.data.folds import emobox
 from emospeech.data.folds.kinds import Split
 from emospeech.data.folds.summary import summarise
 from emospeech.data.manifest import SPLITS
-from emospeech.runtime.errors import UserError, faults, some
+from emospeech.runtime.errors import UserError, faults_of, some
 from emospeech.runtime.files import content_hash, refuse_existing, write_all
 
 COLUMNS = ("fold", "split")
@@ -102,7 +102,7 @@ def read(
         if missing := [id for id in ids if id in wanted and id not in placed]:
             found.append(f"{len(missing)} ids of the manifest are in no {parts.name}: {some(missing)}")
     if found:
-        raise faults(f"{title}: {len(found)} fault{'s' if len(found) > 1 else ''}", found)
+        raise faults_of(title, found)
     return parts if ids is None else parts.loc[[id for id in ids if id in placed]]
 
 

@@ -1,7 +1,6 @@
 """Filling a store: what is missing is computed in units, by as many processes as there are, and kept unit by unit."""
 
 import errno
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, nullcontext
@@ -11,12 +10,12 @@ from typing import Any, Protocol
 from emospeech.encoders.store.keys import digest
 from emospeech.encoders.store.packed import Packed, pack
 from emospeech.encoders.store.reader import Item, Reader
+from emospeech.runtime import distributed
 from emospeech.runtime.errors import WorkError
 
 UNIT_ITEMS = 32  # utterances of a unit, at most: what a kill may cost
 UNIT_BYTES = 256 << 20
 GPU_UNITS = 4  # times as large where an encoder hears minutes at once
-POLL = 1.0  # seconds, where another process works on what is left
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 SMALLER = "cache.dtype=int8, cache.frame_stride=2, cache.views=1, cache.mode=mixed, or fewer speech.layers take less"
 
@@ -68,14 +67,8 @@ def extract(
     there = into.index()
     scale = 1 if reader.device.type == "cpu" else GPU_UNITS
     units = _units([item for item in items if item.key not in there], size, scale)
-    rank, world = share
-    left = [*units[rank::world], *[unit for k, unit in enumerate(units) if k % world != rank]]
     with _Writer(into) as writer:
-        while left:
-            others = [unit for unit in left if not _worked_on(unit, reader, writer, packing, bar)]
-            if len(others) == len(left):
-                time.sleep(POLL)
-            left = others
+        distributed.work_off(units, lambda unit: _worked_on(unit, reader, writer, packing, bar), share)
 
 
 def _units(items: Sequence[Item], size: Callable[[Item], int], scale: int) -> list[list[Item]]:

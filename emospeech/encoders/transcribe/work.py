@@ -2,7 +2,6 @@
 
 import os
 import re
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -24,7 +23,6 @@ from emospeech.runtime.files import content_hashes
 
 VERSION = 1  # raised when the same words would mean another transcript
 DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
-POLL = 0.5  # seconds, where another process works on what is left
 
 
 @dataclass(frozen=True)
@@ -223,15 +221,10 @@ class _Worker:
 
     def run(self) -> None:
         """Return once all are there, whoever made them."""
-        units, rank, world = self._units(), distributed.rank(), distributed.world_size()
-        left = [*units[rank::world], *[unit for k, unit in enumerate(units) if k % world != rank]]
         claims = Claims(self.kept.path)
+        share = distributed.rank(), distributed.world_size()
         try:
-            while left:
-                others = [unit for unit in left if not self._done(unit, claims)]
-                if len(others) == len(left):
-                    time.sleep(POLL)
-                left = others
+            distributed.work_off(self._units(), lambda unit: self._done(unit, claims), share)
         finally:
             claims.close()
 

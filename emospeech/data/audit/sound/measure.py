@@ -99,9 +99,5 @@ def _silence(waveform: np.ndarray) -> tuple[float, float]:
 
 
 def _rate(path: str) -> int | None:
-    import soundfile
-
-    try:
-        return int(soundfile.info(os.fsencode(path)).samplerate)
-    except (soundfile.LibsndfileError, RuntimeError, TypeError):
-        return None
+    found = audio.header(path)
+    return None if found is None else int(found.samplerate)
