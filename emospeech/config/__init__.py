@@ -1,6 +1,9 @@
 """A recipe reads as the method section of a paper: `schema` is what it may say, `reading` how it is read."""
 
+from emospeech.config.classical import Classical
+from emospeech.config.comparing import Comparison, load_benchmark, varied
 from emospeech.config.data import Data, Part, Split
+from emospeech.config.protocol import Benchmark, Layerwise, Protocol, Tune
 from emospeech.config.reading import as_yaml, load, load_seeds, recipes_folder, validate
 from emospeech.config.schema import (
     Augment,
@@ -19,15 +22,20 @@ from emospeech.config.words import Checks, Choice, Section
 
 __all__ = [
     "Augment",
+    "Benchmark",
     "Cache",
     "Checks",
     "Choice",
+    "Classical",
+    "Comparison",
     "Data",
     "Head",
+    "Layerwise",
     "Loss",
     "Model",
     "Optimizer",
     "Part",
+    "Protocol",
     "Recipe",
     "Schedule",
     "Section",
@@ -35,9 +43,12 @@ __all__ = [
     "Split",
     "Text",
     "Train",
+    "Tune",
     "as_yaml",
     "load",
+    "load_benchmark",
     "load_seeds",
     "recipes_folder",
     "validate",
+    "varied",
 ]

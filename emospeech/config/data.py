@@ -6,6 +6,8 @@ from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from emospeech.config.words import Count, Fraction, Positive, Section, Seed, named
 
+Column = Literal["gender", "accent", "language", "speaker", "corpus"]  # of a manifest, that a task may be about
+
 
 class Split(Section):
     """Who trains, steers, tests. First that applies: a split in a file, files of ids, speakers, the corpus, a draw."""
@@ -53,6 +55,8 @@ class Data(Section):
     root: Annotated[Annotated[str, named("root")] | None, _unless_mixed, Field(validate_default=True)] = None
     label_space: Annotated[str, named("label space")] | None = None  # to which labels are mapped; null: they stay
     label_map: dict[str, str | None] = {}  # labels in other words, before that; null leaves a class out
+    target: Column | Literal["label"] = "label"  # the manifest's column that is to be told
+    tasks: list[Column] = []  # further ones, a head each; rows without one count nothing for it
     labels: list[str] | None = None  # None: those of the space, or the corpus's own
     # which recording each clip is from, for splits alone: MEACorpus' folder, or a CSV with id and group
     groups: str | None = None
@@ -82,6 +86,8 @@ class Data(Section):
             raise ValueError("mixture: one corpus at least must be without a task of its own")
         fields = type(self).model_fields
         beside = [name for name in OF_A_PART if getattr(self, name) != fields[name].default]
+        if doubled := sorted({task for task in self.tasks if self.tasks.count(task) > 1 or task == self.target}):
+            raise ValueError(f"tasks: {', '.join(doubled)} is a task already")
         if self.mixture and beside:
             raise ValueError(f"mixture: {', '.join(beside)} beside it is nobody's; give it to the corpora in it")
         return self

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -12,6 +12,9 @@ from emospeech.config.schema import Recipe
 from emospeech.config.words import Checks, section_of
 from emospeech.runtime.errors import UserError, faults_of
 
+BENCHMARK = "benchmark"  # a recipe's section that says how it is compared; nothing that a system is made of
+S = TypeVar("S", bound=BaseModel)
+
 
 def load(path: str | Path, overrides: Sequence[str] = (), checks: Checks | None = None) -> Recipe:
     """Read a recipe, apply `key=value` overrides, and check all of it.
@@ -19,7 +22,9 @@ def load(path: str | Path, overrides: Sequence[str] = (), checks: Checks | None 
     Raises:
         UserError: with every fault, each with its path in the recipe.
     """
-    return validate(_merged(path, overrides), f"recipe {path}", checks)
+    plain = merged(path, overrides)
+    plain.pop(BENCHMARK, None)
+    return validate(plain, f"recipe {path}", checks)
 
 
 def load_seeds(path: str | Path, overrides: Sequence[str] = (), checks: Checks | None = None) -> Recipe | list[Recipe]:
@@ -28,7 +33,8 @@ def load_seeds(path: str | Path, overrides: Sequence[str] = (), checks: Checks |
     Raises:
         UserError: with every fault.
     """
-    plain = _merged(path, overrides)
+    plain = merged(path, overrides)
+    plain.pop(BENCHMARK, None)
     title = f"recipe {path}"
     train = plain.get("train")
     if not isinstance(train, dict) or not isinstance(train.get("seed"), list):
@@ -44,14 +50,14 @@ def load_seeds(path: str | Path, overrides: Sequence[str] = (), checks: Checks |
     ]
 
 
-def _merged(path: str | Path, overrides: Sequence[str]) -> dict[str, Any]:
+def merged(path: str | Path, overrides: Sequence[str]) -> dict[str, Any]:
     """The recipe with what it extends and what overrides it, as plain values."""
     from omegaconf import OmegaConf
 
     path = Path(path)
     changes = _overrides(overrides)
     try:
-        raw = _over(_over(OmegaConf.create({"name": path.stem}), _read(path, ())), changes)
+        raw = over(over(OmegaConf.create({"name": path.stem}), _read(path, ())), changes)
         plain: dict[str, Any] = OmegaConf.to_container(raw, resolve=True)
     except UserError:
         raise
@@ -60,7 +66,7 @@ def _merged(path: str | Path, overrides: Sequence[str]) -> dict[str, Any]:
     return merging.with_default_names(plain)
 
 
-def _over(lower: Any, upper: Any) -> Any:
+def over(lower: Any, upper: Any) -> Any:
     """One recipe over another, as OmegaConf's; interpolations are left for the end."""
     from omegaconf import OmegaConf
 
@@ -74,16 +80,35 @@ def validate(plain: Any, title: str, checks: Checks | None = None) -> Recipe:
     Raises:
         UserError: with every fault.
     """
-    found = []
-    try:
-        recipe = Recipe.model_validate(plain, context=dict(checks or {}))
-    except ValidationError as error:
-        found = [_fault(one) for one in error.errors(include_url=False)]
-    if not found and recipe.speech is None and recipe.text is None:
-        found = ["speech, text: both are null; a recipe needs at least one of them"]
-    if found:
+    recipe, found = checked(Recipe, plain, checks)
+    if recipe is not None:
+        found = _without_what_it_needs(recipe)
+    if recipe is None or found:
         raise faults_of(title, found)
     return recipe
+
+
+def checked(section: type[S], plain: Any, checks: Checks | None) -> tuple[S | None, list[str]]:
+    """A section from plain values, or what is wrong with them."""
+    try:
+        return section.model_validate(plain, context=dict(checks or {})), []
+    except ValidationError as error:
+        return None, [_fault(one, section) for one in error.errors(include_url=False)]
+
+
+def _without_what_it_needs(recipe: Recipe) -> list[str]:
+    if recipe.system == "classical":
+        if recipe.classical is None:
+            return ["classical: missing; system: classical needs it, as classical: {features: [functionals]}"]
+        named = [one.name for one in recipe.classical.features]
+        return [
+            f"classical.features: {part} is there, but the section {part} is null; name an encoder as {part}.encoder=…"
+            for part in ("speech", "text")
+            if part in named and getattr(recipe, part) is None
+        ]
+    if recipe.speech is None and recipe.text is None:
+        return ["speech, text: both are null; a recipe needs at least one of them"]
+    return []
 
 
 def recipes_folder() -> Path:
@@ -117,7 +142,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> Any:
     base = own.pop("extends", None)
     if base is not None and not isinstance(base, str):
         raise UserError(f"{path}: extends: should be the path of one recipe, got {base!r}")
-    return own if base is None else _over(_read(path.parent / base, (*seen, path.resolve())), own)
+    return own if base is None else over(_read(path.parent / base, (*seen, path.resolve())), own)
 
 
 def _overrides(pairs: Sequence[str]) -> Any:
@@ -145,12 +170,12 @@ def _spelled_out(pair: str) -> str:
     return pair if whole else f"{merging.override_key(key)}={value}"
 
 
-def _fault(error: Any) -> str:
+def _fault(error: Any, root: type[BaseModel] = Recipe) -> str:
     """One pydantic error as a line: path, what is wrong, what would be right."""
     where = ".".join(str(part) for part in error["loc"])
     kind = error["type"]
     if kind == "extra_forbidden":
-        siblings = _keys_at(error["loc"][:-1])
+        siblings = _keys_at(error["loc"][:-1], root)
         close = difflib.get_close_matches(str(error["loc"][-1]), siblings, n=1)
         hint = f"did you mean {close[0]}?" if close else f"known here: {', '.join(siblings)}"
         return f"{where}: unknown key; {hint}"
@@ -176,9 +201,10 @@ def _is_choice(location: tuple[Any, ...]) -> bool:
     return tuple(map(str, location)) in merging.CHOICES
 
 
-def _keys_at(location: tuple[Any, ...]) -> list[str]:
+def _keys_at(location: tuple[Any, ...], root: type[BaseModel]) -> list[str]:
     """The keys that the section at `location` knows."""
-    section: type[BaseModel] = Recipe
+    section: type[BaseModel] = root
     for part in location:
-        section = section_of(section.model_fields[part].annotation) or section
+        if part in section.model_fields:  # else one of several, or an entry under a name of its own
+            section = section_of(section.model_fields[part].annotation) or section
     return list(section.model_fields)

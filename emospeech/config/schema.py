@@ -8,7 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainValidator
 
+from emospeech.config.classical import Classical
 from emospeech.config.data import Data
+from emospeech.config.protocol import Tune
 from emospeech.config.words import Choice, Count, Positive, Probability, Section, Seed, named, whole
 
 
@@ -165,11 +167,13 @@ class Train(Section):
 class Recipe(Section):
     name: Annotated[str, Field(pattern=r"^\w[\w .+=-]*$")]  # of the run's folder
     runs_dir: str = "runs"
-    system: Literal["neural"] = "neural"
+    system: Literal["neural", "classical"] = "neural"
     data: Data
     speech: Speech | None = None
     text: Text | None = None
     model: Model = Model()
+    classical: Classical | None = None  # of `system: classical`, in place of model and train
+    tune: Tune | None = None  # keys whose values are chosen on inner folds
     cache: Cache | None = None  # null: frozen encoders run anew in every epoch
     train: Train = Train()
 

@@ -1,0 +1,79 @@
+"""`load_benchmark`: a recipe, and the systems that are compared with it, each the recipe with changes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emospeech.config import merging
+from emospeech.config.protocol import Benchmark
+from emospeech.config.reading import BENCHMARK, checked, merged, over, validate
+from emospeech.config.schema import Recipe
+from emospeech.config.words import Checks
+from emospeech.runtime.errors import UserError, faults_of, some
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a benchmark is made of."""
+
+    name: str  # of its folder
+    runs_dir: str
+    benchmark: Benchmark
+    rows: Mapping[str, Recipe]  # in the order of the table
+    plain: Mapping[str, Any]  # all of it, as its folder keeps it
+
+
+def load_benchmark(path: str | Path, overrides: Sequence[str] = (), checks: Checks | None = None) -> Comparison:
+    """Read a recipe and its section `benchmark`, and check every row's recipe.
+
+    Raises:
+        UserError: with every fault, each with its path.
+    """
+    plain = merged(path, overrides)
+    section = plain.pop(BENCHMARK, None) or {}
+    benchmark, found = checked(Benchmark, section, checks)
+    if benchmark is None:
+        raise faults_of(f"recipe {path}", [f"{BENCHMARK}.{fault}" for fault in found])
+    rows = _rows(plain, benchmark, str(path), checks)
+    first = next(iter(rows.values()))
+    return Comparison(plain["name"], first.runs_dir, benchmark, rows, {**plain, BENCHMARK: section})
+
+
+def _rows(plain: Mapping[str, Any], benchmark: Benchmark, path: str, checks: Checks | None) -> dict[str, Recipe]:
+    changes = benchmark.rows or {str(plain["name"]): {}}
+    rows: dict[str, Recipe] = {}
+    wrong: dict[str, list[str]] = {}  # message -> rows
+    for name, change in changes.items():
+        try:
+            rows[name] = varied({**plain, "name": name}, change, f"recipe {path}", checks)
+        except UserError as error:
+            wrong.setdefault(str(error), []).append(name)
+    if wrong:
+        alone = not benchmark.rows
+        told = [message if alone else f"{_whose(names, changes)}: {message}" for message, names in wrong.items()]
+        raise UserError("\n".join(told))
+    return rows
+
+
+def _whose(names: Sequence[str], all_rows: Mapping[str, Any]) -> str:
+    return "every row" if len(names) == len(all_rows) > 1 else f"{BENCHMARK}.rows: {some(names)}"
+
+
+def varied(plain: Mapping[str, Any], changes: Mapping[str, Any], title: str, checks: Checks | None = None) -> Recipe:
+    """A recipe with changes, in nested dicts or under dotted keys.
+
+    Raises:
+        UserError: with every fault.
+    """
+    from omegaconf import OmegaConf
+
+    upper = OmegaConf.create({})
+    for key, value in changes.items():
+        upper = over(upper, OmegaConf.create(_nested(str(key).split("."), value)))
+    whole: Any = OmegaConf.to_container(over(OmegaConf.create(dict(plain)), upper), resolve=True)
+    return validate(merging.with_default_names(whole), title, checks)
+
+
+def _nested(path: Sequence[str], value: Any) -> dict[str, Any]:
+    return {path[0]: value if len(path) == 1 else _nested(path[1:], value)}
