@@ -178,6 +178,20 @@ class Recipe(Section):
     train: Train = Train()
 
     @property
+    def hears(self) -> bool:
+        """Whether its system needs sound."""
+        return self.speech is not None if self._fitted is None else self._fitted.hears
+
+    @property
+    def reads(self) -> bool:
+        """Whether its system needs transcripts."""
+        return self.text is not None if self._fitted is None else self._fitted.reads
+
+    @property
     def may_lack(self) -> bool:
         """Whether its model serves utterances that lack speech or text: it has learned to do without either."""
-        return self.model.modality_dropout > 0 and self.speech is not None and self.text is not None
+        return self._fitted is None and self.model.modality_dropout > 0 and self.hears and self.reads
+
+    @property
+    def _fitted(self) -> Classical | None:
+        return self.classical if self.system == "classical" else None

@@ -32,6 +32,10 @@ class System(Protocol):
     def may_lack(self) -> bool:
         """Whether a row may lack the one or the other, though the system hears and reads."""
 
+    @property
+    def needs_dev(self) -> bool:
+        """Whether its fit is steered by a dev set."""
+
     def fit(self, train: pd.DataFrame, dev: pd.DataFrame | None, folder: Path) -> None:
         """Train; working files and checkpoints go to `folder`, from which an interrupted fit goes on.
 

@@ -50,6 +50,8 @@ PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
 class NeuralSystem:
     """A network fitted to a recipe. Pre-trained encoders load at once: a faulty one shows before any work."""
 
+    needs_dev = True
+
     def __init__(
         self,
         recipe: Recipe,

@@ -50,15 +50,15 @@ def load(recipe: Recipe) -> Rows:
         usable.require_either(used[~later])
     else:
         heard = transcripts.asked(used, recipe)
-        if recipe.text is not None and not heard.all():
+        if recipe.reads and not heard.all():
             usable.require_text(used[~heard])
-        if recipe.speech is not None:
+        if recipe.hears:
             usable.require_audio(used[~later], read.audio_at)
         elif heard.any():
             remedy = "leave out what Whisper cannot hear with text.transcripts=provided"
             usable.require_audio(used[heard & ~later], read.audio_at, remedy, transcripts.HEARS)
     known = rows.test["label"].notna()
-    needed = "audio" if recipe.speech is not None and not recipe.may_lack else "id"
+    needed = "audio" if recipe.hears and not recipe.may_lack else "id"
     blind = rows.test[~known & rows.test[needed].notna()]
     rows = replace(rows, test=rows.test[known].reset_index(drop=True), blind=blind.reset_index(drop=True))
     absent = [label for label in rows.labels if label not in set(rows.train["label"].dropna())]
