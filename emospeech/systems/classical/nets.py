@@ -1,6 +1,5 @@
 """Small nets on vectors: full batch, Adam, stopped early by an inner part of the training rows."""
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from emospeech.data import splits
 from emospeech.systems.classical.contract import Training, dense
 
 ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh}
+TOLERANCE = 1e-4  # of the loss, by which an epoch must be better than the best
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _trained(
     optimizer = torch.optim.Adam(net.parameters(), lr=plan.lr)
     learned, held = torch.from_numpy(~inner), torch.from_numpy(inner)
     weights = _class_weights(classes[learned], rows.count) if plan.weighted else None
-    best, chosen, kept = float("inf"), 0, net.state_dict()
+    best, chosen, kept = float("inf"), 0, dict(net.state_dict())
     for epoch in range(1, (epochs or plan.epochs) + 1):
         net.train()
         optimizer.zero_grad()
@@ -111,8 +111,9 @@ def _trained(
             continue
         with torch.no_grad():
             loss = float(F.cross_entropy(net.eval()(features[held]), classes[held], weights))
-        if loss < best:
-            best, chosen, kept = loss, epoch, copy.deepcopy(net.state_dict())
+        if loss < best - TOLERANCE:
+            best, chosen = loss, epoch
+            kept = {key: value.clone() for key, value in net.state_dict().items()}
         elif epoch - chosen >= plan.patience:
             break
     if chosen:
