@@ -29,6 +29,10 @@ class System(Protocol):
     def needs_text(self) -> bool: ...
 
     @property
+    def needs_dev(self) -> bool:
+        """Whether a first fit must be steered by a dev set."""
+
+    @property
     def may_lack(self) -> bool:
         """Whether a row may lack the one or the other, though the system hears and reads."""
 

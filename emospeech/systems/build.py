@@ -1,15 +1,18 @@
 """From a recipe to a System, and from a run folder back to one."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from emospeech import config
-from emospeech.config import Recipe
-from emospeech.runtime.errors import UserError, some
+from emospeech.config import Comparison, Recipe
+from emospeech.runtime.errors import UserError, gather, some
+from emospeech.systems import tuned
 from emospeech.systems.base import System
 from emospeech.systems.checks import CHECKS
 from emospeech.systems.neural import NeuralSystem
 from emospeech.systems.saved import check_encoder, read_model
+from emospeech.systems.tuned import TunedSystem
 
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -18,7 +21,9 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     Raises:
         UserError: with every fault.
     """
-    return config.load(path, overrides, CHECKS)
+    recipe = config.load(path, overrides, CHECKS)
+    tuned.check(recipe, CHECKS)
+    return recipe
 
 
 def load_seeds(path: str | Path, overrides: Sequence[str] = ()) -> Recipe | list[Recipe]:
@@ -31,8 +36,21 @@ def load_seeds(path: str | Path, overrides: Sequence[str] = ()) -> Recipe | list
 
 
 def build(recipe: Recipe, tasks: Mapping[str, Sequence[str]]) -> System:
-    """The system that a recipe names, unfitted."""
+    """The system that a recipe names, unfitted; where it has keys to tune, one that chooses them first."""
+    if recipe.tune is not None:
+        return TunedSystem(recipe, tasks, build)
     return NeuralSystem(recipe, tasks)
+
+
+def load_benchmark(path: str | Path, overrides: Sequence[str] = ()) -> Comparison:
+    """A recipe with what it is compared with, every word of it checked before any work.
+
+    Raises:
+        UserError: with every fault.
+    """
+    asked = config.load_benchmark(path, overrides, CHECKS)
+    gather(f"recipe {path}", [partial(tuned.check, recipe, CHECKS) for recipe in asked.rows.values()])
+    return asked
 
 
 def load(folder: Path) -> System:

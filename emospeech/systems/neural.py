@@ -82,6 +82,10 @@ class NeuralSystem:
         return self.recipe.text is not None
 
     @property
+    def needs_dev(self) -> bool:
+        return True
+
+    @property
     def may_lack(self) -> bool:
         return self.recipe.may_lack
 
