@@ -11,7 +11,7 @@ import time
 
 import typer
 
-from emospeech.cli import data, output, store, transcribe
+from emospeech.cli import data, experiment, output, store, transcribe
 from emospeech.cli import run as run_commands
 from emospeech.runtime import distributed
 from emospeech.runtime.console import complain
@@ -33,6 +33,7 @@ app.command("evaluate")(run_commands.evaluate)
 app.command("predict")(run_commands.predict)
 app.command("submit")(output.submit)
 app.command("score")(output.score)
+app.command("benchmark")(experiment.benchmark)
 app.add_typer(store.app, name="cache", help="The feature store.")
 app.add_typer(data.app, name="data", help="Corpora and manifests.")
 

@@ -33,7 +33,7 @@ class Part(Section):
     weight: Positive = 1.0  # how often an epoch hears each of its training rows
     label_map: dict[str, str | None] = {}  # its labels in other words; null leaves a class out
     split: Split = Split()
-    # a head of its own, for labels that have no place among the others'; its rows only train
+    # a head of its own, for labels that have no place among the others'; rows without a main label only train
     task: Annotated[str, Field(pattern=r"^[a-z]\w*$")] | None = None
 
 
@@ -55,13 +55,15 @@ class Data(Section):
     root: Annotated[Annotated[str, named("root")] | None, _unless_mixed, Field(validate_default=True)] = None
     label_space: Annotated[str, named("label space")] | None = None  # to which labels are mapped; null: they stay
     label_map: dict[str, str | None] = {}  # labels in other words, before that; null leaves a class out
-    target: Column | Literal["label"] = "label"  # the manifest's column that is to be told
+    target: Column | Literal["label"] = "label"  # the manifest's column that is to be told: the task `label`
     tasks: list[Column] = []  # further ones, a head each; rows without one count nothing for it
     labels: list[str] | None = None  # None: those of the space, or the corpus's own
     # which recording each clip is from, for splits alone: MEACorpus' folder, or a CSV with id and group
     groups: str | None = None
     split: Split = Split()
-    limit: Count | None = None  # the first so many rows of each of train, dev, test, of each corpus: a quick look
+    # a quick look: the first so many rows of each of train, dev, test, of each corpus; of a benchmark, so many of each
+    # corpus, spread over it
+    limit: Count | None = None
     refit: Literal["train+dev"] | None = None  # train again on all labelled rows, as long as the dev run chose
     on_bad_audio: Literal["fail", "drop", "silence"] = "fail"
     # column of the manifest with how the votes fell, as "joy:3 anger:1"; where it is empty, `label` counts
@@ -90,6 +92,18 @@ class Data(Section):
             raise ValueError(f"tasks: {', '.join(doubled)} is a task already")
         if self.mixture and beside:
             raise ValueError(f"mixture: {', '.join(beside)} beside it is nobody's; give it to the corpora in it")
+        return self
+
+    @model_validator(mode="after")
+    def _labels_are_read(self) -> "Data":
+        """Where another column is told, nobody reads the corpora's labels."""
+        unread = [name for name in ("label_space", "label_map", "soft_labels") if getattr(self, name)]
+        unread += [f"mixture.{number}.label_map" for number, part in enumerate(self.mixture) if part.label_map]
+        if self.target != "label" and unread:
+            raise ValueError(
+                f"target: {self.target} is to be told and no corpus's labels, so {', '.join(unread)} is nobody's; "
+                "take it back (null, or {}), or give target: label"
+            )
         return self
 
     @property

@@ -22,7 +22,7 @@ class Tune(Section):
 class Protocol(Section):
     """Who trains and who is tested."""
 
-    kind: Annotated[str, named("protocol")] = "k-fold"
+    kind: Literal["holdout", "k-fold", "loso", "file", "cross-corpus", "leave-one-corpus-out"] = "k-fold"
     by: By = "auto"  # what must not be on both sides
     folds: Annotated[int, Field(ge=2)] = 5  # k-fold, and within each corpus of cross-corpus
     test_speakers: list[str] = []  # holdout: these

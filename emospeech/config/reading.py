@@ -97,6 +97,18 @@ def checked(section: type[S], plain: Any, checks: Checks | None) -> tuple[S | No
 
 
 def _without_what_it_needs(recipe: Recipe) -> list[str]:
+    return _unknown_tasks(recipe) + _missing_parts(recipe)
+
+
+def _unknown_tasks(recipe: Recipe) -> list[str]:
+    """Tasks that have a weight, but that nobody names."""
+    weights, data = recipe.train.task_weights, recipe.data
+    named = ["label", *data.tasks, *dict.fromkeys(part.task for part in data.mixture if part.task)]
+    unknown = [task for task in weights if task not in named] if isinstance(weights, dict) else []
+    return [f"train.task_weights: no task {', '.join(unknown)}; there are {', '.join(named)}"] if unknown else []
+
+
+def _missing_parts(recipe: Recipe) -> list[str]:
     if recipe.system == "classical":
         if recipe.classical is None:
             return ["classical: missing; system: classical needs it, as classical: {features: [functionals]}"]

@@ -4,6 +4,7 @@ Names of variants (encoder, pooling, loss, …) and their options are checked by
 that know them.
 """
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainValidator
@@ -37,6 +38,20 @@ def _steps_or_fraction(value: Any) -> Any:
     if whole(value) or (isinstance(value, float) and 0 <= value < 1):
         return value
     raise ValueError(f"should be a number of steps, or a fraction of all of them between 0 and 1, got {value!r}")
+
+
+def _task_weights(value: Any) -> Any:
+    if value in ("equal", "uncertainty"):
+        return value
+    if not isinstance(value, dict) or not all(map(_weighs, value.values())):
+        raise ValueError(f"should be equal, uncertainty, or a number, 0 or more, for each task, got {value!r}")
+    if value.get("label") == 0:
+        raise ValueError("label is the main task, by which training is steered; its weight should be above 0")
+    return {str(task): float(weight) for task, weight in value.items()}
+
+
+def _weighs(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
 
 
 class Augment(Section):
@@ -95,12 +110,22 @@ class Head(Section):
     dropout: Probability = 0.1
 
 
+class Trunk(Section):
+    """Layers that all tasks share, between the pooled vector and their heads: Linear, norm, activation, dropout each."""
+
+    widths: Annotated[list[Count], Field(min_length=1)]  # one a layer, as [512, 256, 256]
+    activation: Literal["relu", "gelu"] = "relu"
+    norm: Literal["none", "layer", "batch"] = "none"
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
 class Model(Section):
     fusion: Annotated[Choice, named("fusion")] = Choice(name="sequence")
     mixer: Annotated[Annotated[Choice, named("mixer")] | None, BeforeValidator(_none)] = None  # or none
     pooling: Annotated[Choice, named("pooling")] = Choice(name="attention")
     dropout: Probability = 0.1  # on the pooled vector
     modality_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0  # how often a training clip loses its speech or text
+    trunk: Trunk | None = None  # null: the heads read the pooled vector itself
     head: Head = Head()
 
 
@@ -148,6 +173,9 @@ class Train(Section):
     optimizer: Annotated[Optimizer, named("optimizer")] = Optimizer()
     schedule: Annotated[Schedule, named("schedule")] = Schedule()
     loss: Annotated[Loss, named("loss")] = Loss()
+    # of the tasks' losses: equal; numbers, as {label: 1.0, gender: 0.5}, 1 where none is given, 0: not learned at all;
+    # uncertainty: learned (Kendall et al. 2018, arXiv 1705.07115). The main task is called label
+    task_weights: Annotated[str | dict[str, float], PlainValidator(_task_weights)] = "equal"
     clip_norm: Positive | None = None
     validate_every: Count | None = None  # optimiser steps; None: once an epoch
     early_stopping: Count | None = None  # validations without gain
@@ -186,6 +214,14 @@ class Recipe(Section):
     def reads(self) -> bool:
         """Whether its system needs transcripts."""
         return self.text is not None if self._fitted is None else self._fitted.reads
+
+    @property
+    def further_tasks(self) -> list[str]:
+        """What it learns beside the main task: columns of the manifest, then corpora's own labels."""
+        own = [part.task for part in self.data.mixture if part.task] if self.data.target == "label" else []
+        weights = self.train.task_weights
+        unlearned = [task for task, weight in weights.items() if not weight] if isinstance(weights, dict) else []
+        return [task for task in dict.fromkeys([*self.data.tasks, *own]) if task not in unlearned]
 
     @property
     def may_lack(self) -> bool:

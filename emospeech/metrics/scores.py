@@ -101,3 +101,16 @@ def macro_f1(confusion: np.ndarray) -> np.ndarray:
     present = confusion.sum(axis=-1) + confusion.sum(axis=-2) > 0
     mean: np.ndarray = per_class(confusion)[2].sum(axis=-1) / present.sum(axis=-1)
     return mean
+
+
+def chance_macro_f1(truth: Sequence[str], labels: Sequence[str]) -> float:
+    """Macro-F1 of the confusion that guessing every label alike is expected to give; over the labels that occur.
+
+    Of n rows, n_c of class c and k labels, precision is n_c / n and recall 1 / k.
+
+    >>> chance_macro_f1(["joy", "joy", "fear", "fear"], ["joy", "fear"])
+    0.5
+    """
+    support = np.bincount(encode(truth, labels), minlength=len(labels))
+    expected = np.repeat(support[:, None] / len(labels), len(labels), axis=1)
+    return float(per_class(expected)[2][support > 0].mean())

@@ -29,12 +29,12 @@ class System(Protocol):
     def needs_text(self) -> bool: ...
 
     @property
-    def may_lack(self) -> bool:
-        """Whether a row may lack the one or the other, though the system hears and reads."""
+    def needs_dev(self) -> bool:
+        """Whether a first fit must be steered by a dev set."""
 
     @property
-    def needs_dev(self) -> bool:
-        """Whether its fit is steered by a dev set."""
+    def may_lack(self) -> bool:
+        """Whether a row may lack the one or the other, though the system hears and reads."""
 
     def fit(self, train: pd.DataFrame, dev: pd.DataFrame | None, folder: Path) -> None:
         """Train; working files and checkpoints go to `folder`, from which an interrupted fit goes on.

@@ -1,17 +1,20 @@
 """From a recipe to a System, and from a run folder back to one."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from emospeech import config
-from emospeech.config import Recipe
-from emospeech.runtime.errors import UserError, some
+from emospeech.config import Comparison, Recipe
+from emospeech.runtime.errors import UserError, gather, some
+from emospeech.systems import tuned
 from emospeech.systems.base import System
 from emospeech.systems.checks import CHECKS
 from emospeech.systems.classical.system import ClassicalSystem
 from emospeech.systems.classical.system import load as load_classical
 from emospeech.systems.neural import NeuralSystem
 from emospeech.systems.saved import Saved, check_encoder, read_config, read_model
+from emospeech.systems.tuned import TunedSystem
 
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -20,7 +23,9 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     Raises:
         UserError: with every fault.
     """
-    return config.load(path, overrides, CHECKS)
+    recipe = config.load(path, overrides, CHECKS)
+    tuned.check(recipe, CHECKS)
+    return recipe
 
 
 def load_seeds(path: str | Path, overrides: Sequence[str] = ()) -> Recipe | list[Recipe]:
@@ -33,8 +38,21 @@ def load_seeds(path: str | Path, overrides: Sequence[str] = ()) -> Recipe | list
 
 
 def build(recipe: Recipe, tasks: Mapping[str, Sequence[str]]) -> System:
-    """The system that a recipe names, unfitted."""
+    """The system that a recipe names, unfitted; where it has keys to tune, one that chooses them first."""
+    if recipe.tune is not None:
+        return TunedSystem(recipe, tasks, build)
     return SYSTEMS[recipe.system](recipe, tasks)
+
+
+def load_benchmark(path: str | Path, overrides: Sequence[str] = ()) -> Comparison:
+    """A recipe with what it is compared with, every word of it checked before any work.
+
+    Raises:
+        UserError: with every fault.
+    """
+    asked = config.load_benchmark(path, overrides, CHECKS)
+    gather(f"recipe {path}", [partial(tuned.check, recipe, CHECKS) for recipe in asked.rows.values()])
+    return asked
 
 
 def load(folder: Path) -> System:

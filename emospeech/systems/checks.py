@@ -254,5 +254,6 @@ CHECKS: config.Checks = {
     "schedule": choice("schedule", SCHEDULES, [100]),
     "loss": loss_fault,
     "precision": precision_fault,
+    "probed encoder": speech_fault,
     "class weights": choice("class weights", CLASS_WEIGHTS, [np.array([3, 1])]),
 }

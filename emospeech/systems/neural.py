@@ -50,8 +50,6 @@ PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
 class NeuralSystem:
     """A network fitted to a recipe. Pre-trained encoders load at once: a faulty one shows before any work."""
 
-    needs_dev = True
-
     def __init__(
         self,
         recipe: Recipe,
@@ -82,6 +80,10 @@ class NeuralSystem:
     @property
     def needs_text(self) -> bool:
         return self.recipe.text is not None
+
+    @property
+    def needs_dev(self) -> bool:
+        return True
 
     @property
     def may_lack(self) -> bool:

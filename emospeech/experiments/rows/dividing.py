@@ -3,15 +3,18 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from emospeech.config import Split
+from emospeech.config import Recipe, Split
 from emospeech.data import folds, splits, table
 from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError, faults, some
 
 
-def split(manifest: pd.DataFrame, rule: Split, root: Path, lost: Collection[str] = ()) -> pd.DataFrame:
+def split(
+    manifest: pd.DataFrame, rule: Split, root: Path, lost: Collection[str] = (), tasks: Sequence[str] = ()
+) -> pd.DataFrame:
     """The manifest with its rows in train, dev or test, by the first rule of the recipe that applies.
 
     What is left out, because it has no label or because no rule names it, is said aloud.
@@ -19,6 +22,7 @@ def split(manifest: pd.DataFrame, rule: Split, root: Path, lost: Collection[str]
     Args:
         root: where the files that the rule names lie.
         lost: ids of the corpus that were left out before, as their labels have no place; a file may name them.
+        tasks: columns of further labels: rows that have but these train, too.
 
     Raises:
         UserError: if a rule names what is not there, or leaves no row to train or to steer by.
@@ -35,31 +39,38 @@ def split(manifest: pd.DataFrame, rule: Split, root: Path, lost: Collection[str]
         )
     if rule.fold is not None and rule.file is None:
         raise UserError("data.split.fold: there is no data.split.file that holds folds")
+    told = labelled(manifest, tasks)
     if rule.file:
         manifest = _by_split(manifest, rule.file, rule.fold, root, lost)
     elif rule.train_file or rule.dev_file:
-        manifest = _by_files(manifest, rule.train_file, rule.dev_file, root, lost)
+        manifest = _by_files(manifest, told, rule.train_file, rule.dev_file, root, lost)
     elif rule.dev_speakers or rule.test_speakers:
         manifest = _by_speakers(manifest, rule.dev_speakers, rule.test_speakers)
-    manifest = _drawn(_labelled(manifest), rule)
-    counts = manifest["split"].value_counts()
+    manifest = _drawn(_without_idle(manifest, told), told, rule)
+    counts = manifest.loc[manifest["label"].notna(), "split"].value_counts()
     for name in ("train", "dev"):
         if not counts.get(name, 0):
             raise UserError(f"the split leaves no labelled row for {name}; look at data.split")
     return manifest
 
 
-def _labelled(manifest: pd.DataFrame) -> pd.DataFrame:
+def labelled(manifest: pd.DataFrame, tasks: Sequence[str] = ()) -> pd.Series:
+    """Which rows have a label, of the main task or of one of these: bool (rows,)."""
+    columns = ["label", *(task for task in tasks if task in manifest)]
+    return manifest[columns].notna().any(axis=1)
+
+
+def _without_idle(manifest: pd.DataFrame, told: pd.Series) -> pd.DataFrame:
     """Nothing can be learned from, or steered by, a row without a label."""
-    idle = manifest["label"].isna() & manifest["split"].isin(["train", "dev"])
+    idle = ~told & manifest["split"].isin(["train", "dev"])
     if idle.any():
         say(f"note: {idle.sum()} rows of train and dev have no label and are left out: {some(manifest['id'][idle])}")
     return manifest.assign(split=manifest["split"].mask(idle))
 
 
-def _completed(manifest: pd.DataFrame) -> pd.DataFrame:
+def _completed(manifest: pd.DataFrame, told: pd.Series) -> pd.DataFrame:
     """Beside a dev set alone, all other labelled rows train; beside train and dev sets they are left out."""
-    free = manifest["label"].notna() & manifest["split"].isna()
+    free = told & manifest["split"].isna()
     if not (manifest["split"] == "train").any():
         return manifest.assign(split=manifest["split"].mask(free, "train"))
     if free.any():
@@ -67,29 +78,56 @@ def _completed(manifest: pd.DataFrame) -> pd.DataFrame:
     return manifest
 
 
-def _drawn(manifest: pd.DataFrame, rule: Split) -> pd.DataFrame:
+def _drawn(manifest: pd.DataFrame, told: pd.Series, rule: Split) -> pd.DataFrame:
     """Where no rule gave a dev set, draw one from the labelled rows that are not test."""
     if (manifest["split"] == "dev").any():
-        return _completed(manifest)
-    pool = manifest[manifest["label"].notna() & (manifest["split"].isna() | (manifest["split"] == "train"))]
-    if not len(pool):
+        return _completed(manifest, told)
+    pool = manifest[told & (manifest["split"].isna() | (manifest["split"] == "train"))]
+    if pool["label"].isna().all():
         raise UserError("no row has a label, so there is nothing to train on")
-    groups = splits.group_column(pool, rule.disjoint)
-    if groups is None and rule.disjoint in ("group", "speaker"):
-        raise UserError(f"data.split.disjoint={rule.disjoint}, but no row to split has a {rule.disjoint}")
-    if groups is None:
-        picked = splits.stratified(pool["label"].tolist(), rule.dev_fraction, rule.seed)
-        how = "stratified"
-    else:
-        try:
-            picked = splits.stratified_by_group(pool["label"].tolist(), groups.tolist(), rule.dev_fraction, rule.seed)
-        except ValueError as error:
-            raise UserError(f"data.split: {error}; allow it with data.split.disjoint=none") from None
-        how = f"stratified, disjoint by {groups.name}"
-    say(f"dev set: {picked.sum()} of {len(pool)} labelled rows drawn, {how}, seed {rule.seed}")
+    picked = _steering(pool, rule, rule.disjoint)
     column = manifest["split"].copy()
     column[pool.index] = ["dev" if one else "train" for one in picked]
     return manifest.assign(split=column)
+
+
+def with_dev(train: pd.DataFrame, recipe: Recipe, by: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Training rows, and a dev set out of them, by the fraction and seed of `data.split`.
+
+    Args:
+        by: what is kept together: `group`, `speaker`, `none`, or `auto`: what is known of them, group first.
+
+    Raises:
+        UserError: if no row has a label, or what is to be kept together, or all rows are of one group.
+    """
+    if train["label"].isna().all():
+        raise UserError(f"none of {len(train)} training rows has a label, so none can steer")
+    picked = _steering(train, recipe.data.split, by)
+    return train[~picked].reset_index(drop=True), train[picked].reset_index(drop=True)
+
+
+def _steering(pool: pd.DataFrame, rule: Split, by: str) -> np.ndarray:
+    """Which rows become dev, bool (rows,): drawn from those with a main label; others follow their group."""
+    there = pool["label"].notna().to_numpy(dtype=bool)
+    known = pool[there]
+    groups = splits.group_column(known, by)
+    if groups is None and by in ("group", "speaker"):
+        raise UserError(f"data.split.disjoint={by}, but no row to split has a {by}")
+    labels, how = known["label"].tolist(), "stratified"
+    if groups is None:
+        drawn = splits.stratified(labels, rule.dev_fraction, rule.seed)
+    else:
+        try:
+            drawn = splits.stratified_by_group(labels, groups.tolist(), rule.dev_fraction, rule.seed)
+        except ValueError as error:
+            raise UserError(f"data.split: {error}; allow it with data.split.disjoint=none") from None
+        how = f"stratified, disjoint by {groups.name}"
+    say(f"dev set: {drawn.sum()} of {len(known)} labelled rows drawn, {how}, seed {rule.seed}")
+    picked = np.zeros(len(pool), dtype=bool)
+    picked[there] = drawn
+    if groups is not None:
+        picked |= ~there & pool[groups.name].isin(set(groups[drawn])).to_numpy(dtype=bool)
+    return picked
 
 
 def _by_split(manifest: pd.DataFrame, file: str, fold: int | None, root: Path, lost: Collection[str]) -> pd.DataFrame:
@@ -115,7 +153,7 @@ def _by_split(manifest: pd.DataFrame, file: str, fold: int | None, root: Path, l
 
 
 def _by_files(
-    manifest: pd.DataFrame, train: str | None, dev: str | None, root: Path, lost: Collection[str]
+    manifest: pd.DataFrame, told: pd.Series, train: str | None, dev: str | None, root: Path, lost: Collection[str]
 ) -> pd.DataFrame:
     """`train` and `dev` by files of ids. Without one of the two, its part is what is left."""
     column = manifest["split"].where(manifest["split"] == "test")
@@ -134,7 +172,7 @@ def _by_files(
         raise UserError(f"data.split: {len(both)} ids are in both {train} and {dev}: {some(both)}")
     if len(named) == 1:
         other = "dev" if "train" in named else "train"
-        column = column.mask(column.isna() & manifest["label"].notna(), other)
+        column = column.mask(column.isna() & told, other)
     return manifest.assign(split=column)
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
 from emospeech.config import Recipe
 from emospeech.data import usable
-from emospeech.experiments.rows import mixture, transcripts
+from emospeech.experiments.rows import dividing, mixture, transcripts
 from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError
 from emospeech.systems.base import MAIN_TASK
@@ -22,7 +23,9 @@ class Rows:
     test: pd.DataFrame  # labelled rows only, often none: a challenge's own test is for `emospeech submit`
     labels: tuple[str, ...]
     blind: pd.DataFrame  # test rows without labels that are here already: for `emospeech submit`
-    further: Mapping[str, tuple[str, ...]]  # tasks of corpora whose labels have no place among these, and their classes
+    further: Mapping[
+        str, tuple[str, ...]
+    ]  # further tasks and their classes; their labels are in columns of their names
 
     @property
     def tasks(self) -> dict[str, tuple[str, ...]]:
@@ -34,6 +37,56 @@ class Rows:
         return [self.train, self.dev] if recipe.data.refit == "train+dev" else [self.train]
 
 
+@dataclass(frozen=True)
+class Whole:
+    """All rows of a recipe's corpora, divided by nobody yet."""
+
+    manifest: pd.DataFrame  # `split` as the corpora give it; rows without any label are there, too
+    corpora: tuple[str, ...]  # of each row, the name of its corpus
+    labels: tuple[str, ...]
+    further: Mapping[str, tuple[str, ...]]  # as in `Rows`
+
+    @property
+    def tasks(self) -> dict[str, tuple[str, ...]]:
+        """Task -> its classes."""
+        return {MAIN_TASK: self.labels, **self.further}
+
+    @property
+    def labelled(self) -> pd.Series:
+        """Which rows have a label of any task: bool (rows,)."""
+        return dividing.labelled(self.manifest, list(self.further))
+
+
+def whole(recipe: Recipe) -> Whole:
+    """As `load`, but undivided; rows without any label need neither sound nor words.
+
+    With `data.limit`, so many rows of each corpus, spread over it.
+
+    Raises:
+        UserError: as `load`.
+    """
+    read = mixture.read(recipe, divide=False)
+    kept = _spread(read, recipe.data.limit)
+    manifest = read.manifest[kept].reset_index(drop=True)
+    corpora = tuple(read.names[number] for number in read.part[kept])
+    found = Whole(manifest, corpora, read.labels, read.further)
+    _check(manifest[found.labelled], recipe, read.audio_at)
+    return found
+
+
+def _spread(read: mixture.Mixture, limit: int | None) -> np.ndarray:
+    """Which rows a quick look is at: bool (rows,)."""
+    kept = np.ones(len(read.manifest), dtype=bool)
+    if limit is None:
+        return kept
+    say(f"a quick look: at most {limit} rows of each corpus (data.limit)")
+    for number in range(len(read.names)):
+        own = np.flatnonzero((read.part == number).to_numpy())
+        kept[own] = False
+        kept[own[np.linspace(0, len(own), min(limit, len(own)), endpoint=False, dtype=int)]] = True
+    return kept
+
+
 def load(recipe: Recipe) -> Rows:
     """Index, check, split and limit; everything but the sound itself is looked at.
 
@@ -42,7 +95,22 @@ def load(recipe: Recipe) -> Rows:
     """
     read = mixture.read(recipe)
     rows = _limited(read, recipe.data.limit)
-    used = pd.concat([rows.train, rows.dev, rows.test], ignore_index=True)
+    _check(pd.concat([rows.train, rows.dev, rows.test], ignore_index=True), recipe, read.audio_at)
+    known = rows.test["label"].notna()
+    needed = "audio" if recipe.hears and not recipe.may_lack else "id"
+    blind = rows.test[~known & rows.test[needed].notna()]
+    rows = replace(rows, test=rows.test[known].reset_index(drop=True), blind=blind.reset_index(drop=True))
+    absent = [label for label in rows.labels if label not in set(rows.train["label"].dropna())]
+    if absent:
+        say(f"note: no training row is labelled {', '.join(absent)}")
+    return rows
+
+
+def _check(used: pd.DataFrame, recipe: Recipe, audio_at: str) -> None:
+    """
+    Raises:
+        UserError: if rows lack what the recipe hears or reads.
+    """
     # a test without labels may lie elsewhere, or be downloaded later; half of it is a mistake even now
     later = (used["split"] == "test") & used["label"].isna() & used["audio"].isna()
     if recipe.may_lack:
@@ -53,18 +121,10 @@ def load(recipe: Recipe) -> Rows:
         if recipe.reads and not heard.all():
             usable.require_text(used[~heard])
         if recipe.hears:
-            usable.require_audio(used[~later], read.audio_at)
+            usable.require_audio(used[~later], audio_at)
         elif heard.any():
             remedy = "leave out what Whisper cannot hear with text.transcripts=provided"
-            usable.require_audio(used[heard & ~later], read.audio_at, remedy, transcripts.HEARS)
-    known = rows.test["label"].notna()
-    needed = "audio" if recipe.hears and not recipe.may_lack else "id"
-    blind = rows.test[~known & rows.test[needed].notna()]
-    rows = replace(rows, test=rows.test[known].reset_index(drop=True), blind=blind.reset_index(drop=True))
-    absent = [label for label in rows.labels if label not in set(rows.train["label"].dropna())]
-    if absent:
-        say(f"note: no training row is labelled {', '.join(absent)}")
-    return rows
+            usable.require_audio(used[heard & ~later], audio_at, remedy, transcripts.HEARS)
 
 
 def transcribed(rows: Rows, recipe: Recipe) -> Rows:

@@ -19,54 +19,80 @@ from emospeech.labels import CORAA_SER, SPACES, WORDS, all_in_space
 from emospeech.runtime.console import say
 from emospeech.runtime.distributed import on_main
 from emospeech.runtime.errors import UserError, faults, gather
+from emospeech.systems.base import MAIN_TASK
+
+FOLD = "fold"  # a column of predictions
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """What a recipe's corpora hold, every row in its part of the split."""
+    """What a recipe's corpora hold."""
 
     manifest: pd.DataFrame
     part: pd.Series  # of each row, the number of its corpus
+    names: tuple[str, ...]  # of the corpora
     labels: tuple[str, ...]
     further: Mapping[str, tuple[str, ...]]  # task -> its classes; its labels are in the manifest's column of that name
     audio_at: str  # where the audio lies, for messages
 
 
-def read(recipe: Recipe) -> Mixture:
+def read(recipe: Recipe, divide: bool = True) -> Mixture:
     """Index, map, split and join.
+
+    Args:
+        divide: put every row in its part of the split; else all are there, `split` as the corpora give it.
 
     Raises:
         UserError: with what is wrong, where, and what would be right.
     """
     data, parts = recipe.data, recipe.data.parts
     alone = len(parts) == 1
-    reading = [partial(_read_part if alone else _read_one, part, recipe) for part in parts]
+    reading = [partial(_read_part if alone else _read_one, part, recipe, divide) for part in parts]
     frames = gather("the corpora of this recipe cannot be read", reading)
     if any(part.weight != 1 for part in parts):
         frames = [frame.assign(**{WEIGHT: part.weight}) for frame, part in zip(frames, parts, strict=True)]
     manifest = pd.concat(frames, ignore_index=True)
     part = pd.Series([k for k, frame in enumerate(frames) for _ in range(len(frame))], dtype=int)
-    labels = _labels(manifest, _vocabulary(data, parts))
+    manifest = _targeted(manifest, data.target)  # anew: names of speakers are now whole
+    labels = _labels(manifest, _vocabulary(data, parts), data.target)
     _check_votes(manifest, data.soft_labels, labels)
-    tasks = dict.fromkeys(part.task for part in parts if part.task is not None)
-    further = {task: tuple(sorted(set(manifest[task].dropna()))) for task in tasks}
-    for task, classes in further.items():
-        if len(classes) < 2:
-            raise UserError(f"the task {task} needs two labels or more; found: {_listed(classes)}")
-    return Mixture(manifest, part, labels, further, CORPORA[parts[0].corpus].audio_at if alone else "")
+    further = _classes(manifest, recipe.further_tasks)
+    names = tuple(_name(part) for part in parts)
+    return Mixture(manifest, part, names, labels, further, CORPORA[parts[0].corpus].audio_at if alone else "")
 
 
-def _read_one(part: Part, recipe: Recipe) -> pd.DataFrame:
+def _classes(manifest: pd.DataFrame, tasks: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Task -> the labels in its column.
+
+    Raises:
+        UserError: naming the tasks that have nothing to be told apart.
+    """
+    found = {task: tuple(sorted(set(manifest[task].dropna()))) for task in tasks}
+    wrong = [
+        f"the task {task} needs two labels or more; found: {_listed(classes)} "
+        f"({manifest[task].notna().sum()} of {len(manifest)} rows have one)"
+        for task, classes in found.items()
+        if len(classes) < 2
+    ]
+    if wrong:
+        raise UserError("\n".join(wrong))
+    return found
+
+
+def _name(part: Part) -> str:
+    return part.name or part.corpus
+
+
+def _read_one(part: Part, recipe: Recipe, divide: bool) -> pd.DataFrame:
     """One of several, which messages name."""
-    name = part.name or part.corpus
     try:
-        frame = _read_part(part, recipe)
+        frame = _read_part(part, recipe, divide)
     except UserError as error:
-        raise UserError(f"{name}: {error}") from None
-    return _marked(frame, name)
+        raise UserError(f"{_name(part)}: {error}") from None
+    return _marked(frame, part)
 
 
-def _read_part(part: Part, recipe: Recipe) -> pd.DataFrame:
+def _read_part(part: Part, recipe: Recipe, divide: bool) -> pd.DataFrame:
     """One corpus, its labels mapped, its rows split."""
     data, root = recipe.data, Path(part.root).expanduser()
     # beside others, a corpus may be without votes
@@ -76,13 +102,39 @@ def _read_part(part: Part, recipe: Recipe) -> pd.DataFrame:
     if part.groups is not None:
         path = Path(part.groups).expanduser()
         manifest = on_main(lambda: with_groups(manifest, path))
-    manifest, lost = _mapped(manifest, part, None if part.task else data.label_space)
-    if part.task is not None:
-        labelled = _with_task(manifest[manifest["label"].notna()], part.task)
-        return labelled.assign(split=pd.Series("train", index=labelled.index, dtype="string"))
+    lost: list[str] = []
+    if data.target != MAIN_TASK:
+        manifest = _targeted(manifest, data.target)
+    else:
+        manifest, lost = _mapped(manifest, part, None if part.task else data.label_space)
+        manifest = manifest if part.task is None else _with_task(manifest, part.task)
+    if not divide:
+        return manifest
+    if manifest["label"].isna().all() and len(data.parts) > 1:
+        return _only_training(manifest, recipe, part)
     if len(data.parts) > 1:
-        say(f"{part.name or part.corpus}:")
-    return dividing.split(manifest, part.split, root, lost)
+        say(f"{_name(part)}:")
+    return dividing.split(manifest, part.split, root, lost, recipe.further_tasks)
+
+
+def _targeted(manifest: pd.DataFrame, target: str) -> pd.DataFrame:
+    """With the column that is to be told as its labels."""
+    return manifest if target == MAIN_TASK else manifest.assign(label=manifest[target])
+
+
+def _only_training(manifest: pd.DataFrame, recipe: Recipe, part: Part) -> pd.DataFrame:
+    """Rows that have but labels of further tasks.
+
+    Raises:
+        UserError: if none has any, though the corpus is to be told as the others are.
+    """
+    helps = manifest[dividing.labelled(manifest, recipe.further_tasks)]
+    if not len(helps) and part.task is None:
+        what = f" and none of {', '.join(recipe.further_tasks)}" if recipe.further_tasks else ""
+        raise UserError(f"no row has a label{what}, so there is nothing to train on")
+    if len(helps) < len(manifest):
+        say(f"note: {len(manifest) - len(helps)} rows of {_name(part)} have no label that is learned and are left out")
+    return helps.assign(split=pd.Series("train", index=helps.index, dtype="string"))
 
 
 def _indexed(corpus: str, root: Path, soft_labels: str | None) -> pd.DataFrame:
@@ -130,6 +182,8 @@ def as_trained(manifest: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
         UserError: if no map knows a label.
     """
     parts = [part for part in recipe.data.parts if part.task is None]
+    if recipe.data.target != MAIN_TASK:
+        return _targeted(manifest, recipe.data.target)
     if recipe.data.label_space is None and not any(part.label_map for part in parts):
         return manifest
     maps = {part.corpus: part.label_map for part in reversed(parts)}
@@ -166,21 +220,27 @@ def _listed(labels: Iterable[str]) -> str:
 
 def _with_task(manifest: pd.DataFrame, task: str) -> pd.DataFrame:
     """Its labels in a column of their own."""
-    if task in manifests.COLUMNS or task == WEIGHT:
-        raise UserError(f"data.mixture: a task cannot be called {task!r}, which is a column of every manifest")
+    if task in (*manifests.COLUMNS, WEIGHT, FOLD):
+        whose = "predictions" if task == FOLD else "every manifest"
+        raise UserError(f"data.mixture: a task cannot be called {task!r}, which is a column of {whose}")
     nothing = pd.Series(pd.NA, index=manifest.index, dtype="string")
     return manifest.assign(**{task: manifest["label"], "label": nothing})
 
 
-def _marked(manifest: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Ids, speakers and groups that are nobody else's."""
-    return manifest.assign(**{column: f"{name}/" + manifest[column] for column in ("id", "speaker", "group")})
+def _marked(manifest: pd.DataFrame, part: Part) -> pd.DataFrame:
+    """Ids, speakers and groups that are nobody else's; a corpus that is given a name goes by it."""
+    own = {column: f"{_name(part)}/" + manifest[column] for column in ("id", "speaker", "group")}
+    if part.name is not None:
+        own["corpus"] = pd.Series(part.name, index=manifest.index, dtype="string")
+    return manifest.assign(**own)
 
 
 def _vocabulary(data: Data, parts: Sequence[Part]) -> tuple[str, ...] | None:
     """The labels in their order, where recipe or corpora name them."""
     if data.labels:
         return tuple(data.labels)
+    if data.target != MAIN_TASK:
+        return None
     if data.label_space:
         return SPACES[data.label_space]
     own = {CORPORA[part.corpus].labels for part in parts if part.task is None}
@@ -200,7 +260,7 @@ def _check_votes(manifest: pd.DataFrame, column: str | None, labels: Sequence[st
         raise faults(f"data.soft_labels: {len(found)} rows have votes that cannot be read", found)
 
 
-def _labels(manifest: pd.DataFrame, known: tuple[str, ...] | None) -> tuple[str, ...]:
+def _labels(manifest: pd.DataFrame, known: tuple[str, ...] | None, target: str) -> tuple[str, ...]:
     if known is None:
         known = tuple(sorted(set(manifest["label"].dropna())))
     if len(set(known)) < len(known):
@@ -212,5 +272,6 @@ def _labels(manifest: pd.DataFrame, known: tuple[str, ...] | None) -> tuple[str,
             [f"{usable.source_of(row)}unknown label {row.label!r}" for row in unknown.itertuples()],
         )
     if len(known) < 2:
-        raise UserError(f"a classifier needs two labels or more; found: {', '.join(known) or 'none'}")
+        where = "" if target == MAIN_TASK else f"data.target={target}: "
+        raise UserError(f"{where}a classifier needs two labels or more; found: {', '.join(known) or 'none'}")
     return known

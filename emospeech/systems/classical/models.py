@@ -9,7 +9,7 @@ import numpy as np
 from emospeech.config.words import Choice, Count, Fraction, Positive, Probability
 from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError
-from emospeech.systems.classical.contract import Fitted, Training, dense, softmax
+from emospeech.systems.classical.contract import Fitted, Training, softmax
 
 ClassWeight = Literal["balanced", "none"]  # balanced: each class counts the same as a whole
 Depth = Count | None
@@ -24,7 +24,7 @@ class ByProbability:
 
     def chances(self, features: Any) -> np.ndarray:
         """See `Fitted.chances`."""
-        found = np.asarray(self.estimator.predict_proba(_taken(self.estimator, features)), dtype=np.float64)
+        found = np.asarray(self.estimator.predict_proba(features), dtype=np.float64)
         return found / found.sum(axis=1, keepdims=True)  # xgboost's are float32
 
 
@@ -36,7 +36,7 @@ class ByDecision:
 
     def chances(self, features: Any) -> np.ndarray:
         """See `Fitted.chances`; of two classes, the second's value is against 0."""
-        scores = self.estimator.decision_function(_taken(self.estimator, features))
+        scores = self.estimator.decision_function(features)
         return softmax(np.column_stack([np.zeros(len(scores)), scores]) if scores.ndim == 1 else scores)
 
 
@@ -74,11 +74,13 @@ def svm_rbf(
     return ByDecision(_fitted(model, rows))
 
 
-def lda(rows: Training, *, shrinkage: Probability | Literal["auto"] = "auto") -> Fitted:
+def lda(
+    rows: Training, *, shrinkage: Probability | Literal["auto"] = "auto", class_weight: ClassWeight = "balanced"
+) -> Fitted:
     """Linear discriminant analysis with a shrunken covariance; auto: Ledoit and Wolf 2004."""
-    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from emospeech.systems.classical.lda import fit as analysed
 
-    return ByProbability(_fitted(LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage), rows, dense))
+    return analysed(rows, shrinkage, class_weight == "balanced")
 
 
 def neighbours(rows: Training, *, k: Count = 5, metric: Literal["euclidean", "cosine"] = "euclidean") -> Fitted:
@@ -224,20 +226,16 @@ def _weight(class_weight: str) -> str | None:
     return None if class_weight == "none" else class_weight
 
 
-def _fitted(estimator: Any, rows: Training, take: Callable[[Any], Any] = lambda features: features) -> Any:
+def _fitted(estimator: Any, rows: Training) -> Any:
     """A scikit-learn estimator; that it stopped before its end is said, once."""
     from sklearn.exceptions import ConvergenceWarning
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
-        fitted = estimator.fit(take(rows.features), rows.classes)
+        fitted = estimator.fit(rows.features, rows.classes)
     if any(issubclass(one.category, ConvergenceWarning) for one in caught):
         say(f"note: {type(estimator).__name__} has not converged; raise its iterations, or lower c")
     return fitted
-
-
-def _taken(estimator: Any, features: Any) -> Any:
-    return dense(features) if type(estimator).__name__ == "LinearDiscriminantAnalysis" else features
 
 
 def _variance(features: Any) -> float:

@@ -19,6 +19,7 @@ ESTIMATOR = "estimator.skops"
 HERE = "emospeech.systems.classical"
 # what skops does not trust by itself; none of these runs code when it is made
 TRUSTED = [
+    f"{HERE}.lda.Lda",
     f"{HERE}.models.ByDecision",
     f"{HERE}.models.ByProbability",
     f"{HERE}.nets.Net",

@@ -1,0 +1,5 @@
+"""Systems compared under protocols: hold-out, k-fold, one speaker left out, one corpus for another."""
+
+from emospeech.experiments.protocols.benchmark import run
+
+__all__ = ["run"]

@@ -1,0 +1,117 @@
+"""Units of work off one list, by however many processes: of one command, of a Slurm array, of several machines.
+
+Each process claims a unit that nobody has in hand. A claim ends with its process, so what a killed one left undone is
+done by another, or by `--resume`.
+"""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from emospeech.encoders.store.keys import digest
+from emospeech.encoders.store.locks import locked
+from emospeech.runtime import distributed
+from emospeech.runtime.console import say
+from emospeech.runtime.errors import Interrupted, UserError, WorkError
+
+CLAIMS = ".claims"
+
+
+class Work(Protocol):
+    """Something that one process does at a time."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def done(self) -> bool: ...
+
+    def run(self) -> None: ...
+
+
+def work_off(units: Sequence[Work], folder: Path, share: tuple[int, int] = (0, 1)) -> None:
+    """Do what is left of the units, or wait for those who have it in hand; returns once all is done.
+
+    All processes of one training (torchrun) work on one unit together, and must call this at the same point.
+
+    Args:
+        folder: where claims are kept.
+        share: this worker's number, and of how many; each begins with another part.
+    """
+    (folder / CLAIMS).mkdir(parents=True, exist_ok=True)
+    left = distributed.on_main(lambda: [k for k, unit in enumerate(units) if not unit.done])
+    distributed.work_off([units[k] for k in left], lambda unit: _tried(unit, folder), share)
+
+
+def _tried(unit: Work, folder: Path) -> bool:
+    """Do a unit that nobody else has; whether it is done now."""
+    with ExitStack() as stack:
+
+        def standing() -> str:
+            if unit.done:
+                return "done"
+            claim = folder / CLAIMS / f"{digest([unit.name])[:16]}.lock"
+            if stack.enter_context(locked(claim)) is False:
+                return "somebody's"
+            return "done" if unit.done else "ours"
+
+        found = distributed.on_main(standing)
+        if found == "ours":
+            unit.run()
+        return found != "somebody's"
+
+
+def array_share() -> tuple[int, int]:
+    """This task's number in its Slurm array, and of how many; (0, 1) outside one."""
+    number, first, step, count = (
+        os.environ.get(f"SLURM_ARRAY_TASK_{name}", "") for name in ("ID", "MIN", "STEP", "COUNT")
+    )
+    if not (number.isdigit() and count.isdigit()):
+        return 0, 1
+    return (int(number) - int(first or 0)) // int(step or 1) % int(count), int(count)
+
+
+@contextmanager
+def helped(workers: int, target: Callable[..., None], *arguments: object) -> Iterator[None]:
+    """While in it, `workers` - 1 further processes run `target(*arguments, number)`; they end with it.
+
+    Threads are divided among all.
+    """
+    if workers == 1 or distributed.world_size() > 1:
+        yield
+        return
+    import threadpoolctl
+    import torch
+
+    threads = max((os.cpu_count() or 1) // workers, 1)
+    former = os.environ.get("OMP_NUM_THREADS")
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # the new processes read it as they start
+    context = multiprocessing.get_context("spawn")
+    helpers = [context.Process(target=_quietly, args=(target, *arguments, k), daemon=False) for k in range(1, workers)]
+    for helper in helpers:
+        helper.start()
+    if former is None:
+        del os.environ["OMP_NUM_THREADS"]
+        torch.set_num_threads(threads)
+    try:
+        with threadpoolctl.threadpool_limits(None if former else threads):
+            yield
+        for helper in helpers:
+            helper.join()
+    finally:
+        for helper in helpers:
+            helper.terminate()
+            helper.join()
+
+
+def _quietly(target: Callable[..., None], *arguments: object) -> None:
+    """A helper that stops is no news: what it leaves undone the main process does, and tells what is wrong with it."""
+    try:
+        target(*arguments)
+    except (Interrupted, KeyboardInterrupt):
+        pass
+    except (UserError, WorkError) as error:
+        say(f"note: a helping process stopped: {error}")

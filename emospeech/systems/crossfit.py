@@ -1,0 +1,71 @@
+"""The fold loop: fit on some rows, predict the others, until each has been predicted by what has not seen it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from emospeech.data import splits
+from emospeech.data.folds.assign import k_fold
+from emospeech.runtime.errors import UserError
+from emospeech.systems.base import MAIN_TASK, System
+
+
+def inner_folds(train: pd.DataFrame, folds: int, by: str, seed: int) -> np.ndarray:
+    """The fold (n,) of each training row, from 1; as many as asked for, or as there are groups if those are fewer.
+
+    Args:
+        by: what is kept together: `group`, `speaker`, `none`, or `auto`: what is known of them, group first.
+
+    Raises:
+        UserError: if there is but one group.
+    """
+    groups = splits.group_column(train, by)
+    if groups is None and by in ("group", "speaker"):
+        raise UserError(f"inner folds by {by}, but no training row has a {by}")
+    names = None if groups is None else groups.tolist()
+    count = folds if names is None else min(folds, len(set(names)))
+    if count < 2:
+        raise UserError("inner folds need two groups or more, and all training rows are of one")
+    labels = train[MAIN_TASK].fillna("").tolist()
+    return k_fold(train["id"].tolist(), labels, names, count, seed)
+
+
+def out_of_fold(
+    make: Callable[[], System], train: pd.DataFrame, parts: np.ndarray, by: str, folder: Path
+) -> pd.DataFrame:
+    """Predictions of all training rows, in their order, each by a system made afresh that has not seen its fold.
+
+    Args:
+        parts: the fold of each row (n,).
+        folder: for working files.
+    """
+    found = []
+    for number in sorted(set(parts.tolist())):
+        system = make()
+        rest, test = train[parts != number].reset_index(drop=True), train[parts == number].reset_index(drop=True)
+        dev = None
+        if system.needs_dev:
+            rest, dev = with_dev(rest, system.recipe.data.split.dev_fraction, by, system.recipe.data.split.seed)
+        system.fit(rest, dev, folder / f"inner_{number}")
+        found.append(system.predict(test).assign(fold=number))
+    return pd.concat(found).set_index("id").loc[train["id"].tolist()].reset_index()
+
+
+def with_dev(train: pd.DataFrame, fraction: float, by: str, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Training rows, and a dev set of about this fraction out of them, stratified, and apart by `by` where it is known.
+
+    Raises:
+        UserError: if all rows are of one group.
+    """
+    groups = splits.group_column(train, by)
+    labels = train[MAIN_TASK].fillna("").tolist()
+    try:
+        if groups is None:
+            picked = splits.stratified(labels, fraction, seed)
+        else:
+            picked = splits.stratified_by_group(labels, groups.tolist(), fraction, seed)
+    except ValueError as error:
+        raise UserError(f"a dev set out of {len(train)} training rows: {error}; allow it with by: none") from None
+    return train[~picked].reset_index(drop=True), train[picked].reset_index(drop=True)
