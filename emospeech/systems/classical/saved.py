@@ -14,6 +14,7 @@ from emospeech.systems.classical.member import Estimator, Vote, plans
 from emospeech.systems.classical.scaling import ALOUD, Scale
 from emospeech.systems.classical.tfidf import Tfidf
 from emospeech.systems.saved import CONFIG, Saved, described, require
+from emospeech.systems.vectors.deep import SpeechFeatures, TextFeatures
 
 ESTIMATOR = "estimator.skops"
 HERE = "emospeech.systems.classical"
@@ -107,6 +108,7 @@ def _read(path: Path) -> Any:
     return found
 
 
-def _encoders(parts: Sequence[Part]) -> dict[str, dict[str, str | None]]:
-    """The frozen encoders behind features: name, revision, sha256."""
-    return {part.kind: part.recorded() for part in parts if hasattr(part, "recorded")}
+def _encoders(parts: Sequence[Part]) -> dict[str, Mapping[str, str | None]]:
+    """The frozen encoders behind features, by modality: name, revision, sha256."""
+    deep = [part.source for part in parts if isinstance(part, SpeechFeatures | TextFeatures)]
+    return {source.kind: source.recorded() for source in deep}
