@@ -90,12 +90,18 @@ class _Frozen:
         return keys.identity(KIND, self._which, self._reading(), "fp32", 1, "bf16" if bf16 else "fp32")
 
     def _found(self) -> dict[str, Any]:
+        folder = Path(self.name).is_dir()
+        found = self.recorded()
+        return {"sha256": found["sha256"]} if folder else dict(found)
+
+    def recorded(self) -> Mapping[str, str | None]:
+        """What a saved model must tell to find the same weights again: name, revision, sha256."""
         if Path(self.name).is_dir():
-            return {"sha256": checkpoint.folder_hash(Path(self.name))}
+            return checkpoint.identity(self.name, None)
         commit = checkpoint.commit(self.name, self.revision)
         if commit is not None:
             return {"name": self.name, "revision": commit, "sha256": None}
-        return dict(checkpoint.identity(self.name, self._model()))
+        return checkpoint.identity(self.name, self._model())
 
     def about(self) -> Mapping[str, Any]:
         return {"encoder": f"{self.name} ({self.kind}, pooled)"}
