@@ -8,6 +8,8 @@ import pandas as pd
 
 from emospeech.config import Recipe
 from emospeech.experiments import rows as data_rows
+from emospeech.experiments.rows import Rows
+from emospeech.experiments.rows.sound import with_usable_audio
 from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError
 from emospeech.systems.base import MAIN_TASK
@@ -15,7 +17,7 @@ from emospeech.systems.base import MAIN_TASK
 
 @dataclass(frozen=True)
 class Material:
-    """A manifest, and what is to be told of it."""
+    """A manifest, and what is to be told of it; every row has a label of some task."""
 
     manifest: pd.DataFrame
     tasks: Mapping[str, Sequence[str]]  # task -> classes
@@ -27,7 +29,7 @@ class Material:
         return self.tasks[MAIN_TASK]
 
     def any_label(self) -> pd.Series:
-        """A label of each row, of whichever task it has one first; NA where it has none."""
+        """A label of each row, by which folds are stratified: the main one, else one of a further task."""
         found = self.manifest[MAIN_TASK]
         for task in self.tasks:
             if task != MAIN_TASK:
@@ -44,14 +46,14 @@ def prepared(recipe: Recipe, listing: Path | None = None) -> Material:
     Raises:
         UserError: with what is wrong, where, and what would be right.
     """
-    whole = data_rows.whole(recipe, listing)
-    names = [part.name or part.corpus for part in recipe.data.parts]
-    tasks = {MAIN_TASK: whole.labels, **whole.further}
-    material = Material(whole.manifest, tasks, [names[k] for k in whole.part], recipe.data.target)
-    known = material.any_label().notna()
+    whole = data_rows.whole(recipe)
+    known = whole.labelled.to_numpy(dtype=bool)
     if not known.any():
         raise UserError("no row has a label, so there is nothing to compare systems on")
     if not known.all():
         say(f"note: {(~known).sum()} of {len(known)} rows have no label and are left out")
-    corpora = [name for name, there in zip(material.corpora, known, strict=True) if there]
-    return Material(whole.manifest[known].reset_index(drop=True), tasks, corpora, material.target)
+    manifest = whole.manifest[known].reset_index(drop=True)
+    corpus_of = dict(zip(whole.manifest["id"], whole.corpora, strict=True))
+    rows = Rows(manifest, manifest[:0], manifest[:0], whole.labels, manifest[:0], whole.further)
+    manifest = data_rows.transcribed(with_usable_audio(rows, recipe, listing), recipe).train
+    return Material(manifest, whole.tasks, [corpus_of[id] for id in manifest["id"]], recipe.data.target)
