@@ -20,7 +20,7 @@ from emospeech.systems.vectors.deep import SpeechFeatures, TextFeatures
 
 ESTIMATOR = "estimator.skops"
 HERE = "emospeech.systems.classical"
-# what skops does not trust by itself; none of these runs code when it is made, and indices in it are checked (_require_sound)
+# what skops does not trust by itself: none runs code when it is made, and indices are checked (`_require_sound`)
 TRUSTED = [
     f"{HERE}.lda.Lda",
     f"{HERE}.models.ByDecision",

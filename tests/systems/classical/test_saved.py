@@ -23,7 +23,7 @@ class Evil:
 
 def test_a_file_that_is_not_there(model):
     (model / "estimator.skops").unlink()
-    with pytest.raises(UserError, match="no estimator.skops in it. Has its training finished?"):
+    with pytest.raises(UserError, match=r"no estimator\.skops in it\. Has its training finished?"):
         build.load(model)
 
 

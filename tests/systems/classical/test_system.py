@@ -147,7 +147,7 @@ def test_a_class_without_a_training_row_has_no_chance(model, rows, fitted, tmp_p
 
 
 def test_one_class_alone(rows, fitted):
-    with pytest.raises(UserError, match="label: the training rows need two different labels at least, .* all are joy"):
+    with pytest.raises(UserError, match=r"label: the training rows need two different labels at least, .* all are joy"):
         fitted(rows[rows["label"] == "joy"].reset_index(drop=True))
 
 
