@@ -25,7 +25,10 @@ FORMAT = 1  # of all sets here: raised when the same words would mean other numb
 
 
 def functionals(recipe: Recipe, revisions: Revisions) -> ClipFeatures:
-    """The own set: see `encoders.functionals`."""
+    """The own set: see `encoders.functionals`.
+
+    Source: this project, with librosa (McFee et al. 2015).
+    """
     import importlib.metadata
 
     from emospeech.encoders import functionals as own
@@ -59,6 +62,8 @@ def _opensmile(name: str, recipe: Recipe, revisions: Revisions) -> ClipFeatures:
 def egemaps(recipe: Recipe, revisions: Revisions) -> ClipFeatures:
     """eGeMAPSv02 of openSMILE.
 
+    Source: Eyben et al. 2016 (doi 10.1109/TAFFC.2015.2457417); openSMILE's licence is for research.
+
     Raises:
         UserError: if opensmile is not installed.
     """
@@ -68,6 +73,8 @@ def egemaps(recipe: Recipe, revisions: Revisions) -> ClipFeatures:
 def compare(recipe: Recipe, revisions: Revisions) -> ClipFeatures:
     """ComParE 2016 of openSMILE.
 
+    Source: Schuller et al. 2016 (the ComParE challenge); openSMILE's licence is for research.
+
     Raises:
         UserError: if opensmile is not installed.
     """
@@ -76,6 +83,8 @@ def compare(recipe: Recipe, revisions: Revisions) -> ClipFeatures:
 
 def speech(recipe: Recipe, revisions: Revisions, *, statistics: Statistics = ("mean",)) -> ClipFeatures:
     """Layers of the recipe's frozen speech encoder over time, end to end: of each layer these statistics.
+
+    Source: mean pooling of hidden states, as in Mares et al. 2025.
 
     Raises:
         UserError: if the recipe has no such encoder, asks for learned weights, or the statistics are none.
@@ -101,6 +110,8 @@ def speech(recipe: Recipe, revisions: Revisions, *, statistics: Statistics = ("m
 
 def text(recipe: Recipe, revisions: Revisions) -> ClipFeatures:
     """The recipe's frozen text encoder: the mean over a transcript's tokens, or the vector of `level: sentence`.
+
+    Source: Reimers and Gurevych 2019 (arXiv 1908.10084), sec. 3.
 
     Raises:
         UserError: if the recipe has no such encoder.
