@@ -6,6 +6,7 @@ import pytest
 from emospeech import config
 from emospeech.data import manifest
 from emospeech.systems import build, vectors
+from emospeech.systems.classical import features
 
 LABELS = ("anger", "joy", "sadness")
 TASKS = {"label": LABELS}
@@ -25,10 +26,26 @@ class Numbers:
         return np.stack([self.known[id] for id in rows["id"]]).astype(np.float32)
 
 
+class Faster(Numbers):
+    """The same clips at another speed: each number times it."""
+
+    def __init__(self, made, speed):
+        super().__init__()
+        self.made, self.speed = made, speed
+
+    def of(self, rows):
+        return self.speed * self.made.of(rows)
+
+
 @pytest.fixture
 def numbers(monkeypatch):
     made = Numbers()
-    monkeypatch.setattr(vectors, "build", lambda name, options, recipe, revisions=None: made)
+
+    def build(name, options, recipe, revisions=None):
+        return Faster(made, options["speed"]) if "speed" in options else made
+
+    monkeypatch.setattr(vectors, "build", build)
+    monkeypatch.setitem(features.FEATURES, "functionals", lambda recipe, revisions, *, speed=1.0: made)
     return made
 
 

@@ -13,6 +13,7 @@ from sklearn.svm import SVC
 
 from emospeech.runtime.errors import UserError, WorkError
 from emospeech.systems import build
+from emospeech.systems.classical import features
 from emospeech.systems.classical.models import MODELS
 
 from .conftest import LABELS, TASKS
@@ -122,6 +123,30 @@ def test_speakers_are_normalised_by_what_comes_together(rows, numbers, fitted, t
     system.save(tmp_path / "model")
     assert "test clips too" in json.loads((tmp_path / "model" / "config.json").read_text())["normalise"]
     pd.testing.assert_frame_equal(build.load(tmp_path / "model").predict(test), system.predict(test), check_exact=True)
+
+
+@pytest.mark.parametrize("normalise", ["corpus", "speaker"])
+def test_copies_at_other_speeds_train_beside_their_clips(normalise, rows, numbers, fitted, tmp_path):
+    """A copy is 0.9 or 1.1 times its clip here, so that normalised by speaker it is the clip over again."""
+    train, test = halves(rows)
+    system = fitted(train, speeds=[0.9, 1.1], normalise=normalise)
+    found = system.predict(test)
+    if normalise == "corpus":
+        own = numbers.of(train).astype(float)
+        theirs = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=2000))
+        theirs.fit(np.concatenate([own, 0.9 * own, 1.1 * own]), [*train["label"]] * 3)
+        np.testing.assert_allclose(chances(found), theirs.predict_proba(numbers.of(test)), atol=1e-5)
+    else:
+        tripled = fitted(train, normalise="speaker", model={"name": "logistic_regression", "c": 3})
+        np.testing.assert_allclose(chances(found), chances(tripled.predict(test)), atol=1e-3)
+    system.save(tmp_path / "model")
+    pd.testing.assert_frame_equal(build.load(tmp_path / "model").predict(test), found, check_exact=True)
+
+
+def test_a_feature_that_hears_at_one_speed_alone(rows, make_recipe, monkeypatch):
+    monkeypatch.setitem(features.FEATURES, "functionals", lambda recipe, revisions: None)
+    with pytest.raises(UserError, match=r"classical\.speeds: functionals hears at one speed alone"):
+        build.build(make_recipe(speeds=[0.9]), TASKS)
 
 
 def test_one_clip_of_a_speaker_is_scaled_as_the_corpus(rows, fitted, capsys):
