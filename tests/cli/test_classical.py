@@ -98,6 +98,29 @@ def test_sound_and_a_frozen_encoder(spoken, challenge, tmp_path, capsys):
     assert "the speech encoder in" in capsys.readouterr().err
 
 
+def test_rows_without_words_or_sound(challenge, make_challenge, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    silent = make_challenge(tmp_path / "silent", audio=False)
+    assert main(["train", TEXT, f"data.root={silent}", "classical.features=[functionals]"]) == 2
+    said = capsys.readouterr().err
+    assert "rows have no audio" in said
+    assert "name other classical.features" in said
+    assert "speech=null" not in said
+    table = pd.read_csv(silent / "EmoSPeech_phase_2_train.csv")
+    table.loc[3, "transcription"] = " "
+    table.to_csv(silent / "EmoSPeech_phase_2_train.csv", index=False)
+    assert main(["train", TEXT, f"data.root={silent}"]) == 2
+    said = capsys.readouterr().err
+    assert "1 of 48 rows have an empty transcription" in said
+    assert "name other classical.features" in said
+
+
+def test_real_text_is_told_above_chance(data_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", TEXT, f"data.root={data_folder / 'emospeech2024'}", "data.limit=400", "data.refit=null"]) == 0
+    assert json.loads(Path("runs/classical_text/scores.json").read_text())["dev"]["macro_f1"] > 0.3
+
+
 def test_speakers_that_nobody_knows(spoken, capsys):
     asked = ["train", str(spoken), "classical.normalise=speaker", "classical.features=[functionals]"]
     assert main(asked) == 2
