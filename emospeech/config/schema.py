@@ -111,7 +111,7 @@ class Head(Section):
 
 
 class Trunk(Section):
-    """Layers that all tasks share, between the pooled vector and their heads: Linear, norm, activation, dropout each."""
+    """What all tasks share between the pooled vector and their heads: layers of Linear, norm, activation, dropout."""
 
     widths: Annotated[list[Count], Field(min_length=1)]  # one a layer, as [512, 256, 256]
     activation: Literal["relu", "gelu"] = "relu"

@@ -44,14 +44,13 @@ def build_classifier(
         fusion = FUSIONS["sequence"](inputs, pool)
     widths: dict[str, int] = fusion.widths  # type: ignore[assignment]
     trunks = {} if model.trunk is None else {of: Trunk(width, **dict(model.trunk)) for of, width in widths.items()}
+    read = {of: trunk.width for of, trunk in trunks.items()} or widths  # by the heads
     return Classifier(
         fusion=fusion,
         heads={
             task: {
-                vector: MLPHead(
-                    trunks[vector].width if trunks else width, len(names), head.blocks, head.width, head.dropout
-                )
-                for vector, width in widths.items()
+                vector: MLPHead(width, len(names), head.blocks, head.width, head.dropout)
+                for vector, width in read.items()
             }
             for task, names in tasks.items()
         },

@@ -18,8 +18,8 @@ from emospeech.models.streams import ModalityDropout, Stream, Streams, present
 class Classifier(nn.Module):
     """Layer mix and LayerNorm on each stream, modality dropout, fusion, dropout, trunk, heads.
 
-    Each task has one head for each vector that the fusion gives: one, or with late fusion one a modality. A trunk, where
-    there is one, is shared by the tasks: one for each vector.
+    Each task has one head for each vector that the fusion gives: one, or with late fusion one a modality. Where there
+    are trunks, one for each vector, the tasks share them.
     """
 
     def __init__(

@@ -7,12 +7,14 @@ from torch import Tensor, nn
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """Batch norm that takes a single row in training, too: by the running statistics, as one row varies by nothing."""
+    """Batch norm that takes a single row in training, too, by the running statistics: one row varies by nothing."""
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B, width) -> (B, width)."""
         if self.training and len(x) == 1:
-            return nn.functional.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+            return nn.functional.batch_norm(
+                x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+            )
         return super().forward(x)
 
 

@@ -55,7 +55,7 @@ class System(Protocol):
         """
 
     def predict(self, manifest: pd.DataFrame) -> pd.DataFrame:
-        """`id`, `label`, `p_<class>` …, and of each further task `<task>`, `p_<task>_<class>` …: same ids, same order."""
+        """`id`, `label`, `p_<class>` …; of each further task `<task>`, `p_<task>_<class>` …: same ids, same order."""
 
     def save(self, folder: Path) -> None:
         """Write the model, whole or not at all."""
