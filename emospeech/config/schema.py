@@ -117,6 +117,7 @@ class Trunk(Section):
     activation: Literal["relu", "gelu"] = "relu"
     norm: Literal["none", "layer", "batch"] = "none"
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    standardise: bool = False  # first, each dimension of the pooled vector, by a batch norm without weights
 
 
 class Model(Section):

@@ -29,9 +29,21 @@ class Trunk(nn.Sequential):
     """
 
     def __init__(
-        self, ins: int, widths: Sequence[int], activation: str = "relu", norm: str = "none", dropout: float = 0.0
+        self,
+        ins: int,
+        widths: Sequence[int],
+        activation: str = "relu",
+        norm: str = "none",
+        dropout: float = 0.0,
+        standardise: bool = False,
     ) -> None:
-        layers: list[nn.Module] = []
+        """
+        Args:
+            ins: width of what comes in.
+            activation, norm: names in `ACTIVATIONS` and `NORMS`.
+            standardise: each dimension of what comes in, by its mean and deviation over training batches.
+        """
+        layers: list[nn.Module] = [BatchNorm(ins, affine=False)] if standardise else []
         for a, b in pairwise([ins, *widths]):
             layers.append(nn.Linear(a, b))
             if (norm_of := NORMS[norm]) is not None:

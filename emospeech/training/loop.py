@@ -167,7 +167,7 @@ class _Run:
             values += losses.detach()
         # the same on every process, and with it the gradient of what weighs the tasks
         total = self.balance.total(self.accelerator.reduce(values, reduction="sum"), counted)
-        loss_value = float(total)
+        loss_value = float(total.detach())
         if not math.isfinite(loss_value):
             raise self.not_finite("the loss is")
         if total.requires_grad:
