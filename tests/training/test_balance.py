@@ -1,4 +1,4 @@
-"""What weighs the tasks against each other: by hand, in the loop, interrupted, in micro-batches, with labels missing."""
+"""What weighs the tasks against each other: by hand, in the loop, interrupted, in micro-batches, labels missing."""
 
 import math
 
@@ -72,7 +72,9 @@ def test_the_learned_weights_do_not_decay():
     wanted = Optimizer.model_validate({"name": "AdamW", "lr": 0.1, "weight_decay": 0.5})
     groups = build_optimizer(wanted, [torch.nn.Parameter(torch.zeros(1))], balance).param_groups
     assert [(len(group["params"]), group["weight_decay"]) for group in groups] == [(1, 0.5), (2, 0.0)]
-    assert len(build_optimizer(wanted, [torch.nn.Parameter(torch.zeros(1))], FixedWeights({"a": 1.0})).param_groups) == 1
+    assert (
+        len(build_optimizer(wanted, [torch.nn.Parameter(torch.zeros(1))], FixedWeights({"a": 1.0})).param_groups) == 1
+    )
 
 
 # -- in the loop -------------------------------------------------------------------------------------------------
