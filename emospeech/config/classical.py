@@ -31,6 +31,8 @@ class Classical(Section):
     # by what each feature is standardised: the training rows; or each speaker's own rows, for which the labels of new
     # speakers are not needed, but all their clips at once
     normalise: Literal["corpus", "speaker"] = "corpus"
+    # copies of each training clip, played so many times as fast (tempo, pitch, formants), train beside it
+    speeds: list[Annotated[float, Field(ge=0.5, le=2)]] = []
     transforms: Transforms = []  # of the standardised features, in this order, fitted to the training rows
     vote: list[Member] = []  # a soft vote of these, in place of one model
 

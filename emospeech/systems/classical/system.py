@@ -42,15 +42,14 @@ class ClassicalSystem:
         """
         self.recipe, self.tasks = recipe, tasks
         self.parts: list[Part] = features.build(recipe, revisions or {})
+        self.copies = {speed: features.build(recipe, revisions or {}, speed) for speed in self.section.speeds}
         self.prepared: Prepared | None = None
         self.votes: Mapping[str, Vote] = {}  # by task
         self._said = False
 
     @property
     def section(self) -> Classical:
-        if self.recipe.classical is None:
-            raise ValueError("a classical recipe has the section classical")
-        return self.recipe.classical
+        return features.section_of(self.recipe)
 
     @property
     def needs_audio(self) -> bool:
@@ -78,20 +77,22 @@ class ClassicalSystem:
             WorkError: if a feature is no number.
         """
         self._tell()
-        self.prepared = features.prepared(self.parts, train, self.section.normalise)
-        blocks = self.prepared.of(train)
+        self.prepared, blocks = features.prepared(self.parts, self.copies, train, self.section.normalise)
         say(self._described(train, blocks))
-        self.votes = {task: self._fitted(task, train, blocks) for task in self.tasks}
+        rows = pd.concat([train] * (1 + len(self.copies)), ignore_index=True)
+        self.votes = {task: self._fitted(task, rows, blocks) for task in self.tasks}
 
     def _fitted(self, task: str, train: pd.DataFrame, blocks: Sequence[Any]) -> Vote:
         """A task's vote, of the rows that have its label."""
-        told = train[task].notna().to_numpy()
-        rows = train[told]
+        told = np.flatnonzero(train[task].notna())
+        rows = train.iloc[told]
         groups = splits.group_column(rows, "auto")
+        if groups is None and self.copies:
+            groups = rows["id"]  # a clip and its copies stay together
         try:
             return member.fit(
                 member.plans(self.section),
-                [block[np.flatnonzero(told)] for block in blocks],
+                [block[told] for block in blocks],
                 rows[task].tolist(),
                 self.tasks[task],
                 None if groups is None else groups.tolist(),
@@ -105,7 +106,8 @@ class ClassicalSystem:
         named = zip(self.section.features, blocks, strict=True)
         widths = ", ".join(f"{one.name} {block.shape[1]}" for one, block in named)
         models = ", ".join(plan.model.name for plan in member.plans(self.section))
-        return f"{len(train)} training rows; features: {widths}; {models}"
+        copies = "".join(f", and at {speed} times their speed" for speed in self.copies)
+        return f"{len(train)} training rows{copies}; features: {widths}; {models}"
 
     def _tell(self) -> None:
         if self.section.normalise == "speaker" and not self._said:
@@ -121,9 +123,11 @@ class ClassicalSystem:
     ) -> bool:
         """See `System.extract`."""
         clipwise = [part for part in self.parts if not isinstance(part, Tfidf)]
-        rows = pd.concat([*augmented, *others], ignore_index=True)
         for part in clipwise:
-            part.of(rows)
+            part.of(pd.concat([*augmented, *others], ignore_index=True))
+        altered = [part for parts in self.copies.values() for part in parts if not isinstance(part, Tfidf)]
+        for part in altered:
+            part.of(pd.concat(augmented, ignore_index=True))
         return bool(clipwise)
 
     # ------------------------------------------------------------- predicting
