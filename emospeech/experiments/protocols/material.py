@@ -8,6 +8,8 @@ import pandas as pd
 
 from emospeech.config import Recipe
 from emospeech.experiments import rows as data_rows
+from emospeech.experiments.rows import Rows
+from emospeech.experiments.rows.sound import with_usable_audio
 from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError
 from emospeech.systems.base import MAIN_TASK
@@ -15,19 +17,24 @@ from emospeech.systems.base import MAIN_TASK
 
 @dataclass(frozen=True)
 class Material:
-    """A manifest, and what is to be told of it."""
+    """A manifest, and what is to be told of it; every row has a label of some task."""
 
     manifest: pd.DataFrame
     tasks: Mapping[str, Sequence[str]]  # task -> classes
     corpora: Sequence[str]  # the name of each row's corpus (rows,)
-    target: str  # what the main task is about: `label`, or the manifest's column of that name
+    target: str = MAIN_TASK  # what the main task is about: `label`, or the manifest's column of that name
 
     @property
     def labels(self) -> Sequence[str]:
         return self.tasks[MAIN_TASK]
 
+    @property
+    def keys(self) -> list[tuple[str, str]]:
+        """What a row is known by in other systems' material: its corpus and its id."""
+        return list(zip(self.corpora, self.manifest["id"], strict=True))
+
     def any_label(self) -> pd.Series:
-        """A label of each row, of whichever task it has one first; NA where it has none."""
+        """A label of each row, by which folds are stratified: the main one, else one of a further task."""
         found = self.manifest[MAIN_TASK]
         for task in self.tasks:
             if task != MAIN_TASK:
@@ -35,23 +42,67 @@ class Material:
         return found
 
 
-def prepared(recipe: Recipe, listing: Path | None = None) -> Material:
-    """Read, checked, heard and transcribed as the recipe says; rows without any label are left out, which is said.
-
-    Args:
-        listing: where clips with unusable audio are listed.
+def read(recipe: Recipe) -> Material:
+    """Read and checked; rows without any label are left out, which is said.
 
     Raises:
         UserError: with what is wrong, where, and what would be right.
     """
-    whole = data_rows.whole(recipe, listing)
-    names = [part.name or part.corpus for part in recipe.data.parts]
-    tasks = {MAIN_TASK: whole.labels, **whole.further}
-    material = Material(whole.manifest, tasks, [names[k] for k in whole.part], recipe.data.target)
-    known = material.any_label().notna()
+    whole = data_rows.whole(recipe)
+    known = whole.labelled.to_numpy(dtype=bool)
     if not known.any():
         raise UserError("no row has a label, so there is nothing to compare systems on")
     if not known.all():
         say(f"note: {(~known).sum()} of {len(known)} rows have no label and are left out")
-    corpora = [name for name, there in zip(material.corpora, known, strict=True) if there]
-    return Material(whole.manifest[known].reset_index(drop=True), tasks, corpora, material.target)
+    corpora = [name for name, there in zip(whole.corpora, known, strict=True) if there]
+    return Material(whole.manifest[known].reset_index(drop=True), whole.tasks, corpora, recipe.data.target)
+
+
+def usable(material: Material, recipe: Recipe, listing: Path | None = None) -> Material:
+    """Heard and transcribed as the recipe says, which may leave out clips with unusable audio.
+
+    Args:
+        listing: where those are listed.
+
+    Raises:
+        UserError: with what is wrong, where, and what would be right.
+    """
+    manifest = material.manifest
+    none, further = manifest[:0], {task: tuple(names) for task, names in material.tasks.items() if task != MAIN_TASK}
+    rows = Rows(manifest, none, none, tuple(material.labels), none, further)
+    manifest = data_rows.transcribed(with_usable_audio(rows, recipe, listing), recipe).train
+    corpus_of = dict(zip(material.manifest["id"], material.corpora, strict=True))
+    return Material(manifest, material.tasks, [corpus_of[id] for id in manifest["id"]], material.target)
+
+
+def together(materials: Sequence[Material]) -> Material:
+    """The rows of all of them, each once, as the first that has it knows it: what folds are drawn from.
+
+    Their labels are those of `any_label`, and no tasks are told of them.
+
+    Raises:
+        UserError: if two of them give a clip different speakers or groups, so that folds would be apart for one alone.
+    """
+    first, *others = materials
+    frames = [first.manifest.assign(**{MAIN_TASK: first.any_label()})]
+    corpora, known = list(first.corpora), set(first.keys)
+    for other in others:
+        _same_people(first, other)
+        new = [key not in known for key in other.keys]
+        frames.append(other.manifest.assign(**{MAIN_TASK: other.any_label()})[new])
+        corpora += [corpus for corpus, there in zip(other.corpora, new, strict=True) if there]
+        known.update(other.keys)
+    return Material(pd.concat(frames, ignore_index=True), {MAIN_TASK: ()}, corpora)
+
+
+def _same_people(first: Material, other: Material) -> None:
+    one, two = (pd.DataFrame(m.manifest[["speaker", "group"]].to_numpy(), index=m.keys) for m in (first, other))
+    both = one.index.intersection(two.index)
+    for number, what in enumerate(("speaker", "group")):
+        a, b = one.loc[both, number], two.loc[both, number]
+        if (different := a.notna() & b.notna() & (a != b)).any():
+            at = different.idxmax()
+            raise UserError(
+                f"rows of this benchmark do not agree on the {what} of {at[1]}: {a[at]!r} in one, {b[at]!r} in "
+                "another; folds are drawn once for all rows"
+            )
