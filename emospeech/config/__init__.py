@@ -1,6 +1,6 @@
 """A recipe reads as the method section of a paper: `schema` is what it may say, `reading` how it is read."""
 
-from emospeech.config.classical import Classical
+from emospeech.config.classical import Classical, Member
 from emospeech.config.comparing import Comparison, load_benchmark, varied
 from emospeech.config.data import Data, Part, Split
 from emospeech.config.protocol import Benchmark, Layerwise, Protocol, Tune
@@ -33,6 +33,7 @@ __all__ = [
     "Head",
     "Layerwise",
     "Loss",
+    "Member",
     "Model",
     "Optimizer",
     "Part",

@@ -2,9 +2,24 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from emospeech.config.words import Choice, Section, named
+from emospeech.config.words import Choice, Positive, Section, named
+
+READ = ("text", "tfidf")  # features of the transcript; all others are of the sound
+
+Model = Annotated[Choice, named("classical model")]
+Transforms = list[Annotated[Choice, named("classical transform")]]
+
+
+class Member(Section):
+    """One of several estimators whose probabilities are averaged; what it does not name is the section's own."""
+
+    # which of the section's features: by name, or by place, from 0; null: all
+    features: Annotated[list[str | int], Field(min_length=1)] | None = None
+    transforms: Transforms | None = None
+    model: Model | None = None
+    weight: Positive = 1.0
 
 
 class Classical(Section):
@@ -12,7 +27,36 @@ class Classical(Section):
 
     # vectors laid end to end; `speech` and `text` are those of the sections of that name, pooled over time
     features: Annotated[list[Annotated[Choice, named("classical features")]], Field(min_length=1)]
-    model: Annotated[Choice, named("classical model")] = Choice(name="logistic_regression")
+    model: Model = Choice(name="logistic_regression")
     # by what each feature is standardised: the training rows; or each speaker's own rows, for which the labels of new
     # speakers are not needed, but all their clips at once
     normalise: Literal["corpus", "speaker"] = "corpus"
+    transforms: Transforms = []  # of the standardised features, in this order, fitted to the training rows
+    vote: list[Member] = []  # a soft vote of these, in place of one model
+
+    @model_validator(mode="after")
+    def _members_have_features(self) -> "Classical":
+        for k, member in enumerate(self.vote):
+            self.chosen(member.features, f"vote.{k}.")
+        return self
+
+    def chosen(self, wanted: list[str | int] | None, where: str = "") -> tuple[int, ...]:
+        """The places of features that are wanted by name or place.
+
+        Raises:
+            ValueError: if one of them is not there.
+        """
+        names = [one.name for one in self.features]
+        places = range(len(names))
+        if unknown := [one for one in wanted or [] if one not in names and one not in places]:
+            there = ", ".join(f"{k} {name}" for k, name in enumerate(names))
+            raise ValueError(f"{where}features: no {', '.join(map(str, unknown))} in the section's features: {there}")
+        return tuple(k for k in places if wanted is None or k in wanted or names[k] in wanted)
+
+    @property
+    def hears(self) -> bool:
+        return any(one.name not in READ for one in self.features)
+
+    @property
+    def reads(self) -> bool:
+        return any(one.name in READ for one in self.features)

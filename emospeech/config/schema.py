@@ -206,6 +206,16 @@ class Recipe(Section):
     train: Train = Train()
 
     @property
+    def hears(self) -> bool:
+        """Whether its system needs sound."""
+        return self.speech is not None if self._fitted is None else self._fitted.hears
+
+    @property
+    def reads(self) -> bool:
+        """Whether its system needs transcripts."""
+        return self.text is not None if self._fitted is None else self._fitted.reads
+
+    @property
     def further_tasks(self) -> list[str]:
         """What it learns beside the main task: columns of the manifest, then corpora's own labels."""
         own = [part.task for part in self.data.mixture if part.task] if self.data.target == "label" else []
@@ -216,4 +226,8 @@ class Recipe(Section):
     @property
     def may_lack(self) -> bool:
         """Whether its model serves utterances that lack speech or text: it has learned to do without either."""
-        return self.model.modality_dropout > 0 and self.speech is not None and self.text is not None
+        return self._fitted is None and self.model.modality_dropout > 0 and self.hears and self.reads
+
+    @property
+    def _fitted(self) -> Classical | None:
+        return self.classical if self.system == "classical" else None

@@ -30,7 +30,8 @@ def run(recipe: Recipe) -> str:
     rows = data_rows.transcribed(with_usable_audio(rows, recipe), recipe)
     if not system.extract(rows.augmented(recipe), [rows.dev, rows.test]):
         raise UserError(
-            "there is nothing to store: every encoder of the recipe trains, so its states change all the time"
+            "there is nothing to store: what the recipe learns from changes with the training rows, as TF-IDF does and "
+            "the states of an encoder that trains"
         )
     clips = len(rows.train) + len(rows.dev) + len(rows.test)
     return f"the features of {clips} utterances are ready; training and predictions read them"

@@ -25,9 +25,8 @@ def confusion(scores: Scores, title: str | None = None) -> Any:
     names = [plain(label) for label in scores.labels]
     axes.set_xticks(range(len(names)), names, rotation=30)
     axes.set_yticks(range(len(names)), names)
-    axes.set(
-        xlabel="prediction", ylabel="truth", title=title or f"macro-F1 {scores.macro_f1:.3f}, {scores.count} clips"
-    )
+    title = title or f"macro-F1 {scores.macro_f1:.3f}, {scores.count} clips"
+    axes.set(xlabel="prediction", ylabel="truth", title=plain(title))
     return figure
 
 

@@ -32,10 +32,9 @@ def systems(bars: Sequence[Bar], chance: float, title: str) -> Any:
     errors = np.maximum([scores - low, high - scores], 0)
     axes.barh(at, scores, height=0.62, xerr=errors, color=PALETTE[4], ecolor="black", capsize=2)
     for k, bar in enumerate(bars):
-        spread = np.linspace(-0.2, 0.2, len(bar.folds)) if len(bar.folds) > 1 else []
-        axes.scatter(
-            bar.folds if len(spread) else [], k + np.asarray(spread), s=8, color=PALETTE[0], alpha=0.7, zorder=3
-        )
+        if len(bar.folds) > 1:
+            spread = k + np.linspace(-0.2, 0.2, len(bar.folds))
+            axes.scatter(bar.folds, spread, s=8, color=PALETTE[0], alpha=0.7, zorder=3)
     for number, heading in enumerate(dict.fromkeys(name for bar in bars for name in bar.published)):
         rows = [k for k, bar in enumerate(bars) if heading in bar.published]
         marker, colour = MARKERS[number % len(MARKERS)], PALETTE[(5, 3, 2, 1)[number % 4]]

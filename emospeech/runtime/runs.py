@@ -29,6 +29,10 @@ PACKAGES = (
     "pandas",
     "scikit-learn",
     "soundfile",
+    "librosa",
+    "opensmile",
+    "xgboost-cpu",
+    "skops",
 )
 
 

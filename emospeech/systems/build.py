@@ -1,6 +1,6 @@
 """From a recipe to a System, and from a run folder back to one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,8 +10,10 @@ from emospeech.runtime.errors import UserError, gather, some
 from emospeech.systems import tuned
 from emospeech.systems.base import System
 from emospeech.systems.checks import CHECKS
+from emospeech.systems.classical.system import ClassicalSystem
+from emospeech.systems.classical.system import load as load_classical
 from emospeech.systems.neural import NeuralSystem
-from emospeech.systems.saved import check_encoder, read_model
+from emospeech.systems.saved import Saved, check_encoder, read_config, read_model
 from emospeech.systems.tuned import TunedSystem
 
 
@@ -39,7 +41,7 @@ def build(recipe: Recipe, tasks: Mapping[str, Sequence[str]]) -> System:
     """The system that a recipe names, unfitted; where it has keys to tune, one that chooses them first."""
     if recipe.tune is not None:
         return TunedSystem(recipe, tasks, build)
-    return NeuralSystem(recipe, tasks)
+    return SYSTEMS[recipe.system](recipe, tasks)
 
 
 def load_benchmark(path: str | Path, overrides: Sequence[str] = ()) -> Comparison:
@@ -66,7 +68,12 @@ def load(folder: Path) -> System:
     if members and not inside.is_dir():
         raise UserError(f"{folder} holds several runs; name one of them: {some(members, 6)}")
     path = inside if inside.is_dir() or not (folder / "config.json").exists() else folder
-    saved = read_model(path)
+    saved = read_config(path)
+    return LOADERS[saved.recipe.system](path, saved)
+
+
+def _neural(path: Path, config: Saved) -> System:
+    saved = read_model(path, config)
     revisions = {name: entry["revision"] for name, entry in saved.encoders.items()}
     system = NeuralSystem(saved.recipe, saved.tasks, revisions)
     for name, entry in saved.encoders.items():
@@ -77,3 +84,10 @@ def load(folder: Path) -> System:
     except ValueError as error:
         raise UserError(f"the weights in {path} are of another model: {error}") from None
     return system
+
+
+SYSTEMS: Mapping[str, Callable[[Recipe, Mapping[str, Sequence[str]]], System]] = {
+    "neural": NeuralSystem,
+    "classical": ClassicalSystem,
+}
+LOADERS: Mapping[str, Callable[[Path, Saved], System]] = {"neural": _neural, "classical": load_classical}

@@ -30,6 +30,10 @@ from emospeech.models.fusion import FUSIONS
 from emospeech.models.mixing import MIXERS
 from emospeech.models.pooling import POOLINGS
 from emospeech.runtime.errors import UserError
+from emospeech.systems.classical.features import FEATURES
+from emospeech.systems.classical.models import MODELS
+from emospeech.systems.classical.tfidf import Tfidf
+from emospeech.systems.classical.transforms import TRANSFORMS
 from emospeech.systems.plan import OPTIMIZERS, build_optimizer
 from emospeech.training.losses import CLASS_WEIGHTS, LOSSES
 from emospeech.training.schedules import SCHEDULES
@@ -111,7 +115,7 @@ def _options_of(entry: Any, options: Mapping[str, Any], extra: Sequence[str] = (
     if unknown:
         names = ", ".join([*known, *extra])
         return f"unknown option {', '.join(unknown)}; " + (f"known: {names}" if names else "it takes none")
-    hints = typing.get_type_hints(entry.__init__ if inspect.isclass(entry) else entry)
+    hints = typing.get_type_hints(entry.__init__ if inspect.isclass(entry) else entry, include_extras=True)
     fields: dict[str, Any] = {name: (hints.get(name, Any), default) for name, default in known.items()}
     schema = pydantic.create_model("Options", __config__=pydantic.ConfigDict(strict=True), **fields)
     try:
@@ -221,6 +225,11 @@ def compile_fault(wanted: bool, _: Mapping[str, Any]) -> str | None:
     return compiler_fault() if wanted else None
 
 
+def classical_features_fault(value: Choice, section: Mapping[str, Any]) -> str | None:
+    # what is fitted costs nothing to build, and finds values that do not go together
+    return choice("classical features", FEATURES, [] if FEATURES.get(value.name) is Tfidf else None)(value, section)
+
+
 CHECKS: config.Checks = {
     "corpus": one_of("corpus", CORPORA),
     "label space": one_of("label space", SPACES),
@@ -239,6 +248,9 @@ CHECKS: config.Checks = {
     "pooling": choice("pooling", POOLINGS),
     "optimizer": optimizer_fault,
     "compile": compile_fault,
+    "classical features": classical_features_fault,
+    "classical transform": choice("classical transform", TRANSFORMS),
+    "classical model": choice("classical model", MODELS),
     "schedule": choice("schedule", SCHEDULES, [100]),
     "loss": loss_fault,
     "precision": precision_fault,

@@ -1,7 +1,7 @@
 """The model folder: config.json with labels, recipe and encoder revisions; model.safetensors; tokenizer/."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,18 @@ FORMAT = 2  # of the folder
 
 
 @dataclass(frozen=True)
-class SavedModel:
-    """What a model folder holds."""
+class Saved:
+    """What the config.json of any system's model folder tells."""
 
     recipe: Recipe  # pre-trained encoders named as they were found in training
     tasks: Mapping[str, Sequence[str]]
     encoders: Mapping[str, Mapping[str, str | None]]  # by modality, pre-trained ones only: name, revision, sha256
+
+
+@dataclass(frozen=True)
+class SavedModel(Saved):
+    """What the model folder of a network holds."""
+
     weights: Mapping[str, Tensor]
     tokenizer: Path
 
@@ -45,21 +51,23 @@ def save_model(
         )
     }
     with replacing_folder(folder) as temporary:
-        write_json(
-            temporary / CONFIG,
-            {
-                "format": FORMAT,
-                "emospeech": __version__,
-                "tasks": {task: list(names) for task, names in tasks.items()},
-                "id2label": dict(enumerate(tasks[MAIN_TASK])),
-                "encoders": encoders,
-                "recipe": recipe.model_dump(),
-            },
-        )
+        write_json(temporary / CONFIG, described(recipe, tasks, encoders))
         weights = {key: value.contiguous().cpu() for key, value in network.trained_state().items()}
         (temporary / WEIGHTS).write_bytes(to_bytes(weights, metadata={"format": "pt"}))
         if tokenizer is not None:
             tokenizer.tokenizer.save_pretrained(temporary / TOKENIZER)
+
+
+def described(recipe: Recipe, tasks: Mapping[str, Sequence[str]], encoders: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of config.json."""
+    return {
+        "format": FORMAT,
+        "emospeech": __version__,
+        "tasks": {task: list(names) for task, names in tasks.items()},
+        "id2label": dict(enumerate(tasks[MAIN_TASK])),
+        "encoders": dict(encoders),
+        "recipe": recipe.model_dump(),
+    }
 
 
 def save_tokenizer(tokenizer: Any, folder: Path) -> None:
@@ -67,28 +75,49 @@ def save_tokenizer(tokenizer: Any, folder: Path) -> None:
         tokenizer.tokenizer.save_pretrained(temporary)
 
 
-def read_model(folder: Path) -> SavedModel:
-    """The inverse of `save_model`, encoders not yet loaded.
+def read_config(folder: Path) -> Saved:
+    """What `described` tells.
 
     Raises:
         UserError: if the folder is no model, or damaged.
     """
-    for name in (CONFIG, WEIGHTS):
-        if not (folder / name).is_file():
-            raise UserError(f"{folder} holds no trained model: no {name} in it. Has its training finished?")
-    try:
-        stored = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        weights = load_file(folder / WEIGHTS)
-    except Exception as error:  # JSON's and safetensors' own errors
-        raise UserError(f"the model in {folder} is damaged: {error}") from None
-    if stored.get("format") != FORMAT:
-        raise UserError(f"{folder / CONFIG} has format {stored.get('format')!r}; this version reads format {FORMAT}")
+    require(folder, CONFIG)
+    stored = _undamaged(folder, lambda: json.loads((folder / CONFIG).read_text(encoding="utf-8")))
+    told = stored.get("format") if isinstance(stored, dict) else None
+    if told != FORMAT:
+        raise UserError(f"{folder / CONFIG} has format {told!r}; this version reads format {FORMAT}")
     encoders = {name: entry for name, entry in stored["encoders"].items() if entry}
     for name, entry in encoders.items():
         stored["recipe"][name]["encoder"] = entry["name"]
     recipe = validate(stored["recipe"], f"the recipe in {folder / CONFIG}")
-    tasks = {task: tuple(names) for task, names in stored["tasks"].items()}
-    return SavedModel(recipe, tasks, encoders, weights, folder / TOKENIZER)
+    return Saved(recipe, {task: tuple(names) for task, names in stored["tasks"].items()}, encoders)
+
+
+def read_model(folder: Path, saved: Saved) -> SavedModel:
+    """The inverse of `save_model`, encoders not yet loaded.
+
+    Raises:
+        UserError: if weights are missing, or damaged.
+    """
+    require(folder, WEIGHTS)
+    weights = _undamaged(folder, lambda: load_file(folder / WEIGHTS))
+    return SavedModel(saved.recipe, saved.tasks, saved.encoders, weights, folder / TOKENIZER)
+
+
+def require(folder: Path, name: str) -> None:
+    """
+    Raises:
+        UserError: if a model folder lacks a file.
+    """
+    if not (folder / name).is_file():
+        raise UserError(f"{folder} holds no trained model: no {name} in it. Has its training finished?")
+
+
+def _undamaged(folder: Path, read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except Exception as error:  # JSON's and safetensors' own errors
+        raise UserError(f"the model in {folder} is damaged: {error}") from None
 
 
 def check_encoder(modality: str, entry: Mapping[str, str | None], model: Any, folder: Path) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from emospeech.runtime.errors import UserError
 
 Layers = str | int | Sequence[int]
+ALL = "all"  # for code, not for recipes: the hidden states 0 to n, then the output
 
 
 def layer_numbers(layers: Layers, count: int, name: str) -> tuple[int, ...] | None:
@@ -18,7 +19,8 @@ def layer_numbers(layers: Layers, count: int, name: str) -> tuple[int, ...] | No
     0 is what the first layer takes in, n is what layer n gives, raw: before a LayerNorm that may follow the last one.
 
     Args:
-        layers: "last" (the output, with that LayerNorm), "weighted" (all layers), a number, or several.
+        layers: "last" (the output, with that LayerNorm), "weighted" (all layers), a number, or several; or `ALL`,
+            whose output has no number.
         count: layers that the model has.
         name: of the checkpoint, for the message.
 
@@ -32,6 +34,8 @@ def layer_numbers(layers: Layers, count: int, name: str) -> tuple[int, ...] | No
         return None
     if layers == "weighted":
         return tuple(range(1, count + 1))
+    if layers == ALL:
+        return tuple(range(count + 1))
     numbers = (layers,) if isinstance(layers, int) else tuple(int(number) for number in layers)
     absent = [number for number in numbers if not 0 <= number <= count]
     if absent:
@@ -61,7 +65,8 @@ class HiddenStates:
         self.numbers = layer_numbers(layers, len(encoder.layers), name)
         if self.numbers is not None:
             del encoder.layers[max(*self.numbers, 1) :]
-        self.depth = 1 if self.numbers is None else len(self.numbers)
+        self.output_too = layers == ALL
+        self.depth = 1 if self.numbers is None else len(self.numbers) + self.output_too
 
     def __call__(self, inputs: Tensor, **options: Any) -> Tensor:
         """What the encoder takes in -> (B, depth, frames, width), in the order asked for."""
@@ -69,8 +74,9 @@ class HiddenStates:
             output: Tensor = self.encoder(inputs, **options).last_hidden_state
             return output[:, None]
         with _recorded(self.encoder.layers, self.numbers) as states:
-            self.encoder(inputs, **options)
-        return torch.stack([states[number] for number in self.numbers], dim=1)
+            output = self.encoder(inputs, **options).last_hidden_state
+        taken = [states[number] for number in self.numbers]
+        return torch.stack([*taken, output] if self.output_too else taken, dim=1)
 
 
 @contextmanager

@@ -42,6 +42,7 @@ class WhisperSpeech(nn.Module):
     def __init__(self, model: Any, extractor: Any, layers: Layers = "last") -> None:
         super().__init__()
         self.model = model.get_encoder()
+        self.model.commit = getattr(model, "commit", None)  # it is recorded with what the encoder gives
         self.extractor = extractor
         self.states = HiddenStates(self.model, layers, model.config.name_or_path)
         self.depth = self.states.depth

@@ -1,7 +1,7 @@
 """Filling a store: what is missing is computed in units, by as many processes as there are, and kept unit by unit."""
 
 import errno
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from emospeech.encoders.store.keys import digest
 from emospeech.encoders.store.packed import Packed, pack
-from emospeech.encoders.store.reader import Item, Reader
+from emospeech.encoders.store.reader import Item
 from emospeech.runtime import distributed
 from emospeech.runtime.errors import WorkError
 
@@ -36,6 +36,17 @@ class Destination(Protocol):
     def add(self, entries: Mapping[str, Packed]) -> Any: ...
 
 
+class Reads(Protocol):
+    """Where states come from: a `Reader`, or what else gives some for each item."""
+
+    @property
+    def device(self) -> Any:
+        """On which they are computed."""
+
+    def read(self, items: Iterable[Item]) -> Iterator[tuple[Item, Any]]:
+        """Each item, in order, with its states (layers, frames, width)."""
+
+
 @dataclass(frozen=True)
 class Packing:
     """How states are kept."""
@@ -46,7 +57,7 @@ class Packing:
 
 def extract(
     items: Sequence[Item],
-    reader: Reader,
+    reader: Reads,
     into: Destination,
     packing: Packing,
     size: Callable[[Item], int],
@@ -85,7 +96,7 @@ def _units(items: Sequence[Item], size: Callable[[Item], int], scale: int) -> li
 
 
 def _worked_on(
-    unit: Sequence[Item], reader: Reader, writer: "_Writer", packing: Packing, bar: Callable[..., None]
+    unit: Sequence[Item], reader: Reads, writer: "_Writer", packing: Packing, bar: Callable[..., None]
 ) -> bool:
     """Whether the unit is done with; False: another process has it in hand."""
     with ExitStack() as stack:

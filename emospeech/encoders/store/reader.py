@@ -25,7 +25,7 @@ class Item:
 
     key: str
     length: float  # seconds of sound, or tokens
-    read: Callable[[], Tensor]  # the encoder's input, unpadded: (time,), (time, bands), or token ids (tokens,)
+    read: Callable[[], Any]  # the encoder's input, unpadded: (time,), (time, bands), or token ids (tokens,)
 
 
 class Reader:

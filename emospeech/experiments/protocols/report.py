@@ -37,7 +37,7 @@ def lines(
 
 
 def _table(found: Sequence[Outcome]) -> Iterator[str]:
-    """Of one protocol and task: all systems over all corpora, then on each; or of pairs of corpora, system by system."""
+    """Of one protocol and task: all systems over all corpora, then on each; or of pairs of corpora."""
     first, folds = found[0], len({one.fold for outcome in found for one in outcome.folds})
     what = "" if first.task == MAIN_TASK else f", {first.task}"
     systems = list(dict.fromkeys(one.row for one in found))

@@ -23,7 +23,9 @@ class Rows:
     test: pd.DataFrame  # labelled rows only, often none: a challenge's own test is for `emospeech submit`
     labels: tuple[str, ...]
     blind: pd.DataFrame  # test rows without labels that are here already: for `emospeech submit`
-    further: Mapping[str, tuple[str, ...]]  # further tasks and their classes; their labels are in columns of their names
+    further: Mapping[
+        str, tuple[str, ...]
+    ]  # further tasks and their classes; their labels are in columns of their names
 
     @property
     def tasks(self) -> dict[str, tuple[str, ...]]:
@@ -95,7 +97,7 @@ def load(recipe: Recipe) -> Rows:
     rows = _limited(read, recipe.data.limit)
     _check(pd.concat([rows.train, rows.dev, rows.test], ignore_index=True), recipe, read.audio_at)
     known = rows.test["label"].notna()
-    needed = "audio" if recipe.speech is not None and not recipe.may_lack else "id"
+    needed = "audio" if recipe.hears and not recipe.may_lack else "id"
     blind = rows.test[~known & rows.test[needed].notna()]
     rows = replace(rows, test=rows.test[known].reset_index(drop=True), blind=blind.reset_index(drop=True))
     absent = [label for label in rows.labels if label not in set(rows.train["label"].dropna())]
@@ -116,9 +118,9 @@ def _check(used: pd.DataFrame, recipe: Recipe, audio_at: str) -> None:
         usable.require_either(used[~later])
     else:
         heard = transcripts.asked(used, recipe)
-        if recipe.text is not None and not heard.all():
+        if recipe.reads and not heard.all():
             usable.require_text(used[~heard])
-        if recipe.speech is not None:
+        if recipe.hears:
             usable.require_audio(used[~later], audio_at)
         elif heard.any():
             remedy = "leave out what Whisper cannot hear with text.transcripts=provided"

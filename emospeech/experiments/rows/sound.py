@@ -26,11 +26,12 @@ def with_usable_audio(rows: Rows, recipe: Recipe, listing: Path | None = None) -
     Raises:
         UserError: naming the bad ones, if the recipe says that they are to fail.
     """
-    if recipe.speech is None and (recipe.text is None or recipe.text.transcripts == transcripts.PROVIDED):
+    read = recipe.text if recipe.reads else None
+    if not recipe.hears and (read is None or read.transcripts == transcripts.PROVIDED):
         return rows
     parts = {"train": rows.train, "dev": rows.dev, "test": rows.test}
     every = pd.concat(parts.values(), ignore_index=True)
-    needed = every if recipe.speech is not None else every[transcripts.asked(every, recipe)]
+    needed = every if recipe.hears else every[transcripts.asked(every, recipe)]
     heard = heard_before(recipe)
     bad = distributed.on_main(lambda: usable.find_bad_audio(needed, heard))
     if listing is not None:

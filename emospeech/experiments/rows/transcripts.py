@@ -84,7 +84,7 @@ def of_recipe(rows: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
         UserError: as `filled`.
     """
     wanted = asked(rows, recipe)
-    if recipe.text is None or not wanted.any():
+    if recipe.text is None or not recipe.reads or not wanted.any():
         return rows
     whisper = recipe.text.whisper
     settings = Settings(model=whisper.model, backend=whisper.backend, language=whisper.language, batch=whisper.batch)
@@ -126,7 +126,7 @@ def remembering(recipe: Recipe, train: pd.DataFrame) -> Recipe:
 
 def asked(rows: pd.DataFrame, recipe: Recipe) -> pd.Series:
     """Of which rows a recipe reads Whisper's transcript: bool (rows,)."""
-    return WANTED[PROVIDED if recipe.text is None else recipe.text.transcripts](rows)
+    return WANTED[PROVIDED if recipe.text is None or not recipe.reads else recipe.text.transcripts](rows)
 
 
 def _with_columns(rows: pd.DataFrame) -> pd.DataFrame:

@@ -1,7 +1,6 @@
 """What a store keeps for a recipe: the keys of each row's states, and how missing ones are computed."""
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,10 @@ from emospeech.data.examples.augment import SOUND_FILES, Augmenter
 from emospeech.encoders import checkpoint
 from emospeech.encoders.store import keys
 from emospeech.encoders.store.reader import Item
-from emospeech.runtime.files import HASHING_THREADS, content_hashes
+from emospeech.systems.features.clips import Clips
 
 Rows = list[tuple[str, ...] | None]  # by row of a manifest: its keys, the clip's and its views'; None: it has none
 Encode = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-UNKNOWN_SECONDS = 5.0  # assumed of a clip whose header does not tell
 
 
 class SpeechSource:
@@ -53,37 +51,23 @@ class SpeechSource:
         self.reading: dict[str, Any] = {"layers": wanted.layers}
         if hasattr(encoder, "windows"):  # how longer recordings are heard
             self.reading["window"] = encoder.windows.size
-        self.hashes: dict[str, str] = {}
-        self.seconds: dict[str, float] = {}
+        self.clips = Clips()
         self.made_of: dict[str, tuple[str | None, int]] = {}  # key -> path and view
 
     def keys(self, manifest: pd.DataFrame, views: int = 1) -> Rows:
-        paths = [None if pd.isna(path) else str(path) for path in manifest["audio"]]
-        new = [path for path in dict.fromkeys(paths) if path is not None and path not in self.hashes]
-        self.hashes |= content_hashes(new)
-        self._note_lengths(manifest, new)
-        return [self._of_row(path, views) for path in paths]
-
-    def _note_lengths(self, manifest: pd.DataFrame, paths: Sequence[str]) -> None:
-        told = {str(p): float(s) for p, s in zip(manifest["audio"], manifest["duration"], strict=True) if pd.notna(s)}
-        with ThreadPoolExecutor(HASHING_THREADS) as pool:
-            headers = pool.map(lambda path: told.get(path) or audio.duration(path) or UNKNOWN_SECONDS, paths)
-            self.seconds |= dict(zip(paths, headers, strict=True))
+        return [self._of_row(path, views) for path in self.clips.note(manifest)]
 
     def _of_row(self, path: str | None, views: int) -> tuple[str, ...] | None:
         if path is None and self.may_lack:
             return None
-        clip = keys.SILENCE if path is None else self.hashes[path]
-        if path is not None and path.lower().endswith(audio.NEEDS_FFMPEG):  # decided by the name: another decoder
-            clip = keys.digest([clip, "ffmpeg"])
+        clip = self.clips.key(path)
         found = tuple(keys.of_view(clip, self.effects, view) for view in range(views))
         self.made_of |= {key: (path, view) for view, key in enumerate(found)}
         return found
 
     def item(self, key: str) -> Item:
         path, view = self.made_of[key]
-        seconds = 1.0 if path is None else self.seconds[path]
-        return Item(key, seconds, partial(self._input, path, view, key))
+        return Item(key, self.clips.length(path), partial(self._input, path, view, key))
 
     def _input(self, path: str | None, view: int, key: str) -> Tensor:
         waveform = np.zeros(audio.SAMPLE_RATE, dtype=np.float32) if path is None else self.load(path)
@@ -111,8 +95,7 @@ class SpeechSource:
         return cache.frame_stride
 
     def budget(self, device: torch.device) -> float:
-        """Seconds heard at once, padding included: one clip at a time is fastest on a CPU."""
-        return 0.0 if device.type == "cpu" else 240.0
+        return speech_budget(device)
 
     def identity(self) -> Mapping[str, str | None]:
         """Which weights the encoder has."""
@@ -166,8 +149,7 @@ class TextSource:
         return 1
 
     def budget(self, device: torch.device) -> float:
-        """Tokens read at once, padding included: on a CPU too, texts share the reading of the weights."""
-        return 512.0 if device.type == "cpu" else 16_384.0
+        return text_budget(device)
 
     def identity(self) -> Mapping[str, str | None]:
         """Which weights the encoder has."""
@@ -175,6 +157,16 @@ class TextSource:
 
 
 Source = SpeechSource | TextSource
+
+
+def speech_budget(device: torch.device) -> float:
+    """Seconds heard at once, padding included: one clip at a time is fastest on a CPU."""
+    return 0.0 if device.type == "cpu" else 240.0
+
+
+def text_budget(device: torch.device) -> float:
+    """Tokens read at once, padding included: on a CPU too, texts share the reading of the weights."""
+    return 512.0 if device.type == "cpu" else 16_384.0
 
 
 def effects_of(wanted: Augment) -> Mapping[str, Any]:

@@ -1,0 +1,247 @@
+"""The models: each a function (training rows, options) that gives what was fitted. Options are keyword-only."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from emospeech.config.words import Choice, Count, Fraction, Positive, Probability
+from emospeech.runtime.console import say
+from emospeech.runtime.errors import UserError
+from emospeech.systems.classical.contract import Fitted, Training, softmax
+
+ClassWeight = Literal["balanced", "none"]  # balanced: each class counts the same as a whole
+Depth = Count | None
+Width = Count
+
+
+class ByProbability:
+    """An estimator of scikit-learn's kind that gives probabilities."""
+
+    def __init__(self, estimator: Any) -> None:
+        self.estimator = estimator
+
+    def chances(self, features: Any) -> np.ndarray:
+        """See `Fitted.chances`."""
+        found = np.asarray(self.estimator.predict_proba(features), dtype=np.float64)
+        return found / found.sum(axis=1, keepdims=True)  # xgboost's are float32
+
+
+class ByDecision:
+    """One that gives decision values: their softmax, the largest of which is its own choice."""
+
+    def __init__(self, estimator: Any) -> None:
+        self.estimator = estimator
+
+    def chances(self, features: Any) -> np.ndarray:
+        """See `Fitted.chances`; of two classes, the second's value is against 0."""
+        scores = self.estimator.decision_function(features)
+        return softmax(np.column_stack([np.zeros(len(scores)), scores]) if scores.ndim == 1 else scores)
+
+
+def logistic_regression(
+    rows: Training, *, c: Positive = 1.0, class_weight: ClassWeight = "balanced", iterations: Count = 2000
+) -> Fitted:
+    """Multinomial, L2."""
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=c, class_weight=_weight(class_weight), max_iter=iterations)
+    return ByProbability(_fitted(model, rows))
+
+
+def svm_linear(
+    rows: Training, *, c: Positive = 1.0, class_weight: ClassWeight = "balanced", iterations: Count = 10_000
+) -> Fitted:
+    """One against the rest, squared hinge (liblinear)."""
+    from sklearn.svm import LinearSVC
+
+    model = LinearSVC(C=c, class_weight=_weight(class_weight), max_iter=iterations, random_state=rows.seed)
+    return ByDecision(_fitted(model, rows))
+
+
+def svm_rbf(
+    rows: Training, *, c: Positive = 1.0, gamma: Positive = 1.0, class_weight: ClassWeight = "balanced"
+) -> Fitted:
+    """One against one (libsvm); gamma in units of 1 / (D x variance), scikit-learn's `scale`.
+
+    Among classes of as many votes, the decision values decide (`break_ties`).
+    """
+    from sklearn.svm import SVC
+
+    unit = 1 / max(rows.features.shape[1] * _variance(rows.features), np.finfo(float).tiny)
+    model = SVC(C=c, gamma=gamma * unit, class_weight=_weight(class_weight), break_ties=True)
+    return ByDecision(_fitted(model, rows))
+
+
+def lda(
+    rows: Training, *, shrinkage: Probability | Literal["auto"] = "auto", class_weight: ClassWeight = "balanced"
+) -> Fitted:
+    """Linear discriminant analysis with a shrunken covariance; auto: Ledoit and Wolf 2004."""
+    from emospeech.systems.classical.lda import fit as analysed
+
+    return analysed(rows, shrinkage, class_weight == "balanced")
+
+
+def neighbours(rows: Training, *, k: Count = 5, metric: Literal["euclidean", "cosine"] = "euclidean") -> Fitted:
+    """The labels of the nearest training rows, weighted by distance."""
+    from sklearn.neighbors import KNeighborsClassifier
+
+    near = min(k, len(rows.classes))
+    return ByProbability(_fitted(KNeighborsClassifier(near, weights="distance", metric=metric), rows))
+
+
+def random_forest(
+    rows: Training, *, trees: Count = 100, depth: Depth = None, class_weight: ClassWeight = "balanced"
+) -> Fitted:
+    """Breiman 2001."""
+    from sklearn.ensemble import RandomForestClassifier
+
+    weight = _weight(class_weight)
+    return ByProbability(
+        _fitted(RandomForestClassifier(trees, max_depth=depth, class_weight=weight, random_state=rows.seed), rows)
+    )
+
+
+def extra_trees(
+    rows: Training, *, trees: Count = 100, depth: Depth = None, class_weight: ClassWeight = "balanced"
+) -> Fitted:
+    """Geurts et al. 2006: thresholds are drawn, too."""
+    from sklearn.ensemble import ExtraTreesClassifier
+
+    weight = _weight(class_weight)
+    return ByProbability(
+        _fitted(ExtraTreesClassifier(trees, max_depth=depth, class_weight=weight, random_state=rows.seed), rows)
+    )
+
+
+def xgboost(
+    rows: Training,
+    *,
+    trees: Count = 100,
+    depth: Count = 6,
+    lr: Positive = 0.3,
+    class_weight: ClassWeight = "balanced",
+) -> Fitted:
+    """Gradient-boosted trees, Chen and Guestrin 2016 (arXiv 1603.02754)."""
+    from sklearn.utils.class_weight import compute_sample_weight
+    from xgboost import XGBClassifier
+
+    model = XGBClassifier(n_estimators=trees, max_depth=depth, learning_rate=lr, n_jobs=1, random_state=rows.seed)
+    weights = compute_sample_weight("balanced", rows.classes) if class_weight == "balanced" else None
+    return ByProbability(model.fit(rows.features, rows.classes, sample_weight=weights))
+
+
+def mlp(
+    rows: Training,
+    *,
+    widths: Sequence[Width] = (512, 256, 256),
+    activation: Literal["relu", "gelu", "tanh"] = "relu",
+    batch_norm: bool = False,
+    dropout: Fraction | Literal[0] = 0,
+    lr: Positive = 1e-3,
+    epochs: Count = 1000,
+    patience: Count = 50,
+    inner_fraction: Fraction = 0.2,
+    refit: bool = True,
+    class_weight: ClassWeight = "balanced",
+) -> Fitted:
+    """Ours: full batch, Adam, stopped early by an inner part of the training rows; `refit`: then afresh on all."""
+    from emospeech.systems.classical import nets
+
+    if batch_norm and len(rows.classes) < 3:
+        raise UserError(f"batch norm needs more than the {len(rows.classes)} training rows there are")
+    shape = nets.Shape(tuple(widths), activation, batch_norm, float(dropout))
+    return nets.fit(rows, shape, nets.Plan(lr, epochs, patience, inner_fraction, refit, class_weight == "balanced"))
+
+
+def net_plain(
+    rows: Training,
+    *,
+    width: Count = 100,
+    lr: Positive = 1e-3,
+    epochs: Count = 1000,
+    patience: Count = 50,
+    class_weight: ClassWeight = "balanced",
+) -> Fitted:
+    """Three layers of a width, as published for EMO-DB; there in batches of 25 at 1e-4, which is some 20 times less."""
+    return mlp(rows, widths=[width] * 3, lr=lr, epochs=epochs, patience=patience, class_weight=class_weight)
+
+
+def net_batch_norm(
+    rows: Training,
+    *,
+    width: Count = 100,
+    dropout: Fraction | Literal[0] = 0,
+    lr: Positive = 1e-3,
+    epochs: Count = 1000,
+    patience: Count = 50,
+    class_weight: ClassWeight = "balanced",
+) -> Fitted:
+    """The same with batch norm after each Linear."""
+    return mlp(
+        rows, widths=[width] * 3, batch_norm=True, dropout=dropout, lr=lr, epochs=epochs, patience=patience,
+        class_weight=class_weight,
+    )  # fmt: skip
+
+
+def net_batch_norm_dropout(
+    rows: Training,
+    *,
+    width: Count = 100,
+    dropout: Fraction = 0.1,
+    lr: Positive = 1e-3,
+    epochs: Count = 1000,
+    patience: Count = 50,
+    class_weight: ClassWeight = "balanced",
+) -> Fitted:
+    """The same with dropout."""
+    return net_batch_norm(
+        rows, width=width, dropout=dropout, lr=lr, epochs=epochs, patience=patience, class_weight=class_weight
+    )
+
+
+MODELS: dict[str, Callable[..., Fitted]] = {
+    "logistic_regression": logistic_regression,
+    "svm_linear": svm_linear,
+    "svm_rbf": svm_rbf,
+    "lda": lda,
+    "neighbours": neighbours,
+    "random_forest": random_forest,
+    "extra_trees": extra_trees,
+    "xgboost": xgboost,
+    "mlp": mlp,
+    "net_plain": net_plain,
+    "net_batch_norm": net_batch_norm,
+    "net_batch_norm_dropout": net_batch_norm_dropout,
+}
+
+
+def fit(model: Choice, rows: Training) -> Fitted:
+    """The model that a recipe names."""
+    return MODELS[model.name](rows, **model.options)
+
+
+def _weight(class_weight: str) -> str | None:
+    return None if class_weight == "none" else class_weight
+
+
+def _fitted(estimator: Any, rows: Training) -> Any:
+    """A scikit-learn estimator; that it stopped before its end is said, once."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        fitted = estimator.fit(rows.features, rows.classes)
+    if any(issubclass(one.category, ConvergenceWarning) for one in caught):
+        say(f"note: {type(estimator).__name__} has not converged; raise its iterations, or lower c")
+    return fitted
+
+
+def _variance(features: Any) -> float:
+    """Of all values; of a sparse matrix, without making it dense."""
+    from scipy.sparse import issparse
+
+    if not issparse(features):
+        return float(features.var())
+    return float(features.multiply(features).mean() - features.mean() ** 2)

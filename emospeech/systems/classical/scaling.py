@@ -1,0 +1,86 @@
+"""Dense features to one scale: by the training rows, or by each speaker's own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from emospeech.runtime.console import say
+from emospeech.runtime.errors import UserError, WorkError, some
+
+FEW = 3  # clips from which a speaker's mean and deviation can be told
+ALOUD = (
+    "classical.normalise=speaker: each feature is standardised by all of the speaker's clips that are given together, "
+    "test clips too (without their labels)"
+)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Mean and standard deviation (features,) of the training rows, float64."""
+
+    mean: np.ndarray
+    std: np.ndarray
+
+    @classmethod
+    def of(cls, features: np.ndarray) -> "Scale":
+        values = features.astype(np.float64)
+        return cls(values.mean(axis=0), values.std(axis=0))
+
+    def apply(self, features: np.ndarray) -> np.ndarray:
+        """(x - mean) / std, float64; 0 where the feature is constant, up to float32's resolution."""
+        constant = self.std <= np.finfo(np.float32).eps * np.abs(self.mean)
+        scaled: np.ndarray = (features.astype(np.float64) - self.mean) / np.where(constant, 1.0, self.std)
+        scaled[:, constant] = 0.0
+        return scaled
+
+
+def by_speaker(features: np.ndarray, speakers: Sequence[str], fallback: Scale) -> np.ndarray:
+    """Each speaker's rows by their own mean and deviation; a speaker of fewer than `FEW` rows by `fallback`.
+
+    As Busso et al. 2011 ("Iterative feature normalization for emotional speech detection") and Schuller et al. 2010
+    ("Cross-corpus acoustic emotion recognition") normalise speakers; of all emotions, as labels are not known.
+    """
+    scaled = fallback.apply(features)
+    few = []
+    for speaker, rows in pd.Series(range(len(features))).groupby(np.asarray(speakers, dtype=str)):
+        if len(rows) < FEW:
+            few.append(str(speaker))
+        else:
+            own = features[rows.to_numpy()]
+            scaled[rows.to_numpy()] = Scale.of(own).apply(own)
+    if few:
+        who = f"speaker {few[0]} has" if len(few) == 1 else f"{len(few)} speakers ({some(few)}) have"
+        say(f"note: {who} fewer than {FEW} clips here, standardised by the training rows' statistics")
+    return scaled
+
+
+def speakers_of(manifest: pd.DataFrame) -> list[str]:
+    """
+    Raises:
+        UserError: if a row has no speaker.
+    """
+    absent = manifest["speaker"].isna()
+    if absent.any():
+        raise UserError(
+            f"classical.normalise=speaker, but {absent.sum()} of {len(manifest)} rows have no speaker "
+            f"({some(manifest['id'][absent].tolist())}); tell it in the manifest's column `speaker`, or train with "
+            "classical.normalise=corpus"
+        )
+    return manifest["speaker"].astype(str).tolist()
+
+
+def require_finite(features: np.ndarray, names: Sequence[str], ids: Sequence[str]) -> None:
+    """
+    Raises:
+        WorkError: naming features and clips that are no numbers.
+    """
+    wrong = ~np.isfinite(features)
+    if wrong.any():
+        clips = [ids[k] for k in np.flatnonzero(wrong.any(axis=1)).tolist()]
+        columns = [names[k] for k in np.flatnonzero(wrong.any(axis=0)).tolist()]
+        raise WorkError(
+            f"{len(columns)} of {len(names)} features are no numbers ({some(columns)}) for {len(clips)} of {len(ids)} "
+            f"clips: {some(clips)}; leave the clips or the features out"
+        )

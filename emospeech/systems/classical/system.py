@@ -1,0 +1,167 @@
+"""The classical system: features of each clip, standardised; for each task a model or a vote of several."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from emospeech.config import Classical, Recipe
+from emospeech.data import splits
+from emospeech.runtime.console import say
+from emospeech.runtime.errors import UserError
+from emospeech.systems.base import MAIN_TASK, as_predictions
+from emospeech.systems.classical import features, member, saved
+from emospeech.systems.classical.features import Part, Prepared
+from emospeech.systems.classical.member import Vote
+from emospeech.systems.classical.scaling import ALOUD
+from emospeech.systems.classical.tfidf import Tfidf
+
+
+class ClassicalSystem:
+    """See `System`. It learns from the training rows alone; what a dev set would choose, inner folds choose.
+
+    Under `classical.normalise: speaker` both fitting and predicting standardise each speaker's clips by all of the
+    speaker's clips in the same call: unlabelled test clips are used, and predictions depend on what comes together.
+    """
+
+    needs_dev = False
+    may_lack = False
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        tasks: Mapping[str, Sequence[str]],
+        revisions: Mapping[str, str | None] | None = None,
+    ) -> None:
+        """
+        Raises:
+            UserError: naming an encoder that cannot be loaded.
+        """
+        self.recipe, self.tasks = recipe, tasks
+        self.parts: list[Part] = features.build(recipe, revisions or {})
+        self.prepared: Prepared | None = None
+        self.votes: Mapping[str, Vote] = {}  # by task
+        self._said = False
+
+    @property
+    def section(self) -> Classical:
+        if self.recipe.classical is None:
+            raise ValueError("a classical recipe has the section classical")
+        return self.recipe.classical
+
+    @property
+    def needs_audio(self) -> bool:
+        return self.section.hears
+
+    @property
+    def needs_text(self) -> bool:
+        return self.section.reads
+
+    def hardware(self) -> dict[str, Any]:
+        """See `System.hardware`."""
+        return {
+            "device": "cpu",
+            "processes": 1,
+            "threads": int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1),
+        }
+
+    # ---------------------------------------------------------------- fitting
+
+    def fit(self, train: pd.DataFrame, dev: pd.DataFrame | None, folder: Path) -> None:
+        """See `System.fit`; `dev` and `folder` are not used: interrupted, it begins again.
+
+        Raises:
+            UserError: if the rows of a task are of one class, or of no speaker where speakers are normalised.
+            WorkError: if a feature is no number.
+        """
+        self._tell()
+        self.prepared = features.prepared(self.parts, train, self.section.normalise)
+        blocks = self.prepared.of(train)
+        say(self._described(train, blocks))
+        self.votes = {task: self._fitted(task, train, blocks) for task in self.tasks}
+
+    def _fitted(self, task: str, train: pd.DataFrame, blocks: Sequence[Any]) -> Vote:
+        """A task's vote, of the rows that have its label."""
+        told = train[task].notna().to_numpy()
+        rows = train[told]
+        groups = splits.group_column(rows, "auto")
+        try:
+            return member.fit(
+                member.plans(self.section),
+                [block[np.flatnonzero(told)] for block in blocks],
+                rows[task].tolist(),
+                self.tasks[task],
+                None if groups is None else groups.tolist(),
+                self.recipe.train.seed,
+            )
+        except UserError as error:
+            raise UserError(f"{task}: {error}") from None
+
+    def _described(self, train: pd.DataFrame, blocks: Sequence[Any]) -> str:
+        """A line on what is fitted to what."""
+        named = zip(self.section.features, blocks, strict=True)
+        widths = ", ".join(f"{one.name} {block.shape[1]}" for one, block in named)
+        models = ", ".join(plan.model.name for plan in member.plans(self.section))
+        return f"{len(train)} training rows; features: {widths}; {models}"
+
+    def _tell(self) -> None:
+        if self.section.normalise == "speaker" and not self._said:
+            say(f"note: {ALOUD}")
+            self._said = True
+
+    def extract(
+        self,
+        augmented: Sequence[pd.DataFrame],
+        others: Sequence[pd.DataFrame],
+        folder: Path | None = None,
+        like: Path | None = None,
+    ) -> bool:
+        """See `System.extract`."""
+        clipwise = [part for part in self.parts if not isinstance(part, Tfidf)]
+        rows = pd.concat([*augmented, *others], ignore_index=True)
+        for part in clipwise:
+            part.of(rows)
+        return bool(clipwise)
+
+    # ------------------------------------------------------------- predicting
+
+    def predict(self, manifest: pd.DataFrame) -> pd.DataFrame:
+        """See `System.predict`; further tasks as `<task>` and `p_<task>_<class>`."""
+        if self.prepared is None:
+            raise RuntimeError("this system has been neither fitted nor loaded")
+        self._tell()
+        blocks = self.prepared.of(manifest)
+        chances = {task: vote.chances(blocks) for task, vote in self.votes.items()}
+        table = as_predictions(manifest["id"].tolist(), chances.pop(MAIN_TASK).tolist(), self.tasks[MAIN_TASK])
+        return pd.concat([table, *(further(task, of, self.tasks[task]) for task, of in chances.items())], axis=1)
+
+    def save(self, folder: Path) -> None:
+        """See `System.save`."""
+        if self.prepared is None:
+            raise RuntimeError("this system has been neither fitted nor loaded")
+        saved.save(folder, self.recipe, self.tasks, self.prepared, self.votes)
+
+
+def further(task: str, chances: np.ndarray, labels: Sequence[str]) -> pd.DataFrame:
+    """`<task>` and `p_<task>_<class>` of a task beside the main one; ties go to the first label."""
+    columns = pd.DataFrame(chances, columns=[f"p_{task}_{label}" for label in labels])
+    columns.insert(0, task, [labels[k] for k in chances.argmax(axis=1)])
+    return columns
+
+
+def load(folder: Path, stored: Any) -> ClassicalSystem:
+    """The inverse of `ClassicalSystem.save`.
+
+    Args:
+        stored: what `systems.saved.read_config` found.
+
+    Raises:
+        UserError: if the file of the estimator is damaged or foreign, or an encoder has changed.
+    """
+    revisions = {name: entry["revision"] for name, entry in stored.encoders.items()}
+    system = ClassicalSystem(stored.recipe, stored.tasks, revisions)
+    system.prepared, system.votes = saved.load(folder, system.parts, stored)
+    return system

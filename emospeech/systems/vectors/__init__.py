@@ -1,0 +1,139 @@
+"""One vector a clip, computed clip by clip, once: a recipe's `classical.features` of that kind, kept in the store.
+
+>>> sorted(CLIP_FEATURES)
+['compare', 'egemaps', 'functionals', 'speech', 'text']
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Literal
+
+from emospeech.config import Recipe
+from emospeech.data.audio import SAMPLE_RATE
+from emospeech.encoders.spectrogram import SPECTROGRAM_ENCODERS
+from emospeech.encoders.text.subword import SUBWORD_ENCODERS
+from emospeech.runtime.errors import UserError
+from emospeech.systems.vectors.base import ClipFeatures
+from emospeech.systems.vectors.deep import PooledSpeech, PooledText, SpeechFeatures, TextFeatures, pooled_layers
+from emospeech.systems.vectors.sound import SoundFeatures
+
+__all__ = ["CLIP_FEATURES", "ClipFeatures", "build", "pooled_layers"]
+
+Revisions = Mapping[str, str | None]  # by modality, the commit of an encoder that a saved model was trained with
+Statistics = Sequence[Literal["mean", "std"]]
+FORMAT = 1  # of all sets here: raised when the same words would mean other numbers
+
+
+def functionals(recipe: Recipe, revisions: Revisions) -> ClipFeatures:
+    """The own set: see `encoders.functionals`."""
+    import importlib.metadata
+
+    from emospeech.encoders import functionals as own
+
+    identity = {
+        "kind": "functionals",
+        "format": FORMAT,
+        "version": own.VERSION,
+        "librosa": importlib.metadata.version("librosa"),
+        "sample_rate": SAMPLE_RATE,
+        "dtype": "fp32",
+    }
+    return SoundFeatures("functionals", own.functionals, own.names, identity, recipe.cache)
+
+
+def _opensmile(name: str, recipe: Recipe, revisions: Revisions) -> ClipFeatures:
+    from emospeech.encoders import opensmile
+
+    identity = {
+        "kind": "opensmile",
+        "format": FORMAT,
+        "set": opensmile.SETS[name],
+        "opensmile": opensmile.version(),
+        "sample_rate": SAMPLE_RATE,
+        "dtype": "fp32",
+    }
+    compute, names = partial(opensmile.functionals, name), partial(opensmile.names, name)
+    return SoundFeatures(name, compute, names, identity, recipe.cache)
+
+
+def egemaps(recipe: Recipe, revisions: Revisions) -> ClipFeatures:
+    """eGeMAPSv02 of openSMILE.
+
+    Raises:
+        UserError: if opensmile is not installed.
+    """
+    return _opensmile("egemaps", recipe, revisions)
+
+
+def compare(recipe: Recipe, revisions: Revisions) -> ClipFeatures:
+    """ComParE 2016 of openSMILE.
+
+    Raises:
+        UserError: if opensmile is not installed.
+    """
+    return _opensmile("compare", recipe, revisions)
+
+
+def speech(recipe: Recipe, revisions: Revisions, *, statistics: Statistics = ("mean",)) -> ClipFeatures:
+    """Layers of the recipe's frozen speech encoder over time, end to end: of each layer these statistics.
+
+    Raises:
+        UserError: if the recipe has no such encoder, asks for learned weights, or the statistics are none.
+    """
+    wanted = recipe.speech
+    if wanted is None:
+        raise UserError("classical.features: speech pools the states of the recipe's section speech, which is null")
+    if wanted.encoder in SPECTROGRAM_ENCODERS:
+        raise UserError(
+            f"classical.features: speech pools a frozen, pre-trained encoder; {wanted.encoder} trains from scratch"
+        )
+    if wanted.layers == "weighted":
+        raise UserError(
+            "speech.layers: weighted: a classical system learns no layer weights; give last, a number, or a list of "
+            "layers, which are laid end to end"
+        )
+    known = ("mean", "std")
+    if not statistics or len(set(statistics)) < len(statistics) or not set(statistics) <= set(known):
+        raise UserError(f"classical.features: speech: statistics should be mean, std or both, got {list(statistics)}")
+    source = PooledSpeech(wanted.encoder, revisions.get("speech"), recipe.cache)
+    return SpeechFeatures(source, wanted.layers, statistics)
+
+
+def text(recipe: Recipe, revisions: Revisions) -> ClipFeatures:
+    """The recipe's frozen text encoder: the mean over a transcript's tokens, or the vector of `level: sentence`.
+
+    Raises:
+        UserError: if the recipe has no such encoder.
+    """
+    wanted = recipe.text
+    if wanted is None:
+        raise UserError("classical.features: text pools the states of the recipe's section text, which is null")
+    if wanted.encoder in SUBWORD_ENCODERS:
+        raise UserError(
+            f"classical.features: text pools a frozen, pre-trained encoder; {wanted.encoder} trains from scratch"
+        )
+    return TextFeatures(PooledText(wanted, revisions.get("text"), recipe.cache))
+
+
+# by the name in `classical.features`; options are keyword-only. None computes or loads anything yet
+CLIP_FEATURES: dict[str, Callable[..., ClipFeatures]] = {
+    "functionals": functionals,
+    "egemaps": egemaps,
+    "compare": compare,
+    "speech": speech,
+    "text": text,
+}
+
+
+def build(name: str, options: Mapping[str, Any], recipe: Recipe, revisions: Revisions | None = None) -> ClipFeatures:
+    """The vectors that a recipe names; nothing is computed or loaded before it is asked for.
+
+    Args:
+        name: a key of `CLIP_FEATURES`.
+        options: keyword-only parameters of its entry.
+        revisions: of the encoders, by modality; none: the newest.
+
+    Raises:
+        UserError: if the recipe's sections do not go with it, or a package is not installed.
+    """
+    return CLIP_FEATURES[name](recipe, revisions or {}, **options)
