@@ -61,7 +61,6 @@ def table(found: Sequence[Pair]) -> pd.DataFrame:
                 "uar": one.outcome.mean("uar"),
                 "accuracy": one.outcome.mean("accuracy"),
                 "chance_macro_f1": one.outcome.chance,
-                "chance_uar": 1 / one.classes,
                 "ceiling_macro_f1": one.ceiling,
             }
             for one in found
@@ -69,10 +68,17 @@ def table(found: Sequence[Pair]) -> pd.DataFrame:
     )
 
 
+def corpora_of(found: Sequence[Outcome]) -> tuple[list[str], list[str]]:
+    """Those that train and those that are tested, in one order."""
+    trained, tested = {one.trained_on: None for one in found}, {one.tested_on: None for one in found}
+    every = [*trained, *(name for name in tested if name not in trained)]
+    return [name for name in every if name in trained], [name for name in every if name in tested]
+
+
 def lines(found: Sequence[Outcome]) -> Iterator[str]:
     """Macro-F1 of one system on one task: a line a corpus that trains, a column one that is tested; chance last."""
     at = {(one.trained_on, one.tested_on): one for one in found}
-    trained, tested = (list(dict.fromkeys(names)) for names in zip(*at, strict=True))
+    trained, tested = corpora_of(found)
     yield f"{found[0].row}: macro-F1; a line trains, a column is tested; in brackets: folds within the corpus"
 
     def cell(a: str, b: str) -> str:

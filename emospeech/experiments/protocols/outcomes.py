@@ -34,7 +34,7 @@ class Outcome:
     labels: tuple[str, ...]
     pooled: tuple[Scores, ...]  # of all out-of-fold predictions, by seed
     interval: Interval  # of macro-F1, over clips
-    chance: float  # macro-F1 that guessing every class alike is expected to give
+    chance: float  # macro-F1 that guessing alike every class that occurs in the material is expected to give
     folds: tuple[FoldScores, ...]
     seconds: float  # of all its fits and predictions together
     published: Mapping[str, float] = field(default_factory=dict)  # heading -> what others report
@@ -93,6 +93,8 @@ def outcomes(
     for task, labels in material.tasks.items():
         truth = material.manifest[task].iloc[predictions["at"]].reset_index(drop=True)
         rows = predictions.assign(truth=truth, chosen=predictions[task])[truth.notna().to_numpy()]
+        there = set(material.manifest[task].dropna())
+        known = [label for label in labels if label in there]
         rows = rows.assign(corpus=[material.corpora[k] for k in rows["at"]])
         for (trained, tested), part in _parts(rows):
             yield Outcome(
@@ -104,7 +106,7 @@ def outcomes(
                 tuple(labels),
                 seconds=seconds,
                 published=dict(published or {}) if task == MAIN_TASK and not trained and not tested else {},
-                **_scored(part, labels),
+                **_scored(part, labels, known),
             )
 
 
@@ -122,7 +124,7 @@ def _parts(rows: pd.DataFrame) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]
             yield ("", str(corpus)), part
 
 
-def _scored(rows: pd.DataFrame, labels: Sequence[str]) -> dict[str, Any]:
+def _scored(rows: pd.DataFrame, labels: Sequence[str], known: Sequence[str]) -> dict[str, Any]:
     by_seed = {seed: part.sort_values("at", kind="stable") for seed, part in rows.groupby("seed")}
     first = next(iter(by_seed.values()))
     truth = first["truth"].tolist()
@@ -130,7 +132,7 @@ def _scored(rows: pd.DataFrame, labels: Sequence[str]) -> dict[str, Any]:
     return {
         "pooled": tuple(score(truth, chosen, labels) for chosen in predictions),
         "interval": mean_macro_f1_interval(truth, predictions, labels),
-        "chance": chance_macro_f1(truth, labels),
+        "chance": chance_macro_f1(truth, known),
         "folds": tuple(
             FoldScores(str(fold), int(seed), score(part["truth"].tolist(), part["chosen"].tolist(), labels))
             for (fold, seed), part in rows.groupby(["fold", "seed"], sort=False)

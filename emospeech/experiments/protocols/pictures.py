@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from emospeech.config import Protocol
+from emospeech.experiments.protocols import cross
 from emospeech.experiments.protocols.outcomes import Outcome
 from emospeech.metrics.scores import Scores
 from emospeech.systems.base import MAIN_TASK
@@ -45,10 +46,9 @@ def _systems(found: Sequence[Outcome]) -> Any:
     from emospeech.figures import benchmarks
 
     bars = [
-        benchmarks.Bar(
-            one.row, one.mean(), one.interval.low, one.interval.high, list(one.by_fold().values()), one.published
-        )
+        benchmarks.Bar(one.row, one.mean(), one.interval.low, one.interval.high, list(one.by_fold().values()), reported)
         for one in found
+        for reported in [{name: value for name, value in one.published.items() if "f1" in name.lower()}]  # no accuracy
     ]
     first = found[0]
     return benchmarks.systems(bars, first.chance, f"{_title(first)}: pooled macro-F1, {first.pooled[0].count} rows")
@@ -80,7 +80,7 @@ def _summed(scores: Sequence[Scores]) -> Scores:
 def _corpora(found: Sequence[Outcome]) -> Any:
     from emospeech.figures import benchmarks
 
-    trained, tested = (list(dict.fromkeys(getattr(one, side) for one in found)) for side in ("trained_on", "tested_on"))
+    trained, tested = cross.corpora_of(found)
     values = np.full((len(trained), len(tested)), np.nan)
     chance = [0.0] * len(tested)
     for one in found:

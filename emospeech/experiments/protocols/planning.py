@@ -62,6 +62,8 @@ def planned(asked: Comparison, rows: Mapping[str, Recipe], folder: RunFolder) ->
             folds, odd[name] = _taught(name, title, own[name], pool, drawn)
             below = folder.path / title / name
             units += _units(title, protocol, name, recipe, own[name], folds, below, asked.benchmark.keep_models)
+        if not any(unit.protocol == title for unit in units):
+            raise UserError(f"{title}: no system can learn there what it is tested on; choose another protocol")
         notes[title] = teaching.by_system(odd)
     return Plan(tuple(units), own, tested, notes)
 
@@ -95,7 +97,7 @@ def _taught(
         kept, notes = teaching.taught(folds, truth)
     except UserError as error:
         raise UserError(f"{name} under {title}: {error}") from None
-    return kept, notes + teaching.gaps(kept, truth, material.labels)
+    return kept, notes + (teaching.gaps(kept, truth, material.labels) if kept else [])
 
 
 def _among(fold: Fold, where: np.ndarray) -> Fold:

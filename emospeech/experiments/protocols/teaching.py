@@ -12,29 +12,31 @@ def taught(folds: Sequence[Fold], truth: pd.Series) -> tuple[list[Fold], list[st
     """The folds in which a system can learn what is asked, and notes on the others.
 
     Where corpora train for each other, one may have a single class, or none that another is tested on; those folds are
-    left out. Elsewhere that is a mistake, as every row is to be tested.
+    left out, all of them where a corpus tells the answer. Elsewhere that is a mistake, as every row is to be tested.
 
     Args:
         truth: labels of the main task (rows,); NA where there are none.
 
     Raises:
-        UserError: naming the folds that train one class alone, or no row; or if no fold is left.
+        UserError: naming the folds that train one class alone, or no row.
     """
-    kept, notes, alone = [], [], []
+    kept: list[Fold] = []
+    idle: dict[str, list[str]] = {}  # why -> folds
+    alone = []
     for fold in folds:
         trained, tested = _classes(truth[fold.train]), _classes(truth[fold.test])
         if len(trained) > 1 and (set(trained) & set(tested) or not fold.tested_on):
             kept.append(fold)
         elif fold.tested_on:
-            why = "none of its classes is in the test" if len(trained) > 1 else f"it trains {_told(trained)}"
-            notes.append(f"{fold.name}: left out, as {why}")
+            why = "trains no class that it tests" if len(trained) > 1 else f"trains {_told(trained)}"
+            idle.setdefault(why, []).append(fold.name)
         else:
             alone.append(f"{fold.name} trains {_told(trained)}")
     if alone:
         raise faults("nothing can be told apart where one class alone trains; choose other folds", alone)
     if not kept:
-        raise faults("no fold is left in which anything can be learned that is tested", notes)
-    return kept, notes
+        return [], ["left out, as no fold trains what it tests"]
+    return kept, [f"{some(names, 6)}: left out, as it {why}" for why, names in idle.items()]
 
 
 def _classes(truth: pd.Series) -> list[str]:
