@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Protocol, TypeVar
 
 from emospeech.runtime.distributed import is_main
@@ -11,13 +12,37 @@ from emospeech.runtime.distributed import is_main
 T = TypeVar("T")
 
 
+_hushed: ContextVar[bool] = ContextVar("hushed", default=False)
+_said: set[str] = set()
+
+
 def say(message: str) -> None:
     """One line for the person who watches; results go to standard output, this does not."""
+    if not _hushed.get():
+        complain(message)
+
+
+def say_once(message: str) -> None:
+    """A line that a program tells once, however often it comes there."""
+    if message not in _said and not _hushed.get():
+        _said.add(message)
+        say(message)
+
+
+def complain(message: str) -> None:
+    """An error message goes the same way: once, from the main process; and always."""
     if is_main():
         print(message, file=sys.stderr, flush=True)
 
 
-complain = say  # an error message goes the same way: once, from the main process
+@contextmanager
+def hushed() -> Iterator[None]:
+    """While in it nothing is said and no bar is shown: for steps of what somebody else tells of as a whole."""
+    token = _hushed.set(True)
+    try:
+        yield
+    finally:
+        _hushed.reset(token)
 
 
 class Bar(Protocol):
@@ -29,7 +54,7 @@ class Bar(Protocol):
 @contextmanager
 def progress(description: str, total: int, start: int = 0) -> Iterator[Bar]:
     """A bar with count and remaining time on a terminal; a line now and then in a log file."""
-    if not is_main():
+    if not is_main() or _hushed.get():
         yield lambda advance=1, note="": None
     elif sys.stderr.isatty():
         with _terminal_bar(description, total, start) as bar:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from emospeech.config import Checks, Recipe, varied
 from emospeech.metrics.scores import score
-from emospeech.runtime.console import say
+from emospeech.runtime.console import hushed, progress, say
 from emospeech.runtime.distributed import on_main
 from emospeech.runtime.errors import UserError, gather
 from emospeech.runtime.files import write_json
@@ -100,13 +100,16 @@ class TunedSystem:
         rows = train[train[MAIN_TASK].notna()].reset_index(drop=True)
         parts = inner_folds(rows, tune.folds, tune.by, tune.seed)
         labels = self.tasks[MAIN_TASK]
-        for number, point in enumerate(self.points):
+        with progress("tuning", len(self.points)) as bar:
+            for number, point in enumerate(self.points):
 
-            def make(recipe: Recipe = point.recipe) -> System:
-                return self._make(recipe, {MAIN_TASK: labels})
+                def make(recipe: Recipe = point.recipe) -> System:
+                    return self._make(recipe, {MAIN_TASK: labels})
 
-            found = out_of_fold(make, rows, parts, tune.by, folder / f"point_{number + 1}")
-            self.scores[point.name] = score(rows[MAIN_TASK].tolist(), found["label"].tolist(), labels).macro_f1
+                with hushed():
+                    found = out_of_fold(make, rows, parts, tune.by, folder / f"point_{number + 1}")
+                self.scores[point.name] = score(rows[MAIN_TASK].tolist(), found["label"].tolist(), labels).macro_f1
+                bar()
         best = max(self.points, key=lambda point: self.scores[point.name])  # the first of equals
         say(f"tuned on {parts.max()} inner folds: {best.name or 'nothing'} ({self.scores[best.name]:.4f})")
         record = {"chosen": dict(best.changes), "inner_macro_f1": self.scores, **tune.model_dump(exclude={"grid"})}

@@ -10,7 +10,7 @@ import pandas as pd
 
 from emospeech.config import Classical, Recipe
 from emospeech.data import splits
-from emospeech.runtime.console import say
+from emospeech.runtime.console import say, say_once
 from emospeech.runtime.errors import UserError
 from emospeech.systems.base import MAIN_TASK, as_predictions
 from emospeech.systems.classical import features, member, saved
@@ -109,7 +109,7 @@ class ClassicalSystem:
 
     def _tell(self) -> None:
         if self.section.normalise == "speaker" and not self._said:
-            say(f"note: {ALOUD}")
+            say_once(f"note: {ALOUD}")
             self._said = True
 
     def extract(
