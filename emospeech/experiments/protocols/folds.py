@@ -62,7 +62,7 @@ def _hold_out(manifest: pd.DataFrame, protocol: Protocol, corpora: Sequence[str]
         return [Fold("test", labelled & ~test, labelled & test)]
     options = {"dev": 0.0, "test": protocol.test_fraction, "seed": protocol.seed}
     parts = _parts(manifest, splits.draw(manifest, "holdout", protocol.by, options).parts)
-    train, test = ((parts == name).to_numpy(dtype=bool) for name in ("train", "test"))
+    train, test = (_in(parts, name) for name in ("train", "test"))
     return [Fold("test", train, test)]
 
 
@@ -95,7 +95,7 @@ def _written(manifest: pd.DataFrame, protocol: Protocol, corpora: Sequence[str])
     parts = _parts(manifest, read)
     if read.name == "fold":
         return _numbered(parts)
-    train, dev, test = ((parts == name).to_numpy(dtype=bool) for name in ("train", "dev", "test"))
+    train, dev, test = (_in(parts, name) for name in ("train", "dev", "test"))
     return [Fold("test", train, test, dev if dev.any() else None)]
 
 
@@ -158,6 +158,11 @@ def _parts(manifest: pd.DataFrame, drawn: pd.Series) -> pd.Series:
     return manifest["id"].map(drawn)
 
 
+def _in(parts: pd.Series, part: object) -> np.ndarray:
+    found: np.ndarray = (parts.notna() & (parts == part).fillna(False)).to_numpy(dtype=bool)
+    return found
+
+
 def _numbered(parts: pd.Series) -> list[Fold]:
     numbers = sorted(set(parts.dropna()))
     return [_tested(f"fold {int(number)}", parts, number) for number in numbers]
@@ -165,7 +170,7 @@ def _numbered(parts: pd.Series) -> list[Fold]:
 
 def _tested(name: str, parts: pd.Series, number: object) -> Fold:
     """One part against the rest."""
-    test = (parts == number).to_numpy(dtype=bool)
+    test = _in(parts, number)
     return Fold(name, parts.notna().to_numpy(dtype=bool) & ~test, test)
 
 

@@ -48,10 +48,15 @@ def _systems(found: Sequence[Outcome]) -> Any:
     bars = [
         benchmarks.Bar(one.row, one.mean(), one.interval.low, one.interval.high, list(one.by_fold().values()), reported)
         for one in found
-        for reported in [{name: value for name, value in one.published.items() if "f1" in name.lower()}]  # no accuracy
+        for reported in [{name: value for name, value in one.published.items() if _is_macro_f1(name)}]
     ]
     first = found[0]
     return benchmarks.systems(bars, first.chance, f"{_title(first)}: pooled macro-F1, {first.pooled[0].count} rows")
+
+
+def _is_macro_f1(heading: str) -> bool:
+    """A published value is one, unless its heading names another score."""
+    return not any(other in heading.lower() for other in ("accuracy", "uar", "recall", "weighted", "precision"))
 
 
 def _speakers(found: Sequence[Outcome]) -> Any:
