@@ -4,7 +4,7 @@ from emospeech.config.classical import Classical, Member
 from emospeech.config.comparing import Comparison, load_benchmark, varied
 from emospeech.config.data import Data, Part, Split
 from emospeech.config.protocol import Benchmark, Layerwise, Protocol, Tune
-from emospeech.config.reading import as_yaml, load, load_seeds, recipes_folder, validate
+from emospeech.config.reading import BENCHMARK, as_yaml, load, load_seeds, recipes_folder, validate
 from emospeech.config.schema import (
     Augment,
     Cache,
@@ -21,6 +21,7 @@ from emospeech.config.schema import (
 from emospeech.config.words import Checks, Choice, Section
 
 __all__ = [
+    "BENCHMARK",
     "Augment",
     "Benchmark",
     "Cache",

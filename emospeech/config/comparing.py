@@ -1,12 +1,13 @@
 """`load_benchmark`: a recipe, and the systems that are compared with it, each the recipe with changes."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from emospeech.config import merging
-from emospeech.config.protocol import Benchmark
+from emospeech.config.protocol import NAME, Benchmark
 from emospeech.config.reading import BENCHMARK, checked, merged, over, validate
 from emospeech.config.schema import Recipe
 from emospeech.config.words import Checks
@@ -34,10 +35,26 @@ def load_benchmark(path: str | Path, overrides: Sequence[str] = (), checks: Chec
     section = plain.pop(BENCHMARK, None) or {}
     benchmark, found = checked(Benchmark, section, checks)
     if benchmark is None:
-        raise faults_of(f"recipe {path}", [f"{BENCHMARK}.{fault}" for fault in found])
+        raise faults_of(f"recipe {path}", [f"{BENCHMARK}{'.' * (fault[:2] != ': ')}{fault}" for fault in found])
     rows = _rows(plain, benchmark, str(path), checks)
+    if wrong := _names(plain, benchmark, rows):
+        raise faults_of(f"recipe {path}", wrong)
     first = next(iter(rows.values()))
     return Comparison(plain["name"], first.runs_dir, benchmark, rows, {**plain, BENCHMARK: section})
+
+
+def _names(plain: Mapping[str, Any], benchmark: Benchmark, rows: Mapping[str, Recipe]) -> list[str]:
+    """What is wrong with the names of a benchmark whose rows are recipes by themselves."""
+    name = plain["name"]
+    found = [] if re.fullmatch(NAME, str(name)) else [f"name: {name!r} is no name of a folder"]
+    for row, changes in benchmark.rows.items():
+        own = sorted({str(key).split(".")[0] for key in changes} & {"name", "runs_dir"})
+        found += [f"{BENCHMARK}.rows.{row}: {key} is that of the whole benchmark" for key in own]
+    for protocol, published in benchmark.published.items():
+        if unknown := [row for row in published if row not in rows]:
+            there = ", ".join(rows)
+            found.append(f"{BENCHMARK}.published.{protocol}: no row {', '.join(unknown)}; there are {there}")
+    return found
 
 
 def _rows(plain: Mapping[str, Any], benchmark: Benchmark, path: str, checks: Checks | None) -> dict[str, Recipe]:

@@ -7,7 +7,9 @@ from pydantic import Field, model_validator
 from emospeech.config.words import Choice, Count, Fraction, Section, Seed, named
 
 By = Literal["auto", "group", "speaker", "none"]
-Name = Annotated[str, Field(pattern=r"^\w[\w .+=-]*$")]  # of a folder
+FIGURES = "figures"
+NAME = r"^\w[\w .+=-]*$"  # of a folder
+Name = Annotated[str, Field(pattern=NAME)]
 
 
 class Tune(Section):
@@ -30,6 +32,18 @@ class Protocol(Section):
     file: str | None = None  # file: as `emospeech data split` writes it
     seed: Seed = 0  # of the draw
     seeds: Annotated[list[Seed], Field(min_length=1)] | None = None  # of training, one fit each; null: the recipe's
+
+    @model_validator(mode="after")
+    def _can_be(self) -> "Protocol":
+        if self.seeds is not None and len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds: should be different numbers, got {self.seeds}")
+        if self.kind == "file" and self.file is None:
+            raise ValueError("file: missing; name what `emospeech data split` wrote")
+        if self.kind != "file" and self.file is not None:
+            raise ValueError(f"file: is for kind: file, not for {self.kind}")
+        if self.test_speakers and self.kind != "holdout":
+            raise ValueError(f"test_speakers: is for kind: holdout, not for {self.kind}")
+        return self
 
 
 class Layerwise(Section):
@@ -60,6 +74,8 @@ class Benchmark(Section):
     def _names_are_there(self) -> "Benchmark":
         if unknown := [name for name in self.quick if name not in self.rows]:
             raise ValueError(f"quick: no row {', '.join(unknown)}; there are {', '.join(self.rows) or 'none'}")
+        if FIGURES in self.protocols:
+            raise ValueError(f"protocols: {FIGURES} is a folder of the benchmark's own; choose another name")
         if unknown := [name for name in self.published if name not in self.protocols]:
             raise ValueError(f"published: no protocol {', '.join(unknown)}; there are {', '.join(self.protocols)}")
         return self

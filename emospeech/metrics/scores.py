@@ -104,13 +104,12 @@ def macro_f1(confusion: np.ndarray) -> np.ndarray:
 
 
 def chance_macro_f1(truth: Sequence[str], labels: Sequence[str]) -> float:
-    """Macro-F1 of the confusion that guessing every label alike is expected to give; over the labels that occur.
+    """Macro-F1 of the confusion that is expected of who guesses each of k labels equally often.
 
-    Of n rows, n_c of class c and k labels, precision is n_c / n and recall 1 / k.
+    Of n rows, n_c of class c, precision is n_c / n and recall 1 / k. All labels are guessed, so all are in the mean.
 
     >>> chance_macro_f1(["joy", "joy", "fear", "fear"], ["joy", "fear"])
     0.5
     """
     support = np.bincount(encode(truth, labels), minlength=len(labels))
-    expected = np.repeat(support[:, None] / len(labels), len(labels), axis=1)
-    return float(per_class(expected)[2][support > 0].mean())
+    return float(macro_f1(np.repeat(support[:, None] / len(labels), len(labels), axis=1)))

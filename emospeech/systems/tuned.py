@@ -1,5 +1,6 @@
 """A system some of whose keys are chosen on inner folds of its training rows."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,18 +34,16 @@ class Point:
 
 
 def points(recipe: Recipe, checks: Checks | None = None) -> list[Point]:
-    """All combinations of the recipe's grid, in its order.
+    """All combinations of the recipe's grid, in its order, the last key fastest.
 
     Raises:
         UserError: with the faults of all of them.
     """
-    from sklearn.model_selection import ParameterGrid
-
     if recipe.tune is None:
         return [Point({}, recipe)]
     plain = {**recipe.model_dump(), "tune": None}
-    grid = [dict(changes) for changes in ParameterGrid(recipe.tune.grid)]
-    grid = [{key: change[key] for key in _keys(recipe) if key in change} for change in grid]
+    grids = recipe.tune.grid if isinstance(recipe.tune.grid, list) else [recipe.tune.grid]
+    grid = [dict(zip(one, values, strict=True)) for one in grids for values in itertools.product(*one.values())]
 
     def point(changes: Mapping[str, Any]) -> Point:
         return Point(changes, varied(plain, changes, f"tune.grid: {dict(changes)}", checks))
@@ -89,7 +88,8 @@ class TunedSystem:
 
     def fit(self, train: pd.DataFrame, dev: pd.DataFrame | None, folder: Path) -> None:
         """See `System.fit`. Without dev, a second time, the point that the first fit chose stays."""
-        if not self.scores:
+        if dev is not None or not self.scores:
+            self.scores = {}
             best = self._best(train, folder / "tuning")
             self.changes, self.chosen = best.changes, self._make(best.recipe, self.tasks)
         self.chosen.fit(train, dev, folder)

@@ -3,40 +3,30 @@
     runs/<name>/
       config.yaml, environment.json     what was asked for, and where it ran
       <protocol>/folds.csv              id,fold: who is tested where
-      <protocol>/<system>/<fold>/       predictions.csv, fold.json of one fold (below seed_<n>/ with several seeds)
+      <protocol>/<system>/<fold>/       predictions.csv, fold.json of one fold (below seed_<n>/ where seeds are named)
       <protocol>/<system>/predictions.csv    all out-of-fold predictions
-      table.csv, folds.csv, scores.json, figures/
+      table.csv, folds.csv, scores.json, figures/; cross_corpus.csv where corpora test each other
 
 Any number of processes may run the same command at once (`--resume` joins): each takes folds that nobody has in hand.
 """
 
-import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
-from emospeech.config import Comparison, Protocol, Recipe
+from emospeech.config import BENCHMARK, Comparison, Recipe
 from emospeech.data import table
 from emospeech.encoders.store.locks import locked
-from emospeech.experiments.protocols import report, work
-from emospeech.experiments.protocols.folds import Fold, folds_of, refuse_hopeless, told
-from emospeech.experiments.protocols.material import Material, prepared
+from emospeech.experiments.protocols import cross, pictures, planning, report, work
+from emospeech.experiments.protocols.material import Material
 from emospeech.experiments.protocols.outcomes import Outcome, outcomes, predictions_of
-from emospeech.experiments.protocols.units import Unit
+from emospeech.experiments.protocols.units import PREDICTIONS, Unit
 from emospeech.runtime import distributed, runs
-from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError
 from emospeech.runtime.files import write_json, write_text
 from emospeech.runtime.runs import RunFolder
 from emospeech.systems import build
-from emospeech.systems.base import MAIN_TASK
-
-FOLDS = "folds.csv"
 
 
 def run(
@@ -61,16 +51,17 @@ def run(
     folder = RunFolder(Path(asked.runs_dir).expanduser() / asked.name)
     rows = _rows(asked, quick)
     with entered(folder, _as_yaml(asked), resume, overwrite):
-        materials = _materials(rows, folder)
-        units, notes = _planned(asked, rows, materials, folder)
+        plan = planning.planned(asked, rows, folder)
         distributed.on_main(lambda: _begun(folder, _as_yaml(asked)))
-        _extract(rows, materials, folder)
+        distributed.on_main(lambda: planning.keep(plan, folder.path))
+        left = {unit.row for unit in plan.units if not unit.done}
+        _extract({name: recipe for name, recipe in rows.items() if name in left}, plan.materials)
         workers = asked.benchmark.workers
         number, count = work.array_share()
-        with work.helped(workers, _help, units, folder.path, workers):
-            work.work_off(units, folder.path, (number * workers, count * workers))
-        found = distributed.on_main(lambda: _reported(asked, units, folder, json))
-        yield from report.lines(found, notes)
+        with work.helped(workers, _help, plan.units, folder.path, workers):
+            work.work_off(plan.units, folder.path, (number * workers, count * workers))
+        found = distributed.on_main(lambda: _reported(asked, plan.units, folder, json))
+        yield from report.lines(found, plan.notes, asked.benchmark.protocols)
         yield f"benchmark: {folder.path}"
 
 
@@ -114,104 +105,14 @@ def _begun(folder: RunFolder, config: str) -> None:
 
 
 def _as_yaml(asked: Comparison) -> str:
+    """All that decides a number: who resumes may have more or fewer workers."""
     from omegaconf import OmegaConf
 
-    return str(OmegaConf.to_yaml(OmegaConf.create(dict(asked.plain))))
+    section = {key: value for key, value in asked.plain[BENCHMARK].items() if key != "workers"}
+    return str(OmegaConf.to_yaml(OmegaConf.create({**asked.plain, BENCHMARK: section})))
 
 
-def _materials(rows: Mapping[str, Recipe], folder: RunFolder) -> dict[str, Material]:
-    """The rows that each system is given; read once for all that ask for the same."""
-    read: dict[str, Material] = {}
-    found = {}
-    for name, recipe in rows.items():
-        key = repr((recipe.data, recipe.hears, recipe.reads, recipe.may_lack, recipe.text and recipe.text.transcripts))
-        if key not in read:
-            read[key] = prepared(recipe, folder.bad_audio)
-        found[name] = read[key]
-    return found
-
-
-def _planned(
-    asked: Comparison, rows: Mapping[str, Recipe], materials: Mapping[str, Material], folder: RunFolder
-) -> tuple[list[Unit], dict[str, list[str]]]:
-    """All units, protocol by protocol, and what is odd about the folds."""
-    units: list[Unit] = []
-    notes: dict[str, list[str]] = {}
-    first = next(iter(materials.values()))
-    for title, protocol in asked.benchmark.protocols.items():
-        say(f"{title}: {protocol.kind}")
-        folds = folds_of(first.manifest.assign(label=first.any_label()), protocol, first.corpora)
-        distributed.on_main(lambda t=title, f=folds: _keep(first, f, folder.path / t / FOLDS))  # type: ignore[misc]
-        for name, recipe in rows.items():
-            material = materials[name]
-            own = [_for(material, first, fold) for fold in folds]
-            truth = material.manifest[MAIN_TASK]
-            refuse_hopeless(own, truth)
-            notes[title] = [note for fold in own for note in told(fold, truth, material.labels)]
-            units += _units(title, protocol, name, recipe, material, own, folder, asked.benchmark.keep_models)
-    return units, notes
-
-
-def _for(material: Material, first: Material, fold: Fold) -> Fold:
-    """A fold that was drawn on the first system's rows, on another's: rows that have no label there are in none."""
-    if material is first:
-        return fold
-    ids = first.manifest["id"]
-
-    def same(mask: np.ndarray) -> np.ndarray:
-        found: np.ndarray = material.manifest["id"].isin(ids[mask].tolist()).to_numpy(dtype=bool)
-        return found
-
-    dev = None if fold.dev is None else same(fold.dev)
-    return replace(fold, train=same(fold.train), test=same(fold.test), dev=dev)
-
-
-def _units(
-    title: str,
-    protocol: Protocol,
-    name: str,
-    recipe: Recipe,
-    material: Material,
-    folds: Sequence[Fold],
-    folder: RunFolder,
-    keep_models: bool,
-) -> list[Unit]:
-    seeds = protocol.seeds or [recipe.train.seed]
-    found = []
-    for seed in seeds:
-        own = recipe.model_copy(update={"train": recipe.train.model_copy(update={"seed": seed})})
-        below = folder.path / title / name / (f"seed_{seed}" if protocol.seeds else "")
-        found += [
-            Unit(title, name, seed, fold, own, material, below / path_of(fold.name), protocol.by, keep_models)
-            for fold in folds
-            if fold.test.any()
-        ]
-    return found
-
-
-def path_of(name: str) -> str:
-    """A fold's name as that of a folder."""
-    return re.sub(r"[^\w .+=-]", "_", name)
-
-
-def _keep(material: Material, folds: Sequence[Fold], path: Path) -> None:
-    """Who is tested where, for readers; and so that a resumption finds the corpus it was begun with.
-
-    Raises:
-        UserError: if it is another.
-    """
-    ids = material.manifest["id"]
-    frame = pd.concat([pd.DataFrame({"id": ids[fold.test], "fold": fold.name}) for fold in folds])
-    text = table.as_csv(frame)
-    if path.exists() and path.read_text(encoding="utf-8") != text:
-        raise UserError(
-            f"the corpus is no longer the one that {path.parent.parent} was started on: other rows are tested than "
-            f"{path} says; put the corpus back, or start afresh with --overwrite or name=…"
-        )
-    write_text(path, text)
-
-
-def _extract(rows: Mapping[str, Recipe], materials: Mapping[str, Material], folder: RunFolder) -> None:
+def _extract(rows: Mapping[str, Recipe], materials: Mapping[str, Material]) -> None:
     """Features that no label has a say in, for all folds at once."""
     done = set()
     for name, recipe in rows.items():
@@ -237,13 +138,16 @@ def _reported(asked: Comparison, units: Sequence[Unit], folder: RunFolder, json:
         by_system.setdefault((unit.protocol, unit.row), []).append(unit)
     found: list[Outcome] = []
     for (protocol, row), own in by_system.items():
-        found += outcomes(own, asked.benchmark.published.get(protocol, {}).get(row))
-        columns = ["seed", "trained_on", "tested_on"]
-        predictions = predictions_of(own).drop(columns=["at"])
-        idle = [name for name in columns if predictions[name].nunique() < 2]
-        write_text(folder.path / protocol / row / "predictions.csv", table.as_csv(predictions.drop(columns=idle)))
+        predictions = predictions_of(own)
+        found += outcomes(own, predictions, asked.benchmark.published.get(protocol, {}).get(row))
+        idle = [name for name in ("seed", "trained_on", "tested_on") if predictions[name].nunique() < 2]
+        kept = predictions.drop(columns=["at", *idle])
+        write_text(folder.path / protocol / row / PREDICTIONS, table.as_csv(kept))
     write_text(folder.path / "table.csv", table.as_csv(report.table(found)))
-    write_text(folder.path / FOLDS, table.as_csv(report.by_fold(found)))
+    write_text(folder.path / planning.FOLDS, table.as_csv(report.by_fold(found)))
+    if pairs := cross.pairs(found, asked.benchmark.protocols):
+        write_text(folder.path / cross.TABLE, table.as_csv(cross.table(pairs)))
+    pictures.draw(found, asked.benchmark.protocols, folder.figures)
     for path in (folder.scores, json):
         if path is not None:
             write_json(path, report.as_json(found))

@@ -22,11 +22,16 @@ class Material:
     manifest: pd.DataFrame
     tasks: Mapping[str, Sequence[str]]  # task -> classes
     corpora: Sequence[str]  # the name of each row's corpus (rows,)
-    target: str  # what the main task is about: `label`, or the manifest's column of that name
+    target: str = MAIN_TASK  # what the main task is about: `label`, or the manifest's column of that name
 
     @property
     def labels(self) -> Sequence[str]:
         return self.tasks[MAIN_TASK]
+
+    @property
+    def keys(self) -> list[tuple[str, str]]:
+        """What a row is known by in other systems' material: its corpus and its id."""
+        return list(zip(self.corpora, self.manifest["id"], strict=True))
 
     def any_label(self) -> pd.Series:
         """A label of each row, by which folds are stratified: the main one, else one of a further task."""
@@ -37,11 +42,8 @@ class Material:
         return found
 
 
-def prepared(recipe: Recipe, listing: Path | None = None) -> Material:
-    """Read, checked, heard and transcribed as the recipe says; rows without any label are left out, which is said.
-
-    Args:
-        listing: where clips with unusable audio are listed.
+def read(recipe: Recipe) -> Material:
+    """Read and checked; rows without any label are left out, which is said.
 
     Raises:
         UserError: with what is wrong, where, and what would be right.
@@ -52,8 +54,55 @@ def prepared(recipe: Recipe, listing: Path | None = None) -> Material:
         raise UserError("no row has a label, so there is nothing to compare systems on")
     if not known.all():
         say(f"note: {(~known).sum()} of {len(known)} rows have no label and are left out")
-    manifest = whole.manifest[known].reset_index(drop=True)
-    corpus_of = dict(zip(whole.manifest["id"], whole.corpora, strict=True))
-    rows = Rows(manifest, manifest[:0], manifest[:0], whole.labels, manifest[:0], whole.further)
+    corpora = [name for name, there in zip(whole.corpora, known, strict=True) if there]
+    return Material(whole.manifest[known].reset_index(drop=True), whole.tasks, corpora, recipe.data.target)
+
+
+def usable(material: Material, recipe: Recipe, listing: Path | None = None) -> Material:
+    """Heard and transcribed as the recipe says, which may leave out clips with unusable audio.
+
+    Args:
+        listing: where those are listed.
+
+    Raises:
+        UserError: with what is wrong, where, and what would be right.
+    """
+    manifest = material.manifest
+    none, further = manifest[:0], {task: tuple(names) for task, names in material.tasks.items() if task != MAIN_TASK}
+    rows = Rows(manifest, none, none, tuple(material.labels), none, further)
     manifest = data_rows.transcribed(with_usable_audio(rows, recipe, listing), recipe).train
-    return Material(manifest, whole.tasks, [corpus_of[id] for id in manifest["id"]], recipe.data.target)
+    corpus_of = dict(zip(material.manifest["id"], material.corpora, strict=True))
+    return Material(manifest, material.tasks, [corpus_of[id] for id in manifest["id"]], material.target)
+
+
+def together(materials: Sequence[Material]) -> Material:
+    """The rows of all of them, each once, as the first that has it knows it: what folds are drawn from.
+
+    Their labels are those of `any_label`, and no tasks are told of them.
+
+    Raises:
+        UserError: if two of them give a clip different speakers or groups, so that folds would be apart for one alone.
+    """
+    first, *others = materials
+    frames = [first.manifest.assign(**{MAIN_TASK: first.any_label()})]
+    corpora, known = list(first.corpora), set(first.keys)
+    for other in others:
+        _same_people(first, other)
+        new = [key not in known for key in other.keys]
+        frames.append(other.manifest.assign(**{MAIN_TASK: other.any_label()})[new])
+        corpora += [corpus for corpus, there in zip(other.corpora, new, strict=True) if there]
+        known.update(other.keys)
+    return Material(pd.concat(frames, ignore_index=True), {MAIN_TASK: ()}, corpora)
+
+
+def _same_people(first: Material, other: Material) -> None:
+    one, two = (pd.DataFrame(m.manifest[["speaker", "group"]].to_numpy(), index=m.keys) for m in (first, other))
+    both = one.index.intersection(two.index)
+    for number, what in enumerate(("speaker", "group")):
+        a, b = one.loc[both, number], two.loc[both, number]
+        if (different := a.notna() & b.notna() & (a != b)).any():
+            at = different.idxmax()
+            raise UserError(
+                f"rows of this benchmark do not agree on the {what} of {at[1]}: {a[at]!r} in one, {b[at]!r} in "
+                "another; folds are drawn once for all rows"
+            )

@@ -1,7 +1,7 @@
 """What the folds of a benchmark give: scores of each system under each protocol, for each task."""
 
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,15 +29,20 @@ class Outcome:
     protocol: str
     row: str  # the system
     task: str  # `label`, or the manifest's column
-    trained_on: str  # a corpus; empty: all that the fold trains
+    trained_on: str  # a corpus, where each trains for each other; empty: all that the fold trains
     tested_on: str  # a corpus; empty: all
     labels: tuple[str, ...]
     pooled: tuple[Scores, ...]  # of all out-of-fold predictions, by seed
     interval: Interval  # of macro-F1, over clips
-    chance: float  # macro-F1 that guessing every class alike is expected to give
+    chance: float  # macro-F1 that guessing alike every class that occurs in the material is expected to give
     folds: tuple[FoldScores, ...]
     seconds: float  # of all its fits and predictions together
-    published: dict[str, float] = field(default_factory=dict)  # heading -> what others report
+    published: Mapping[str, float] = field(default_factory=dict)  # heading -> what others report
+
+    @property
+    def overall(self) -> bool:
+        """Whether it is of all that is tested."""
+        return not self.trained_on and not self.tested_on
 
     def mean(self, name: str = "macro_f1") -> float:
         """Of a score of the pooled predictions, over seeds."""
@@ -50,11 +55,15 @@ class Outcome:
 
     def over_folds(self, name: str = "macro_f1") -> tuple[float, float]:
         """Mean and standard deviation (n - 1) over the folds, each the mean of its seeds; 0 of one fold."""
-        by_fold: dict[str, list[float]] = {}
-        for one in self.folds:
-            by_fold.setdefault(one.fold, []).append(getattr(one.scores, name))
-        values = [statistics.fmean(found) for found in by_fold.values()]
+        values = list(self.by_fold(name).values())
         return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else 0.0
+
+    def by_fold(self, name: str = "macro_f1") -> dict[str, float]:
+        """Fold -> a score of it, the mean of its seeds."""
+        found: dict[str, list[float]] = {}
+        for one in self.folds:
+            found.setdefault(one.fold, []).append(getattr(one.scores, name))
+        return {fold: statistics.fmean(values) for fold, values in found.items()}
 
 
 def predictions_of(units: Sequence[Unit]) -> pd.DataFrame:
@@ -70,19 +79,24 @@ def predictions_of(units: Sequence[Unit]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def outcomes(units: Sequence[Unit], published: dict[str, float] | None = None) -> Iterator[Outcome]:
-    """The outcomes of one system under one protocol: each task, over all and by corpus."""
-    material, seconds = units[0].material, sum(unit.record()["seconds"] for unit in units)
-    found = predictions_of(units)
+def outcomes(
+    units: Sequence[Unit], predictions: pd.DataFrame, published: Mapping[str, float] | None = None
+) -> Iterator[Outcome]:
+    """The outcomes of one system under one protocol: each task, over all and by corpus.
+
+    Args:
+        predictions: `predictions_of` the units.
+        published: of the main task, over all.
+    """
+    first, material = units[0], units[0].material
+    seconds = sum(unit.record()["seconds"] for unit in units)
     for task, labels in material.tasks.items():
-        told = MAIN_TASK if task == MAIN_TASK else task
-        truth = material.manifest[task].iloc[found["at"]].reset_index(drop=True)
-        rows = found.assign(truth=truth, chosen=found[told])[truth.notna().to_numpy()]
+        truth = material.manifest[task].iloc[predictions["at"]].reset_index(drop=True)
+        rows = predictions.assign(truth=truth, chosen=predictions[task])[truth.notna().to_numpy()]
+        there = set(material.manifest[task].dropna())
+        known = [label for label in labels if label in there]
         rows = rows.assign(corpus=[material.corpora[k] for k in rows["at"]])
         for (trained, tested), part in _parts(rows):
-            if not len(part):
-                continue
-            first = units[0]
             yield Outcome(
                 first.protocol,
                 first.row,
@@ -92,12 +106,14 @@ def outcomes(units: Sequence[Unit], published: dict[str, float] | None = None) -
                 tuple(labels),
                 seconds=seconds,
                 published=dict(published or {}) if task == MAIN_TASK and not trained and not tested else {},
-                **_scored(part, labels),
+                **_scored(part, labels, known),
             )
 
 
 def _parts(rows: pd.DataFrame) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
     """All rows, and those of each corpus; or where corpora train for each other, each pair."""
+    if not len(rows):  # none of them has a label of this task
+        return
     if rows["trained_on"].ne("").any():
         for (trained, tested), part in rows.groupby(["trained_on", "tested_on"], sort=False):
             yield (str(trained), str(tested)), part
@@ -108,7 +124,7 @@ def _parts(rows: pd.DataFrame) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]
             yield ("", str(corpus)), part
 
 
-def _scored(rows: pd.DataFrame, labels: Sequence[str]) -> dict[str, Any]:
+def _scored(rows: pd.DataFrame, labels: Sequence[str], known: Sequence[str]) -> dict[str, Any]:
     by_seed = {seed: part.sort_values("at", kind="stable") for seed, part in rows.groupby("seed")}
     first = next(iter(by_seed.values()))
     truth = first["truth"].tolist()
@@ -116,7 +132,7 @@ def _scored(rows: pd.DataFrame, labels: Sequence[str]) -> dict[str, Any]:
     return {
         "pooled": tuple(score(truth, chosen, labels) for chosen in predictions),
         "interval": mean_macro_f1_interval(truth, predictions, labels),
-        "chance": chance_macro_f1(truth, labels),
+        "chance": chance_macro_f1(truth, known),
         "folds": tuple(
             FoldScores(str(fold), int(seed), score(part["truth"].tolist(), part["chosen"].tolist(), labels))
             for (fold, seed), part in rows.groupby(["fold", "seed"], sort=False)

@@ -6,40 +6,68 @@ from typing import Any
 
 import pandas as pd
 
+from emospeech.config import Protocol
+from emospeech.experiments.protocols import confounds, cross
 from emospeech.experiments.protocols.outcomes import Outcome
 from emospeech.runtime.columns import aligned
+from emospeech.systems.base import MAIN_TASK
 
 DIGITS = 3
 
 
-def lines(found: Sequence[Outcome], notes: Mapping[str, Sequence[str]]) -> Iterator[str]:
+def lines(
+    found: Sequence[Outcome], notes: Mapping[str, Sequence[str]], protocols: Mapping[str, Protocol]
+) -> Iterator[str]:
     """A table for each protocol and task, systems down; what is odd about its folds below.
 
     Args:
         notes: protocol -> sentences.
+        protocols: by their names.
     """
     for protocol in dict.fromkeys(one.protocol for one in found):
         of_protocol = [one for one in found if one.protocol == protocol]
         for task in dict.fromkeys(one.task for one in of_protocol):
-            part = [one for one in of_protocol if one.task == task]
-            yield from _table(protocol, task, part)
+            yield from _table([one for one in of_protocol if one.task == task])
             yield ""
         yield from (f"note: {note}" for note in notes.get(protocol, ()))
+        if notes.get(protocol):
+            yield ""
+    if answers := list(confounds.lines(found, protocols)):
+        yield from [*answers, ""]
 
 
-def _table(protocol: str, task: str, found: Sequence[Outcome]) -> Iterator[str]:
-    folds = len({one.fold for outcome in found for one in outcome.folds})
-    what = "" if task == "label" else f", {task}"
-    yield f"{protocol}{what}: {found[0].pooled[0].count} rows tested, {folds} fold{'s' if folds > 1 else ''}"
-    headings = list(dict.fromkeys(name for one in found for name in one.published))
-    several = any(one.tested_on for one in found)
-    head = ["system", *(["trained on", "tested on"] if several else []), "macro-F1", "95 % interval", "over folds"]
-    body = [[*_cells(one, several), *(_number(one.published.get(name)) for name in headings)] for one in found]
-    yield from aligned(
-        [[*head, "weighted F1", "UAR", "accuracy", "chance", *headings], *body], left=3 if several else 1
-    )
+def _table(found: Sequence[Outcome]) -> Iterator[str]:
+    """Of one protocol and task: all systems over all corpora, then on each; or of pairs of corpora."""
+    first, folds = found[0], len({one.fold for outcome in found for one in outcome.folds})
+    what = "" if first.task == MAIN_TASK else f", {first.task}"
+    systems = list(dict.fromkeys(one.row for one in found))
+    if any(one.trained_on for one in found):
+        yield f"{first.protocol}{what}: {folds} folds"
+        for row in systems:
+            yield from cross.lines([one for one in found if one.row == row])
+    else:
+        yield f"{first.protocol}{what}: {first.pooled[0].count} rows tested, {folds} fold{'s' if folds > 1 else ''}"
+        yield from _columns(found)
     if len({one.labels for one in found}) > 1:
         yield "note: these systems tell different classes apart, so their scores are not comparable"
+    sizes = {(one.trained_on, one.tested_on, one.pooled[0].support) for one in found}
+    if len(sizes) > len({size[:2] for size in sizes}) and len({one.labels for one in found}) == 1:
+        yield "note: these systems are tested on different rows, so their scores are not comparable"
+
+
+def _columns(found: Sequence[Outcome]) -> list[str]:
+    headings = list(dict.fromkeys(name for one in found for name in one.published))
+    corpora = list(dict.fromkeys(one.tested_on for one in found))
+    several = len(corpora) > 1
+    head = ["system", *(["tested on"] if several else []), "macro-F1", "95 % interval", "over folds"]
+    head += ["weighted F1", "UAR", "accuracy", "chance", *headings]
+    body = [
+        [*_cells(one, several), *(_number(one.published.get(name)) for name in headings)]
+        for corpus in corpora
+        for one in found
+        if one.tested_on == corpus
+    ]
+    return aligned([head, *body], left=2 if several else 1)
 
 
 def _cells(one: Outcome, several: bool) -> list[str]:
@@ -47,7 +75,7 @@ def _cells(one: Outcome, several: bool) -> list[str]:
     seeds = one.over_seeds()
     return [
         one.row,
-        *([one.trained_on or "all", one.tested_on or "all"] if several else []),
+        *([one.tested_on or "all"] if several else []),
         _number(one.mean()) + (f" ± {_number(seeds)}" if seeds is not None else ""),
         f"{_number(one.interval.low)}-{_number(one.interval.high)}",
         f"{_number(mean)} ± {_number(deviation)}" if len({fold.fold for fold in one.folds}) > 1 else "",

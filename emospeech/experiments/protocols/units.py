@@ -16,10 +16,10 @@ from emospeech.experiments.protocols.folds import Fold
 from emospeech.experiments.protocols.material import Material
 from emospeech.runtime.console import say
 from emospeech.runtime.distributed import on_main
-from emospeech.runtime.errors import UserError, WorkError
+from emospeech.runtime.errors import UserError, WorkError, some
 from emospeech.runtime.files import write_json, write_text
 from emospeech.systems import build
-from emospeech.systems.base import MAIN_TASK, System
+from emospeech.systems.base import System
 from emospeech.systems.crossfit import with_dev
 from emospeech.systems.tuned import TunedSystem
 
@@ -102,20 +102,39 @@ class Unit:
                 path.unlink(missing_ok=True)
 
     def predictions(self) -> pd.DataFrame:
-        """What the unit wrote: `id`, `label`, `p_<class>` …, `fold`."""
+        """What the unit wrote: `id`, `label`, `p_<class>` …, `<task>`, `p_<task>_<class>` … of further tasks, `fold`.
+
+        Raises:
+            WorkError: if it is not what the unit writes.
+        """
         path = self.folder / PREDICTIONS
-        frame = pd.read_csv(
-            path,
-            dtype={"id": str, "fold": str, **dict.fromkeys([MAIN_TASK, *self.material.tasks], str)},
-            keep_default_na=False,
-        )
+        words = {"id": str, "fold": str, **dict.fromkeys(self.material.tasks, str)}
+        try:
+            frame = pd.read_csv(path, dtype=words, keep_default_na=False, encoding_errors="surrogateescape")
+        except ValueError as error:  # pandas' own are of its family
+            raise self._damaged(path, str(error)) from None
+        if lacking := [name for name in words if name not in frame]:
+            raise self._damaged(path, f"it has no column {', '.join(lacking)}")
         ids = self.material.manifest["id"][self.fold.test].tolist()
         if frame["id"].tolist() != ids:
-            raise WorkError(
-                f"{path} is damaged: it does not hold the {len(ids)} rows of {self.name}; remove it and --resume"
-            )
+            raise self._damaged(path, f"it does not hold the {len(ids)} rows of this fold")
+        for task, labels in self.material.tasks.items():
+            if strange := sorted(set(frame[task]) - set(labels)):
+                raise self._damaged(path, f"{task}: unknown {some(strange)}")
         return frame
 
     def record(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.folder / RECORD).read_text(encoding="utf-8"))
+        """What is kept beside them: sizes, seconds, what was tuned.
+
+        Raises:
+            WorkError: if it is not there.
+        """
+        path = self.folder / RECORD
+        try:
+            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise self._damaged(path, str(error)) from None
         return found
+
+    def _damaged(self, path: Path, why: str) -> WorkError:
+        return WorkError(f"{path} is damaged: {why}; remove the folder {self.folder} and go on with --resume")

@@ -1,0 +1,76 @@
+"""Whether a fold teaches what it asks: classes that nothing trains, and folds in which nothing can be learned."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from emospeech.experiments.protocols.folds import Fold
+from emospeech.runtime.errors import faults, some
+
+
+def taught(folds: Sequence[Fold], truth: pd.Series) -> tuple[list[Fold], list[str]]:
+    """The folds in which a system can learn what is asked, and notes on the others.
+
+    Where corpora train for each other, one may have a single class, or none that another is tested on; those folds are
+    left out, all of them where a corpus tells the answer. Elsewhere that is a mistake, as every row is to be tested.
+
+    Args:
+        truth: labels of the main task (rows,); NA where there are none.
+
+    Raises:
+        UserError: naming the folds that train one class alone, or no row.
+    """
+    kept: list[Fold] = []
+    idle: dict[str, list[str]] = {}  # why -> folds
+    alone = []
+    for fold in folds:
+        trained, tested = _classes(truth[fold.train]), _classes(truth[fold.test])
+        if len(trained) > 1 and (set(trained) & set(tested) or not fold.tested_on):
+            kept.append(fold)
+        elif fold.tested_on:
+            why = "trains no class that it tests" if len(trained) > 1 else f"trains {_told(trained)}"
+            idle.setdefault(why, []).append(fold.name)
+        else:
+            alone.append(f"{fold.name} trains {_told(trained)}")
+    if alone:
+        raise faults("nothing can be told apart where one class alone trains; choose other folds", alone)
+    if not kept:
+        return [], ["left out, as no fold trains what it tests"]
+    return kept, [f"{some(names, 6)}: left out, as it {why}" for why, names in idle.items()]
+
+
+def _classes(truth: pd.Series) -> list[str]:
+    return sorted(set(truth.dropna()))
+
+
+def _told(classes: Sequence[str]) -> str:
+    return f"{classes[0]} alone" if classes else "no labelled row"
+
+
+def gaps(folds: Sequence[Fold], truth: pd.Series, labels: Sequence[str]) -> list[str]:
+    """Classes that folds lack, told once for all folds that lack the same."""
+    there = set(truth.dropna())
+    nowhere = [label for label in labels if label not in there]
+    notes = [f"no row is labelled {', '.join(nowhere)}"] if nowhere else []
+    lacking: dict[str, list[str]] = {}
+    for fold in folds:
+        trained, tested = set(truth[fold.train].dropna()), set(truth[fold.test].dropna())
+        absent = [label for label in labels if label in there and label not in trained]
+        if asked := [label for label in absent if label in tested]:
+            lacking.setdefault(f"no row of {', '.join(asked)} trains, though it is tested", []).append(fold.name)
+        elif absent:
+            lacking.setdefault(f"no row of {', '.join(absent)} trains", []).append(fold.name)
+    return notes + [f"{some(names, 6)}: {what}" for what, names in lacking.items()]
+
+
+def by_system(notes: Mapping[str, Sequence[str]]) -> list[str]:
+    """Notes on each system's folds, each told once: those of all systems as they are, others after their names.
+
+    >>> by_system({"a": ["odd", "rare"], "b": ["odd"]})
+    ['odd', 'a: rare']
+    """
+    whose: dict[str, list[str]] = {}
+    for name, own in notes.items():
+        for note in own:
+            whose.setdefault(note, []).append(name)
+    return [note if len(names) == len(notes) else f"{some(names)}: {note}" for note, names in whose.items()]
