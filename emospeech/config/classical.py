@@ -10,13 +10,15 @@ READ = ("text", "tfidf")  # features of the transcript; all others are of the so
 
 Model = Annotated[Choice, named("classical model")]
 Transforms = list[Annotated[Choice, named("classical transform")]]
+Speeds = list[Annotated[float, Field(ge=0.5, le=2)]]
 
 
 class Member(Section):
-    """One of several estimators whose probabilities are averaged; what it does not name is the section's own."""
+    """One of several estimators that vote; what it does not name is the section's own."""
 
     # which of the section's features: by name, or by place, from 0; null: all
     features: Annotated[list[str | int], Field(min_length=1)] | None = None
+    speeds: Speeds | None = None
     transforms: Transforms | None = None
     model: Model | None = None
     weight: Positive = 1.0
@@ -31,10 +33,14 @@ class Classical(Section):
     # by what each feature is standardised: the training rows; or each speaker's own rows, for which the labels of new
     # speakers are not needed, but all their clips at once
     normalise: Literal["corpus", "speaker"] = "corpus"
+    # so many clips like the training rows' mean are added to each speaker's own: for speakers of few clips
+    speaker_prior: Annotated[float, Field(ge=0)] = 0.0
     # copies of each training clip, played so many times as fast (tempo, pitch, formants), train beside it
-    speeds: list[Annotated[float, Field(ge=0.5, le=2)]] = []
+    speeds: Speeds = []
     transforms: Transforms = []  # of the standardised features, in this order, fitted to the training rows
-    vote: list[Member] = []  # a soft vote of these, in place of one model
+    vote: list[Member] = []  # a weighted vote of these, in place of one model
+    # what is averaged: probabilities; or scores (log-probabilities), each row's brought to mean 0 and deviation 1
+    combine: Literal["probabilities", "scores"] = "probabilities"
 
     @model_validator(mode="after")
     def _members_have_features(self) -> "Classical":

@@ -1,6 +1,6 @@
 """One estimator: its features, its transforms, its model; for the labels of one task."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 from emospeech.config import Choice, Classical, Member
 from emospeech.runtime.errors import UserError
 from emospeech.systems.classical import models, transforms
-from emospeech.systems.classical.contract import Fitted, Training
+from emospeech.systems.classical.contract import Fitted, Training, softmax
 
 Blocks = Sequence[Any]  # one (rows, D) a feature of the recipe, dense or sparse
 
@@ -19,6 +19,7 @@ class Plan:
     """What a recipe says of a member, with nothing left out."""
 
     features: tuple[int, ...]  # places in the recipe's list
+    speeds: Sequence[float]  # of the copies that train beside each clip
     transforms: Sequence[Choice]
     model: Choice
     weight: float
@@ -32,29 +33,57 @@ class Estimator:
     transforms: Sequence[Any]
     fitted: Fitted
 
-    def chances(self, blocks: Blocks) -> np.ndarray:
-        """(rows, classes that were in training)."""
+    def features(self, blocks: Blocks) -> Any:
+        """What its model takes."""
         features = joined(blocks, self.plan.features)
         for transform in self.transforms:
             features = transform.transform(features)
-        return self.fitted.chances(features)
+        return features
 
 
 @dataclass(frozen=True)
 class Vote:
-    """The weighted mean of its members' probabilities."""
+    """The weighted mean of what its members say; each gives (rows, classes that were in training)."""
 
     members: Sequence[Estimator]
+    combine: str  # a name in `COMBINED`
     present: tuple[int, ...]  # the labels that training rows had, as places in the task's list
     labels: int
 
     def chances(self, blocks: Blocks) -> np.ndarray:
         """(rows, labels), each row's sum 1; a label without a training row has 0."""
-        weights = [member.plan.weight for member in self.members]
-        found = np.average([member.chances(blocks) for member in self.members], axis=0, weights=weights)
+        if len(self.members) == 1:
+            found = self.members[0].fitted.chances(self.members[0].features(blocks))
+        else:
+            found = COMBINED[self.combine](self.members, blocks)
         out = np.zeros((len(found), self.labels))
         out[:, list(self.present)] = found / found.sum(axis=1, keepdims=True)
         return out
+
+
+def _probabilities(members: Sequence[Estimator], blocks: Blocks) -> np.ndarray:
+    said = [member.fitted.chances(member.features(blocks)) for member in members]
+    return np.average(said, axis=0, weights=[member.plan.weight for member in members])
+
+
+def _scores(members: Sequence[Estimator], blocks: Blocks) -> np.ndarray:
+    """Models that are ever so sure of themselves, as discriminants of many features are, do not outvote the others."""
+    said = [standardised(member.fitted.scores(member.features(blocks))) for member in members]
+    return softmax(np.average(said, axis=0, weights=[member.plan.weight for member in members]))
+
+
+def standardised(scores: np.ndarray) -> np.ndarray:
+    """Each row to mean 0 and deviation 1; one of equal scores to 0.
+
+    >>> standardised(np.array([[1.0, 3.0], [2.0, 2.0]])).tolist()
+    [[-1.0, 1.0], [0.0, 0.0]]
+    """
+    centred = scores - scores.mean(axis=1, keepdims=True)
+    spread = centred.std(axis=1, keepdims=True)
+    return np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 0)
+
+
+COMBINED = {"probabilities": _probabilities, "scores": _scores}
 
 
 def plans(classical: Classical) -> list[Plan]:
@@ -62,6 +91,7 @@ def plans(classical: Classical) -> list[Plan]:
     return [
         Plan(
             classical.chosen(member.features),
+            classical.speeds if member.speeds is None else member.speeds,
             classical.transforms if member.transforms is None else member.transforms,
             member.model or classical.model,
             member.weight,
@@ -71,16 +101,17 @@ def plans(classical: Classical) -> list[Plan]:
 
 
 def fit(
-    wanted: Sequence[Plan],
-    blocks: Blocks,
+    section: Classical,
+    blocks: Mapping[float, Blocks],
     given: Sequence[str],
     labels: Sequence[str],
     groups: Sequence[str] | None,
     seed: int,
 ) -> Vote:
-    """Fit all members to rows that have a label each.
+    """Fit all members of a section to rows that have a label each.
 
     Args:
+        blocks: of the rows by the speed at which they are played; 1: the clips themselves.
         given: the rows' labels.
         labels: the task's, in the order of the run.
         groups: what an inner part for early stopping must not share with the rest.
@@ -94,14 +125,16 @@ def fit(
         there = f"all are {labels[present[0]]}" if len(present) else "there is none"
         raise UserError(f"the training rows need two different labels at least, but of {len(places)}, {there}")
     members = []
-    for plan in wanted:
-        rows = Training(joined(blocks, plan.features), classes, groups, seed)
+    for plan in plans(section):
+        versions = [joined(blocks[speed], plan.features) for speed in (1.0, *plan.speeds)]
+        repeated = None if groups is None else [*groups] * len(versions)
+        rows = Training(stacked(versions), np.tile(classes, len(versions)), repeated, seed)
         done = []
         for choice in plan.transforms:
             done.append(transforms.fit(choice, rows))
             rows = replace(rows, features=done[-1].transform(rows.features))
         members.append(Estimator(plan, done, models.fit(plan.model, rows)))
-    return Vote(members, tuple(map(int, present)), len(labels))
+    return Vote(members, section.combine, tuple(map(int, present)), len(labels))
 
 
 def joined(blocks: Blocks, places: Sequence[int]) -> Any:
@@ -112,3 +145,12 @@ def joined(blocks: Blocks, places: Sequence[int]) -> Any:
     if len(chosen) == 1:
         return chosen[0]
     return hstack(chosen, format="csr") if any(map(issparse, chosen)) else np.hstack(chosen)
+
+
+def stacked(versions: Sequence[Any]) -> Any:
+    """The rows of several matrices, one below the other; all are sparse or none is."""
+    from scipy.sparse import issparse, vstack
+
+    if len(versions) == 1:
+        return versions[0]
+    return vstack(versions, format="csr") if issparse(versions[0]) else np.concatenate(versions)

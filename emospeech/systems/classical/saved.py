@@ -51,7 +51,7 @@ def save(
         "votes": {task: _plain(vote) for task, vote in votes.items()},
     }
     with replacing_folder(folder) as temporary:
-        note = {"normalise": ALOUD} if prepared.by_speaker else {}
+        note = {"normalise": ALOUD} if prepared.section.normalise == "speaker" else {}
         write_json(temporary / CONFIG, described(recipe, tasks, _encoders(prepared.parts)) | note)
         dump(learned, temporary / ESTIMATOR, compression=ZIP_DEFLATED)
 
@@ -86,10 +86,10 @@ def load(folder: Path, parts: Sequence[Part], stored: Saved) -> tuple[Prepared, 
             ]
             for member in members:
                 _require_sound(getattr(member.fitted, "estimator", None))
-            votes[task] = Vote(members, tuple(one["present"]), len(stored.tasks[task]))
+            votes[task] = Vote(members, section.combine, tuple(one["present"]), len(stored.tasks[task]))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UserError(f"{folder / ESTIMATOR} is not of the recipe beside it: {error!r}") from None
-    return Prepared(parts, scales, section.normalise == "speaker"), votes
+    return Prepared(parts, scales, section), votes
 
 
 def _plain(vote: Vote) -> dict[str, Any]:

@@ -36,8 +36,11 @@ class Scale:
         return scaled
 
 
-def by_speaker(features: np.ndarray, speakers: Sequence[str], fallback: Scale) -> np.ndarray:
+def by_speaker(features: np.ndarray, speakers: Sequence[str], fallback: Scale, prior: float = 0.0) -> np.ndarray:
     """Each speaker's rows by their own mean and deviation; a speaker of fewer than `FEW` rows by `fallback`.
+
+    With a prior, n rows have `prior` further ones beside them, of `fallback`'s mean and half its variance (the other
+    half being what speakers differ by), and however few they are, that is what they are standardised by.
 
     As Busso et al. 2011 ("Iterative feature normalization for emotional speech detection") and Schuller et al. 2010
     ("Cross-corpus acoustic emotion recognition") normalise speakers; of all emotions, as labels are not known.
@@ -45,7 +48,9 @@ def by_speaker(features: np.ndarray, speakers: Sequence[str], fallback: Scale) -
     scaled = fallback.apply(features)
     few = []
     for speaker, rows in pd.Series(range(len(features))).groupby(np.asarray(speakers, dtype=str)):
-        if len(rows) < FEW:
+        if prior:
+            scaled[rows.to_numpy()] = _with_prior(scaled[rows.to_numpy()], prior)
+        elif len(rows) < FEW:
             few.append(str(speaker))
         else:
             own = features[rows.to_numpy()]
@@ -54,6 +59,14 @@ def by_speaker(features: np.ndarray, speakers: Sequence[str], fallback: Scale) -
         who = f"speaker {few[0]} has" if len(few) == 1 else f"{len(few)} speakers ({some(few)}) have"
         say(f"note: {who} fewer than {FEW} clips here, standardised by the training rows' statistics")
     return scaled
+
+
+def _with_prior(scaled: np.ndarray, prior: float) -> np.ndarray:
+    """(rows, D) in units of the fallback."""
+    count = len(scaled) + prior
+    about = scaled - scaled.sum(axis=0) / count
+    found: np.ndarray = about / np.sqrt(((about**2).sum(axis=0) + prior / 2) / count)
+    return found
 
 
 def speakers_of(manifest: pd.DataFrame) -> list[str]:

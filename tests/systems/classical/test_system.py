@@ -11,6 +11,7 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from emospeech.runtime import console
 from emospeech.runtime.errors import UserError, WorkError
 from emospeech.systems import build
 from emospeech.systems.classical import features
@@ -104,7 +105,31 @@ def test_a_vote_is_the_weighted_mean_of_its_members(rows, fitted, tmp_path):
     pd.testing.assert_frame_equal(build.load(tmp_path / "model").predict(test), found, check_exact=True)
 
 
-def test_speakers_are_normalised_by_what_comes_together(rows, numbers, fitted, tmp_path, capsys):
+def test_a_vote_of_scores(rows, fitted, tmp_path):
+    """The surer model has no more to say than the other: each row's scores have mean 0 and deviation 1."""
+    train, test = halves(rows)
+    members = [{"model": "svm_linear"}, {"features": ["tfidf"], "model": {"name": "logistic_regression"}}]
+    system = fitted(train, ["functionals", "tfidf"], vote=members, combine="scores")
+    found = chances(system.predict(test))
+    one = fitted(train, ["functionals", "tfidf"], "svm_linear").predict(test)
+    other = fitted(train, "tfidf").predict(test)
+    logs = [np.log(np.maximum(chances(each), 1e-300)) for each in (one, other)]
+    scores = sum((log - log.mean(1, keepdims=True)) / log.std(1, keepdims=True) for log in logs) / 2
+    assert found == pytest.approx(np.exp(scores) / np.exp(scores).sum(1, keepdims=True), abs=1e-6)
+    system.save(tmp_path / "model")
+    np.testing.assert_array_equal(chances(build.load(tmp_path / "model").predict(test)), found)
+
+
+def test_a_member_may_do_without_copies(rows, fitted):
+    train, test = halves(rows)
+    mixed = fitted(train, vote=[{"speeds": [0.9]}, {"model": "lda"}], normalise="speaker").predict(test)
+    one = fitted(train, speeds=[0.9], normalise="speaker").predict(test)
+    other = fitted(train, model="lda", normalise="speaker").predict(test)
+    assert chances(mixed) == pytest.approx((chances(one) + chances(other)) / 2)
+
+
+def test_speakers_are_normalised_by_what_comes_together(rows, numbers, fitted, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(console, "_said", set())
     train, test = halves(rows)
     system = fitted(train, normalise="speaker")
     assert capsys.readouterr().err.count("test clips too") == 1
