@@ -61,6 +61,7 @@ class Prepared:
     parts: Sequence[Part]
     scales: Sequence[Scale | None]  # of the training rows; None: sparse
     by_speaker: bool
+    prior: float = 0.0  # of speakers' scales
 
     def of(self, manifest: pd.DataFrame) -> list[Any]:
         """One matrix (rows, D) a feature.
@@ -79,13 +80,17 @@ class Prepared:
             speakers: one a row, where they are what it is done by.
         """
         return [
-            one if scale is None else by_speaker(one, speakers, scale) if self.by_speaker else scale.apply(one)
+            one
+            if scale is None
+            else by_speaker(one, speakers, scale, self.prior)
+            if self.by_speaker
+            else scale.apply(one)
             for one, scale in zip(raw, self.scales, strict=True)
         ]
 
 
 def prepared(
-    parts: Sequence[Part], copies: Mapping[float, Sequence[Part]], train: pd.DataFrame, normalise: str
+    parts: Sequence[Part], copies: Mapping[float, Sequence[Part]], train: pd.DataFrame, section: Classical
 ) -> tuple[Prepared, list[Any]]:
     """Fit what is fitted to the training rows.
 
@@ -98,7 +103,7 @@ def prepared(
     Raises:
         UserError, WorkError: as `Prepared.of`.
     """
-    speakers = speakers_of(train) if normalise == "speaker" else []
+    speakers = speakers_of(train) if section.normalise == "speaker" else []
     for part in parts:
         if isinstance(part, Tfidf):
             part.fit(train)
@@ -108,7 +113,7 @@ def prepared(
         altered = [_raw(part if isinstance(part, Tfidf) else copy, train) for part, copy in more]
         raw = [_stacked(pair) for pair in zip(raw, altered, strict=True)]
     scales = [None if isinstance(part, Tfidf) else Scale.of(one) for part, one in zip(parts, raw, strict=True)]
-    found = Prepared(parts, scales, normalise == "speaker")
+    found = Prepared(parts, scales, section.normalise == "speaker", section.speaker_prior)
     return found, found.scaled(raw, [*speakers, *(f"{name} at speed {speed}" for speed in copies for name in speakers)])
 
 
