@@ -10,6 +10,7 @@ from emospeech.config import Choice, Classical, Member
 from emospeech.runtime.errors import UserError
 from emospeech.systems.classical import models, transforms
 from emospeech.systems.classical.contract import Fitted, Training, softmax
+from emospeech.systems.classical.offsets import applied
 
 Blocks = Sequence[Any]  # one (rows, D) a feature of the recipe, dense or sparse
 
@@ -32,9 +33,17 @@ class Estimator:
     plan: Plan
     transforms: Sequence[Any]
     fitted: Fitted
+    deviation: float = 1.0  # of its centred scores over the training rows
 
-    def features(self, blocks: Blocks) -> Any:
-        """What its model takes."""
+    def chances(self, blocks: Blocks) -> np.ndarray:
+        """(rows, classes that were in training)."""
+        return self.fitted.chances(self._taken(blocks))
+
+    def scores(self, blocks: Blocks) -> np.ndarray:
+        """Logits (rows, classes that were in training), each row's mean 0."""
+        return centred(self.fitted.scores(self._taken(blocks)))
+
+    def _taken(self, blocks: Blocks) -> Any:
         features = joined(blocks, self.plan.features)
         for transform in self.transforms:
             features = transform.transform(features)
@@ -46,44 +55,38 @@ class Vote:
     """The weighted mean of what its members say; each gives (rows, classes that were in training)."""
 
     members: Sequence[Estimator]
-    combine: str  # a name in `COMBINED`
     present: tuple[int, ...]  # the labels that training rows had, as places in the task's list
     labels: int
+    pool: str = "probabilities"
+    offsets: np.ndarray | None = None  # (labels,), of log-probabilities
 
     def chances(self, blocks: Blocks) -> np.ndarray:
         """(rows, labels), each row's sum 1; a label without a training row has 0."""
-        if len(self.members) == 1:
-            found = self.members[0].fitted.chances(self.members[0].features(blocks))
-        else:
-            found = COMBINED[self.combine](self.members, blocks)
+        weights = [member.plan.weight for member in self.members]
+        pool = self.pool if len(self.members) > 1 else "probabilities"
+        found = POOLS[pool](self.members, weights, blocks)
         out = np.zeros((len(found), self.labels))
         out[:, list(self.present)] = found / found.sum(axis=1, keepdims=True)
-        return out
+        return out if self.offsets is None else applied(out, self.offsets)
 
 
-def _probabilities(members: Sequence[Estimator], blocks: Blocks) -> np.ndarray:
-    said = [member.fitted.chances(member.features(blocks)) for member in members]
-    return np.average(said, axis=0, weights=[member.plan.weight for member in members])
+def centred(scores: np.ndarray) -> np.ndarray:
+    return scores - scores.mean(axis=1, keepdims=True)
 
 
-def _scores(members: Sequence[Estimator], blocks: Blocks) -> np.ndarray:
-    """Models that are ever so sure of themselves, as discriminants of many features are, do not outvote the others."""
-    said = [standardised(member.fitted.scores(member.features(blocks))) for member in members]
-    return softmax(np.average(said, axis=0, weights=[member.plan.weight for member in members]))
+def _mean(members: Sequence[Estimator], weights: Sequence[float], blocks: Blocks) -> np.ndarray:
+    found: np.ndarray = np.average([one.chances(blocks) for one in members], axis=0, weights=weights)
+    return found
 
 
-def standardised(scores: np.ndarray) -> np.ndarray:
-    """Each row to mean 0 and deviation 1; one of equal scores to 0.
-
-    >>> standardised(np.array([[1.0, 3.0], [2.0, 2.0]])).tolist()
-    [[-1.0, 1.0], [0.0, 0.0]]
-    """
-    centred = scores - scores.mean(axis=1, keepdims=True)
-    spread = centred.std(axis=1, keepdims=True)
-    return np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 0)
+def _mean_score(members: Sequence[Estimator], weights: Sequence[float], blocks: Blocks) -> np.ndarray:
+    """The softmax of the mean of scores that deviate alike: a logarithmic opinion pool (Genest and Zidek 1986)."""
+    scores = [one.scores(blocks) / one.deviation for one in members]
+    spread = np.average([one.deviation for one in members], weights=weights)
+    return softmax(spread * np.average(scores, axis=0, weights=weights))
 
 
-COMBINED = {"probabilities": _probabilities, "scores": _scores}
+POOLS = {"probabilities": _mean, "scores": _mean_score}
 
 
 def plans(classical: Classical) -> list[Plan]:
@@ -133,8 +136,10 @@ def fit(
         for choice in plan.transforms:
             done.append(transforms.fit(choice, rows))
             rows = replace(rows, features=done[-1].transform(rows.features))
-        members.append(Estimator(plan, done, models.fit(plan.model, rows)))
-    return Vote(members, section.combine, tuple(map(int, present)), len(labels))
+        fitted = models.fit(plan.model, rows)
+        deviation = float(centred(fitted.scores(rows.features)).std()) if section.pool == "scores" else 1.0
+        members.append(Estimator(plan, done, fitted, max(deviation, np.finfo(float).tiny)))
+    return Vote(members, tuple(map(int, present)), len(labels), section.pool)
 
 
 def joined(blocks: Blocks, places: Sequence[int]) -> Any:

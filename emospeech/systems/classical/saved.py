@@ -81,20 +81,22 @@ def load(folder: Path, parts: Sequence[Part], stored: Saved) -> tuple[Prepared, 
         votes = {}
         for task, one in learned["votes"].items():
             members = [
-                Estimator(plan, member["transforms"], member["fitted"])
+                Estimator(plan, member["transforms"], member["fitted"], member["deviation"])
                 for plan, member in zip(plans(section), one["members"], strict=True)
             ]
             for member in members:
                 _require_sound(getattr(member.fitted, "estimator", None))
-            votes[task] = Vote(members, section.combine, tuple(one["present"]), len(stored.tasks[task]))
+            votes[task] = Vote(members, tuple(one["present"]), len(stored.tasks[task]), section.pool, one["offsets"])
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UserError(f"{folder / ESTIMATOR} is not of the recipe beside it: {error!r}") from None
     return Prepared(parts, scales, section), votes
 
 
 def _plain(vote: Vote) -> dict[str, Any]:
-    members = [{"transforms": list(one.transforms), "fitted": one.fitted} for one in vote.members]
-    return {"present": list(vote.present), "members": members}
+    members = [
+        {"transforms": list(one.transforms), "fitted": one.fitted, "deviation": one.deviation} for one in vote.members
+    ]
+    return {"present": list(vote.present), "members": members, "offsets": vote.offsets}
 
 
 def _read(path: Path) -> Any:

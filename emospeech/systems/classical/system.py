@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,17 @@ import pandas as pd
 
 from emospeech.config import Classical, Recipe
 from emospeech.data import splits
+from emospeech.metrics.scores import encode
 from emospeech.runtime.console import say, say_once
 from emospeech.runtime.errors import UserError
 from emospeech.systems.base import MAIN_TASK, as_predictions
 from emospeech.systems.classical import features, member, saved
 from emospeech.systems.classical.features import Part, Prepared
 from emospeech.systems.classical.member import Vote
+from emospeech.systems.classical.offsets import best
 from emospeech.systems.classical.scaling import ALOUD
 from emospeech.systems.classical.tfidf import Tfidf
+from emospeech.systems.crossfit import inner_folds
 
 
 class ClassicalSystem:
@@ -76,9 +80,22 @@ class ClassicalSystem:
             WorkError: if a feature is no number.
         """
         self._tell()
+        offsets = {} if self.section.offsets is None else {task: self._offsets(task, train) for task in self.tasks}
         self.prepared, blocks = features.prepared(self.parts, self.copies, train, self.section)
         say(self._described(train, blocks[1.0]))
-        self.votes = {task: self._fitted(task, train, blocks) for task in self.tasks}
+        votes = {task: self._fitted(task, train, blocks) for task in self.tasks}
+        self.votes = {task: replace(vote, offsets=offsets.get(task)) for task, vote in votes.items()}
+
+    def _offsets(self, task: str, train: pd.DataFrame) -> np.ndarray:
+        """What inner folds of the training rows say, all fitted afresh in each; to be asked before the fit itself."""
+        rows = train[train[task].notna()].reset_index(drop=True)
+        folds = inner_folds(rows.assign(label=rows[task]), self.section.offsets or 0, "auto", self.recipe.train.seed)
+        chances = np.empty((len(rows), len(self.tasks[task])))
+        for number in sorted(set(folds.tolist())):
+            rest, left_out = (rows[mask].reset_index(drop=True) for mask in (folds != number, folds == number))
+            ready, blocks = features.prepared(self.parts, self.copies, rest, self.section)
+            chances[folds == number] = self._fitted(task, rest, blocks).chances(ready.of(left_out))
+        return best(chances, encode(rows[task].tolist(), self.tasks[task]))
 
     def _fitted(self, task: str, train: pd.DataFrame, blocks: Mapping[float, Sequence[Any]]) -> Vote:
         """A task's vote, of the rows that have its label."""

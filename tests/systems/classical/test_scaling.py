@@ -33,11 +33,11 @@ def test_by_speaker_in_numbers(capsys):
 
 
 def test_a_prior_in_numbers(capsys):
-    """a has 1 and 3 in units of the corpus. With 2 clips of mean 0 and variance 1/2 beside them: mean 4 / 4 = 1,
-    variance (0 + 4 + 2 / 2) / 4 = 5 / 4. b has one clip, 3: mean 3 / 3, variance (4 + 1) / 3."""
+    """a has 1 and 3 in units of the corpus. With 2 clips of mean 0 and variance 1 beside them: mean 4 / 4 = 1,
+    variance (0 + 4 + 2) / 4 = 6 / 4. b has one clip, 3: mean 3 / 3, variance (4 + 2) / 3."""
     values = np.array([[7.0], [11.0], [11.0]])
     found = by_speaker(values, ["a", "a", "b"], Scale(np.array([5.0]), np.array([2.0])), prior=2.0)
-    assert found[:, 0] == pytest.approx([0, 2 / np.sqrt(5 / 4), 2 / np.sqrt(5 / 3)])
+    assert found[:, 0] == pytest.approx([0, 2 / np.sqrt(6 / 4), 2 / np.sqrt(6 / 3)])
     assert capsys.readouterr().err == "", "few clips are no exception here"
 
 
