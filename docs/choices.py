@@ -25,6 +25,9 @@ from emospeech.encoders.text.subword import SUBWORD_ENCODERS
 from emospeech.models.fusion import FUSIONS
 from emospeech.models.mixing import MIXERS
 from emospeech.models.pooling import POOLINGS
+from emospeech.systems.classical.features import FEATURES
+from emospeech.systems.classical.models import MODELS
+from emospeech.systems.classical.transforms import TRANSFORMS
 from emospeech.systems.plan import OPTIMIZERS
 from emospeech.training.losses import CLASS_WEIGHTS, LOSSES
 from emospeech.training.schedules import SCHEDULES
@@ -92,6 +95,9 @@ VARIANTS: tuple[tuple[str, str, Mapping[str, Any], Parameters], ...] = (
     ("Class weights", "train.loss.class_weights", CLASS_WEIGHTS, keyword_only),
     ("Schedules", "train.schedule", SCHEDULES, keyword_only),
     ("Augmentation", "speech.augment.effects", EFFECTS, keyword_only),
+    ("Features of a clip, for classical systems", "classical.features", FEATURES, keyword_only),
+    ("Transforms of standardised features", "classical.transforms", TRANSFORMS, keyword_only),
+    ("Classical models", "classical.model", MODELS, keyword_only),
 )
 
 

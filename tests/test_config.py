@@ -10,13 +10,15 @@ from emospeech.runtime.errors import UserError
 from emospeech.systems.build import CHECKS, load_recipe, load_seeds
 
 RECIPES = sorted(config.recipes_folder().rglob("*.yaml"))
+ROOTS = ["emospeech2024", "es_acted", "emodb", "baved"]
+ROOTS += ["emomatch", "mesd", "inter1sp", "emofilm", "emowisconsin", "meacorpus2023"]
 
 
 @pytest.fixture(autouse=True)
 def roots(tmp_path, monkeypatch):
     """The shipped recipes name data folders of the user's."""
     monkeypatch.chdir(tmp_path)
-    for name in ("emospeech2024", "es_acted", "emodb", "baved"):
+    for name in ROOTS:
         (tmp_path / "data" / name).mkdir(parents=True)
 
 

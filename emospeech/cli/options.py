@@ -28,11 +28,13 @@ def check_policy(on_bad_audio: str) -> None:
 
 def give_scores(scores: dict[str, Any], json: Path | None) -> None:
     """Print scores, overall and by class, and keep them where `--json` was given."""
-    from emospeech.experiments.run import summary
+    from emospeech.experiments.run import below, summary
 
     typer.echo(summary("all", scores))
     for name, f1, count in zip(scores["labels"], scores["f1"], scores["support"], strict=True):
         typer.echo(f"      {name:<10} F1 {f1:.4f}   {count} clips")
+    for line in below(scores):
+        typer.echo(line)
     if json:
         write_json(json, scores)
 

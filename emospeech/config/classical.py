@@ -31,8 +31,16 @@ class Classical(Section):
     # by what each feature is standardised: the training rows; or each speaker's own rows, for which the labels of new
     # speakers are not needed, but all their clips at once
     normalise: Literal["corpus", "speaker"] = "corpus"
+    # to each speaker's mean and variance so many clips like the training rows' are added: for speakers of few clips
+    speaker_prior: Annotated[float, Field(ge=0)] = 0.0
+    # copies of each training clip, played so many times as fast (tempo, pitch, formants), train beside it
+    speeds: list[Annotated[float, Field(ge=0.5, le=2)]] = []
     transforms: Transforms = []  # of the standardised features, in this order, fitted to the training rows
     vote: list[Member] = []  # a soft vote of these, in place of one model
+    # what is averaged: probabilities; or scores, log-probabilities of the same deviation over the training rows
+    pool: Literal["probabilities", "scores"] = "probabilities"
+    # so many inner folds of the training rows choose what is added to each class's log-probability, for macro-F1
+    offsets: Annotated[int, Field(ge=2)] | None = None
 
     @model_validator(mode="after")
     def _members_have_features(self) -> "Classical":

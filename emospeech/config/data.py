@@ -55,7 +55,7 @@ class Data(Section):
     root: Annotated[Annotated[str, named("root")] | None, _unless_mixed, Field(validate_default=True)] = None
     label_space: Annotated[str, named("label space")] | None = None  # to which labels are mapped; null: they stay
     label_map: dict[str, str | None] = {}  # labels in other words, before that; null leaves a class out
-    target: Column | Literal["label"] = "label"  # the manifest's column that is to be told: the task `label`
+    target: Literal["label", Column] = "label"  # the manifest's column that is to be told: the task `label`
     tasks: list[Column] = []  # further ones, a head each; rows without one count nothing for it
     labels: list[str] | None = None  # None: those of the space, or the corpus's own
     # which recording each clip is from, for splits alone: MEACorpus' folder, or a CSV with id and group

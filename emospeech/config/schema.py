@@ -111,12 +111,13 @@ class Head(Section):
 
 
 class Trunk(Section):
-    """Layers that all tasks share, between the pooled vector and their heads: Linear, norm, activation, dropout each."""
+    """What all tasks share between the pooled vector and their heads: layers of Linear, norm, activation, dropout."""
 
     widths: Annotated[list[Count], Field(min_length=1)]  # one a layer, as [512, 256, 256]
     activation: Literal["relu", "gelu"] = "relu"
     norm: Literal["none", "layer", "batch"] = "none"
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    standardise: bool = False  # first, each dimension of the pooled vector, by a batch norm without weights
 
 
 class Model(Section):

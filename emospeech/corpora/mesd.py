@@ -41,7 +41,7 @@ def read(path: Path) -> Clip | str:
         language="es",
         speaker=voice,
         gender=GENDERS.get(voice),
-        accent="mexican",
+        accent="mexico",
         transcription=word.replace("_", " ") if "_" not in word or word in PHRASES else None,
     )
 

@@ -12,7 +12,7 @@ from emospeech.corpora import emospeech2024
 from emospeech.data import audio, manifest, table, usable
 from emospeech.experiments.rows import mixture, transcripts
 from emospeech.experiments.rows.sound import heard_before
-from emospeech.experiments.run import scores_of
+from emospeech.experiments.run import scores_of_tasks
 from emospeech.labels import EMOSPEECH2024
 from emospeech.outputs import submission
 from emospeech.runtime.console import say
@@ -108,7 +108,9 @@ def _require_modalities(system: System, rows: pd.DataFrame, heard: pd.Series) ->
 
 
 def evaluate(system: System, rows: pd.DataFrame, on_bad_audio: str = "fail") -> dict[str, Any]:
-    """Scores on labelled rows, as `experiments.run.scores_of` gives them; labels in the words of the run's label space.
+    """Scores on labelled rows, as `experiments.run.scores_of_tasks` gives them; labels in the words of the run's space.
+
+    A further task counts the rows whose column of its name has a label that the run knows.
 
     Raises:
         UserError: if a row has no label, or one that the system does not know.
@@ -125,8 +127,20 @@ def evaluate(system: System, rows: pd.DataFrame, on_bad_audio: str = "fail") -> 
             ],
         )
     predictions = predict(system, rows, on_bad_audio)
-    truth, chosen = rows["label"].tolist(), predictions["label"].tolist()
-    return scores_of(truth, chosen, labels)
+    return scores_of_tasks(_without_unknown(rows, system.tasks), predictions, system.tasks)
+
+
+def _without_unknown(rows: pd.DataFrame, tasks: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """Labels of further tasks that a run does not know as NA, which is said aloud."""
+    for task, labels in tasks.items():
+        if task == MAIN_TASK or task not in rows:
+            continue
+        strange = rows[task].notna() & ~rows[task].isin(list(labels))
+        if strange.any():
+            words = some(sorted(set(rows[task][strange])))
+            say(f"note: {strange.sum()} rows count nothing for {task}: {words}; the run knows {', '.join(labels)}")
+            rows = rows.assign(**{task: rows[task].mask(strange)})
+    return rows
 
 
 def predict_table(

@@ -1,7 +1,7 @@
 """One recipe, one run folder: from the corpus to a trained model with its scores."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from emospeech.runtime.errors import UserError
 from emospeech.runtime.files import write_json, write_text
 from emospeech.runtime.runs import RunFolder
 from emospeech.systems import build
-from emospeech.systems.base import System
+from emospeech.systems.base import MAIN_TASK, System
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def _begin(recipe: Recipe, config: str, folder: RunFolder, rows: Rows, system: S
 def _scored(system: System, part: pd.DataFrame, name: str, folder: RunFolder, rows: Rows) -> dict[str, Any]:
     """Predict a part, and write predictions and figures."""
     predictions = system.predict(part)
-    truth, chosen = part["label"].tolist(), predictions["label"].tolist()
+    truth, chosen = _pairs(part, predictions, MAIN_TASK)
 
     def keep() -> None:
         from emospeech import figures
@@ -121,13 +121,53 @@ def _scored(system: System, part: pd.DataFrame, name: str, folder: RunFolder, ro
             )
 
     distributed.on_main(keep)
-    scores = scores_of(truth, chosen, rows.labels)
-    if system.recipe.data.mixture:
-        both = pd.DataFrame({"truth": truth, "chosen": chosen}).groupby(part["id"].str.partition("/")[0])
+    corpora = part["id"].str.partition("/")[0] if system.recipe.data.mixture else None
+    return scores_of_tasks(part, predictions, rows.tasks, corpora)
+
+
+def scores_of_tasks(
+    rows: pd.DataFrame,
+    predictions: pd.DataFrame,
+    tasks: Mapping[str, Sequence[str]],
+    corpora: pd.Series | None = None,
+) -> dict[str, Any]:
+    """The main task's scores, as `scores_of`; under `tasks` those of each further one. Rows with a label of it count.
+
+    A further task that no row tells is left out.
+
+    Args:
+        rows: truth, the task `label` in the column `label`, each other in that of its name.
+        predictions: of the same rows, in their order.
+        tasks: task -> its labels.
+        corpora: of each row, the name of its corpus, for scores under `by_corpus`; None: no such scores.
+    """
+    predictions = predictions.set_axis(rows.index)
+    scores = _scores_of_task(rows, predictions, MAIN_TASK, tasks[MAIN_TASK], corpora)
+    further = {
+        task: _scores_of_task(rows, predictions, task, labels, corpora)
+        for task, labels in tasks.items()
+        if task != MAIN_TASK and task in rows and rows[task].notna().any()
+    }
+    return {**scores, "tasks": further} if further else scores
+
+
+def _scores_of_task(
+    rows: pd.DataFrame, predictions: pd.DataFrame, task: str, labels: Sequence[str], corpora: pd.Series | None
+) -> dict[str, Any]:
+    scores = scores_of(*_pairs(rows, predictions, task), labels)
+    if corpora is not None:
+        known = rows[task].notna()
         scores["by_corpus"] = {
-            name: scores_of(of["truth"].tolist(), of["chosen"].tolist(), rows.labels) for name, of in both
+            name: scores_of(*_pairs(of, predictions.loc[of.index], task), labels)
+            for name, of in rows[known].groupby(corpora[known])
         }
     return scores
+
+
+def _pairs(rows: pd.DataFrame, predictions: pd.DataFrame, task: str) -> tuple[list[str], list[str]]:
+    """True and predicted labels of the rows that have one."""
+    known = rows[task].notna().to_numpy(dtype=bool)
+    return rows.loc[known, task].tolist(), predictions.loc[known, task].tolist()
 
 
 def scores_of(truth: Sequence[str], prediction: Sequence[str], labels: Sequence[str]) -> dict[str, Any]:
@@ -140,9 +180,18 @@ def report(result: Result) -> Iterator[str]:
     """What a run ends with, as lines to print."""
     for name, scores in result.scores.items():
         yield summary(name, scores)
-        for corpus, of in scores.get("by_corpus", {}).items():
-            yield f"  {summary(corpus, of)}"
+        yield from below(scores)
     yield f"run: {result.folder.path}"
+
+
+def below(scores: Mapping[str, Any]) -> Iterator[str]:
+    """Under the main task's line, those of its corpora and of further tasks."""
+    for corpus, of in scores.get("by_corpus", {}).items():
+        yield f"  {summary(corpus, of)}"
+    for task, of in scores.get("tasks", {}).items():
+        yield f"  {summary(task, of)}   weighted F1 {of['weighted_f1']:.4f}"
+        for corpus, one in of.get("by_corpus", {}).items():
+            yield f"    {summary(corpus, one)}"
 
 
 def summary(name: str, scores: dict[str, Any]) -> str:

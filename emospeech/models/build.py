@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from emospeech.models.classifier import Classifier
 from emospeech.models.fusion import FUSIONS
-from emospeech.models.heads import MLPHead
+from emospeech.models.heads import MLPHead, Trunk
 from emospeech.models.mixing import MIXERS
 from emospeech.models.pooling import POOLINGS
 from emospeech.models.streams import StreamPooling
@@ -43,12 +43,14 @@ def build_classifier(
     else:
         fusion = FUSIONS["sequence"](inputs, pool)
     widths: dict[str, int] = fusion.widths  # type: ignore[assignment]
+    trunks = {} if model.trunk is None else {of: Trunk(width, **dict(model.trunk)) for of, width in widths.items()}
+    read = {of: trunk.width for of, trunk in trunks.items()} or widths  # by the heads
     return Classifier(
         fusion=fusion,
         heads={
             task: {
                 vector: MLPHead(width, len(names), head.blocks, head.width, head.dropout)
-                for vector, width in widths.items()
+                for vector, width in read.items()
             }
             for task, names in tasks.items()
         },
@@ -56,4 +58,5 @@ def build_classifier(
         text_width=text_width,
         dropout=model.dropout,
         modality_dropout=model.modality_dropout,
+        trunks=trunks,
     )

@@ -16,9 +16,10 @@ from emospeech.models.streams import ModalityDropout, Stream, Streams, present
 
 
 class Classifier(nn.Module):
-    """Layer mix and LayerNorm on each stream, modality dropout, fusion, dropout, heads.
+    """Layer mix and LayerNorm on each stream, modality dropout, fusion, dropout, trunk, heads.
 
-    Each task has one head for each vector that the fusion gives: one, or with late fusion one a modality.
+    Each task has one head for each vector that the fusion gives: one, or with late fusion one a modality. Where there
+    are trunks, one for each vector, the tasks share them.
     """
 
     def __init__(
@@ -29,6 +30,7 @@ class Classifier(nn.Module):
         text_width: int | None = None,
         dropout: float = 0.1,
         modality_dropout: float = 0.0,
+        trunks: Mapping[str, nn.Module] | None = None,  # vector -> what stands before its heads
     ) -> None:
         super().__init__()
         if speech_shape is not None:
@@ -39,6 +41,7 @@ class Classifier(nn.Module):
         self.modality_dropout = ModalityDropout(modality_dropout)
         self.fusion = fusion
         self.dropout = nn.Dropout(dropout)
+        self.trunks = nn.ModuleDict(dict(trunks or {}))
         self.heads = nn.ModuleDict({task: nn.ModuleDict(dict(each)) for task, each in heads.items()})
 
     @property
@@ -60,6 +63,7 @@ class Classifier(nn.Module):
         """Logits (B, classes) per task."""
         streams = self.modality_dropout(self.streams(features))
         vectors = {name: self.dropout(vector) for name, vector in self.fusion(streams).items()}
+        vectors = {name: self.trunks[name](vector) for name, vector in vectors.items()} if self.trunks else vectors
         return {task: self._decided(each, vectors, streams) for task, each in self.heads.items()}
 
     def _decided(self, heads: Any, vectors: Mapping[str, Tensor], streams: Streams) -> Tensor:

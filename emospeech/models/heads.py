@@ -1,8 +1,56 @@
-"""From a pooled vector to logits."""
+"""From a pooled vector to logits: layers that the tasks share, and a head for each."""
 
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
 from torch import Tensor, nn
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """Batch norm that takes a single row in training, too, by the running statistics: one row varies by nothing."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, width) -> (B, width)."""
+        if self.training and len(x) == 1:
+            return nn.functional.batch_norm(
+                x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+            )
+        return super().forward(x)
+
+
+ACTIVATIONS: Mapping[str, Callable[[], nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU}
+NORMS: Mapping[str, Callable[[int], nn.Module] | None] = {"none": None, "layer": nn.LayerNorm, "batch": BatchNorm}
+
+
+class Trunk(nn.Sequential):
+    """Layers that all tasks share: Linear, norm, activation, dropout each; `width` is that of the last.
+
+    x (B, ins) -> (B, width).
+    """
+
+    def __init__(
+        self,
+        ins: int,
+        widths: Sequence[int],
+        activation: str = "relu",
+        norm: str = "none",
+        dropout: float = 0.0,
+        standardise: bool = False,
+    ) -> None:
+        """
+        Args:
+            ins: width of what comes in.
+            activation, norm: names in `ACTIVATIONS` and `NORMS`.
+            standardise: each dimension of what comes in, by its mean and deviation over training batches.
+        """
+        layers: list[nn.Module] = [BatchNorm(ins, affine=False)] if standardise else []
+        for a, b in pairwise([ins, *widths]):
+            layers.append(nn.Linear(a, b))
+            if (norm_of := NORMS[norm]) is not None:
+                layers.append(norm_of(b))
+            layers += [ACTIVATIONS[activation](), nn.Dropout(dropout)]
+        super().__init__(*layers)
+        self.width = widths[-1]
 
 
 class MLPBlock(nn.Module):

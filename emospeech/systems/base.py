@@ -59,7 +59,7 @@ class System(Protocol):
         """
 
     def predict(self, manifest: pd.DataFrame) -> pd.DataFrame:
-        """`id`, `label`, `p_<class>` …: same ids, same order."""
+        """`id`, `label`, `p_<class>` …; of each further task `<task>`, `p_<task>_<class>` …: same ids, same order."""
 
     def save(self, folder: Path) -> None:
         """Write the model, whole or not at all."""
@@ -68,12 +68,31 @@ class System(Protocol):
         """What it runs on, for the run's record."""
 
 
-def as_predictions(ids: Sequence[str], probabilities: Sequence[Sequence[float]], labels: Sequence[str]) -> pd.DataFrame:
+Chances = Sequence[Sequence[float]]  # (rows, classes)
+
+
+def as_predictions(
+    ids: Sequence[str],
+    probabilities: Chances,
+    labels: Sequence[str],
+    further: Mapping[str, tuple[Chances, Sequence[str]]] | None = None,
+) -> pd.DataFrame:
     """A predictions table; ties go to the first label.
+
+    Args:
+        further: task -> its probabilities and labels.
 
     >>> as_predictions(["a"], [[0.25, 0.75]], ["joy", "fear"]).to_dict("records")
     [{'id': 'a', 'label': 'fear', 'p_joy': 0.25, 'p_fear': 0.75}]
+    >>> list(as_predictions(["a"], [[1.0]], ["joy"], {"gender": ([[0.5, 0.5]], ["female", "male"])}))
+    ['id', 'label', 'p_joy', 'gender', 'p_gender_female', 'p_gender_male']
     """
-    chances = pd.DataFrame(probabilities, columns=[f"p_{label}" for label in labels], dtype=float)
-    best = chances.to_numpy().argmax(axis=1)
-    return pd.concat([pd.DataFrame({"id": list(ids), "label": [labels[k] for k in best]}), chances], axis=1)
+    parts = [pd.DataFrame({"id": list(ids)}), _chosen(MAIN_TASK, "p_", probabilities, labels)]
+    parts += [_chosen(task, f"p_{task}_", *each) for task, each in (further or {}).items()]
+    return pd.concat(parts, axis=1)
+
+
+def _chosen(task: str, prefix: str, probabilities: Chances, labels: Sequence[str]) -> pd.DataFrame:
+    chances = pd.DataFrame(probabilities, columns=[f"{prefix}{label}" for label in labels], dtype=float)
+    best = pd.Series([labels[k] for k in chances.to_numpy().argmax(axis=1)], name=task)
+    return pd.concat([best, chances], axis=1)

@@ -16,12 +16,11 @@ from emospeech.models.build import build_classifier
 from emospeech.models.classifier import EmotionNetwork
 from emospeech.runtime.console import progress, say
 from emospeech.runtime.distributed import on_main
-from emospeech.runtime.errors import WorkError, some
 from emospeech.runtime.interrupt import stop_on_signal
 from emospeech.runtime.memory import keep_freed_memory
 from emospeech.runtime.runs import RunFolder
-from emospeech.systems import told
-from emospeech.systems.base import MAIN_TASK, as_predictions
+from emospeech.systems import answers, told
+from emospeech.systems.base import MAIN_TASK
 from emospeech.systems.features.build import feature_cache
 from emospeech.systems.features.cache import FeatureCache, in_bf16
 from emospeech.systems.features.planning import Wish
@@ -35,7 +34,7 @@ from emospeech.systems.parts import (
     load_pretrained,
     train_tokenizer,
 )
-from emospeech.systems.plan import build_optimizer, repeated, steered, training_order
+from emospeech.systems.plan import build_balance, build_optimizer, repeated, steered, training_order
 from emospeech.systems.plan import losses as build_losses
 from emospeech.systems.saved import TOKENIZER, save_model, save_tokenizer, write_metrics
 from emospeech.training import evaluation, loop
@@ -159,6 +158,7 @@ class NeuralSystem:
         network, settings = self.ready(), self.recipe.train
         feed = self._feed(self.cache)
         dataset = feed.for_training(train, self.tasks, self._augmenter())
+        dev = None if dev is None else dev[dev[MAIN_TASK].notna()].reset_index(drop=True)  # the others steer nothing
         steering = None if dev is None else self._to_evaluate(dev, self.cache)
         order = training_order(settings, train, self.accelerator.process_index, self.accelerator.num_processes)
         if dev is not None:
@@ -172,12 +172,13 @@ class NeuralSystem:
         if settings.compile:
             compile_in_place([network.speech, network.text, network.classifier])
         losses = build_losses(settings.loss, train, self.tasks, soft_labels(self.recipe))
-        optimizer = build_optimizer(settings.optimizer, [p for p in network.parameters() if p.requires_grad])
+        balance = build_balance(settings.task_weights, self.tasks)
+        optimizer = build_optimizer(settings.optimizer, [p for p in network.parameters() if p.requires_grad], balance)
         keep_freed_memory()
         with stop_on_signal() as stop:
             try:
                 return loop.train(
-                    loop.Parts(network, losses, optimizer, schedule, self.accelerator),
+                    loop.Parts(network, losses, optimizer, schedule, self.accelerator, balance),
                     plan,
                     order,
                     loader=lambda remaining: feed.batches(dataset, remaining),
@@ -188,14 +189,7 @@ class NeuralSystem:
                     description="training on all labelled rows" if dev is None else "training",
                 )
             except loop.NonFiniteError as error:
-                clips = ", ".join(train["id"].iloc[row] for row in error.rows)
-                kept = (
-                    f"the last checkpoint in {checkpoints.folder} stays" if checkpoints.any() else "none was kept yet"
-                )
-                raise WorkError(
-                    f"{error}; its clips: {clips}. Of the weights before it, {kept}. If the clips are sound, lower "
-                    "train.optimizer.lr or set train.clip_norm"
-                ) from None
+                raise told.not_finite(error, train, checkpoints) from None
 
     def _build(self, train: pd.DataFrame, folder: Path) -> None:
         """A fresh network; a from-scratch text encoder learns its tokenizer, once for all processes and resumptions."""
@@ -260,12 +254,14 @@ class NeuralSystem:
         if long := told.long_texts(self.tokenizer, manifest):
             say(long)
         stored = self._stored(manifest)
-        chances = np.empty((len(manifest), len(self.tasks[MAIN_TASK])))
+        every = {task: np.empty((len(manifest), len(names))) for task, names in self.tasks.items()}
         with deterministic(self.recipe.train.deterministic):
             for part, cache in ((stored, self.cache), (~stored, None)):
                 if part.any():
-                    chances[part] = self._predicted(manifest[part].reset_index(drop=True), cache)
-        return as_predictions(manifest["id"].tolist(), chances.tolist(), self.tasks[MAIN_TASK])
+                    found = self._predicted(manifest[part].reset_index(drop=True), cache)
+                    for task, chances in found.items():
+                        every[task][part] = chances
+        return answers.predictions(manifest, every, self.tasks)
 
     def _stored(self, manifest: pd.DataFrame) -> np.ndarray:
         """Which rows' states are stored: after a fit all; of a loaded model, those that earlier runs kept."""
@@ -279,24 +275,16 @@ class NeuralSystem:
             say(f"{found.sum()} of {len(manifest)} rows are read from the stored features in {self.cache.root}")
         return found
 
-    def _predicted(self, manifest: pd.DataFrame, cache: FeatureCache | None) -> np.ndarray:
+    def _predicted(self, manifest: pd.DataFrame, cache: FeatureCache | None) -> dict[str, np.ndarray]:
         rows = self._to_evaluate(manifest, cache)
         with progress("predicting", rows.count) as bar:
             batches = evaluation.batches_of(rows.batches(), bar)
-            return self._chances(manifest, evaluation.predict(self.ready(), batches, self.accelerator))
+            return answers.chances(evaluation.predict(self.ready(), batches, self.accelerator), manifest)
 
     def _validate(self, dev: pd.DataFrame, rows: Evaluated) -> dict[str, float]:
-        chances = self._chances(dev, evaluation.predict(self.ready(), rows.batches(), self.accelerator))
-        return evaluation.steering(chances, dev[MAIN_TASK].tolist(), self.tasks[MAIN_TASK])
+        found = evaluation.predict(self.ready(), rows.batches(), self.accelerator)
+        return answers.steering(found, dev, self.tasks[MAIN_TASK])
 
     def _to_evaluate(self, manifest: pd.DataFrame, cache: FeatureCache | None) -> Evaluated:
         share = self.accelerator.process_index, self.accelerator.num_processes
         return self._feed(cache).to_evaluate(manifest, *share)
-
-    def _chances(self, manifest: pd.DataFrame, rows: Mapping[str, Mapping[int, torch.Tensor]]) -> np.ndarray:
-        """Probabilities of the main task (rows, classes), in manifest order."""
-        chances = torch.stack([rows[MAIN_TASK][k] for k in range(len(manifest))]).numpy()
-        wrong = manifest["id"][~np.isfinite(chances).all(axis=1)].tolist()
-        if wrong:
-            raise WorkError(f"the network gives no numbers for {len(wrong)} of {len(manifest)} clips: {some(wrong)}")
-        return chances

@@ -1,6 +1,6 @@
 """From a recipe's training section to the plan, the schedule and the losses of one fit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -12,6 +12,7 @@ from emospeech.data.examples import votes
 from emospeech.data.examples.batching import TrainingOrder
 from emospeech.data.manifest import WEIGHT
 from emospeech.runtime.console import say
+from emospeech.training.balance import FixedWeights, Uncertainty
 from emospeech.training.loop import Plan, Standing
 from emospeech.training.losses import CLASS_WEIGHTS, LOSSES
 from emospeech.training.schedules import SCHEDULES, Replay, Schedule, WarmUp
@@ -74,6 +75,14 @@ def losses(
     }
 
 
+def build_balance(wanted: str | Mapping[str, float], tasks: Iterable[str]) -> FixedWeights | Uncertainty:
+    """How much the loss of each task counts."""
+    if wanted == "uncertainty":
+        return Uncertainty(tasks)
+    given = wanted if isinstance(wanted, Mapping) else {}
+    return FixedWeights({task: given.get(task, 1.0) for task in tasks})
+
+
 # Those that work on any parameter, batch by batch, need no closure, and take weight decay.
 OPTIMIZERS: dict[str, Any] = {
     name: entry
@@ -84,9 +93,17 @@ OPTIMIZERS: dict[str, Any] = {
 }
 
 
-def build_optimizer(wanted: Optimizer, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
-    """One of torch's, with its own checks of what it is given."""
+def build_optimizer(
+    wanted: Optimizer, parameters: Sequence[nn.Parameter], balance: nn.Module | None = None
+) -> torch.optim.Optimizer:
+    """One of torch's, with its own checks of what it is given.
+
+    Args:
+        balance: what weighs the tasks, which may learn, too; weight decay would draw it to equal weights.
+    """
+    learned = [] if balance is None else list(balance.parameters())
+    groups = [{"params": list(parameters)}, {"params": learned, "weight_decay": 0.0}] if learned else parameters
     optimizer: torch.optim.Optimizer = OPTIMIZERS[wanted.name](
-        parameters, lr=wanted.lr, weight_decay=wanted.weight_decay, **wanted.options
+        groups, lr=wanted.lr, weight_decay=wanted.weight_decay, **wanted.options
     )
     return optimizer

@@ -1,4 +1,4 @@
-"""What a person is told of a fit before it begins, and of rows before they are predicted."""
+"""What a person is told of a fit, before it begins or as it fails, and of rows before they are predicted."""
 
 from typing import Any
 
@@ -6,7 +6,10 @@ import pandas as pd
 from torch import nn
 
 from emospeech.config import Recipe
+from emospeech.runtime.errors import WorkError
 from emospeech.systems.parts import synthetic
+from emospeech.training.checkpoint import Checkpoints
+from emospeech.training.loop import NonFiniteError
 
 
 def fit(
@@ -37,6 +40,16 @@ def fit(
     if recipe.model.modality_dropout and not recipe.may_lack:
         notes.append("modality dropout has nothing to drop, as there is one modality")
     return "; ".join(notes)
+
+
+def not_finite(error: NonFiniteError, train: pd.DataFrame, checkpoints: Checkpoints) -> WorkError:
+    """What happened to a fit whose loss or weights are no longer numbers, with the clips of the step."""
+    clips = ", ".join(train["id"].iloc[row] for row in error.rows)
+    kept = f"the last checkpoint in {checkpoints.folder} stays" if checkpoints.any() else "none was kept yet"
+    return WorkError(
+        f"{error}; its clips: {clips}. Of the weights before it, {kept}. If the clips are sound, lower "
+        "train.optimizer.lr or set train.clip_norm"
+    )
 
 
 def long_texts(tokenizer: Any, rows: pd.DataFrame) -> str:

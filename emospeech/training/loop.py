@@ -18,6 +18,7 @@ from emospeech.data.examples.dataset import Batch
 from emospeech.runtime.console import progress, say
 from emospeech.runtime.errors import Interrupted
 from emospeech.runtime.interrupt import StopRequest
+from emospeech.training.balance import FixedWeights
 from emospeech.training.checkpoint import Checkpoints
 from emospeech.training.evaluation import gathered, share_buffers
 from emospeech.training.schedules import Schedule
@@ -69,6 +70,9 @@ class Parts:
     optimizer: torch.optim.Optimizer
     schedule: Schedule
     accelerator: Any
+    # a module: how much each task's loss counts, in the order of `losses`; None: all the same. The optimizer has its
+    # parameters beside the network's
+    balance: Any = None
 
 
 def train(
@@ -125,8 +129,9 @@ class _Run:
         self.last_rows: list[int] = []  # of the step before, on this process
         self.accelerator = parts.accelerator
         self.base_rates = [group["lr"] for group in parts.optimizer.param_groups]
-        for loss in parts.losses.values():
-            loss.to(self.accelerator.device)
+        self.balance = parts.balance or FixedWeights(dict.fromkeys(parts.losses, 1.0))
+        for module in (*parts.losses.values(), self.balance):
+            module.to(self.accelerator.device)
         self.model, self.optimizer = self.accelerator.prepare(parts.network, parts.optimizer)
 
     def exhausted(self) -> bool:
@@ -146,8 +151,9 @@ class _Run:
         torch.manual_seed(_step_seed(self.seed, standing.step, rank))
         self._set_rate()
         self.model.train()
-        totals = self._normalisers(micro)
-        value = torch.zeros((), device=device)
+        totals, counted = self._normalisers(micro)
+        weights = self.balance.weights
+        values = torch.zeros(len(weights), device=device)
         for k, batch in enumerate(micro):
             last = k == len(micro) - 1
             with _syncing(self.accelerator, self.model, last):
@@ -155,13 +161,17 @@ class _Run:
                 parts = [
                     self.parts.losses[t](logits[t].float(), batch.labels[t]) / totals[t] for t in self.parts.losses
                 ]
-                loss = torch.stack(parts).sum()
+                losses = torch.stack(parts)
                 # DDP averages gradients over processes; ours are parts of a sum
-                self.accelerator.backward(loss * self.accelerator.num_processes)
-            value += loss.detach()
-        loss_value = float(self.accelerator.reduce(value, reduction="sum"))
+                self.accelerator.backward((weights * losses).sum() * self.accelerator.num_processes)
+            values += losses.detach()
+        # the same on every process, and with it the gradient of what weighs the tasks
+        total = self.balance.total(self.accelerator.reduce(values, reduction="sum"), counted)
+        loss_value = float(total.detach())
         if not math.isfinite(loss_value):
             raise self.not_finite("the loss is")
+        if total.requires_grad:
+            self.accelerator.backward(total)
         if self.plan.clip_norm is not None:
             self.accelerator.clip_grad_norm_(self.model.parameters(), self.plan.clip_norm)
         self.optimizer.step()
@@ -170,14 +180,16 @@ class _Run:
         self.losses_since.append(loss_value)
         return loss_value
 
-    def _normalisers(self, micro: Sequence[Batch]) -> dict[str, Tensor]:
-        """Per task, what the whole global batch's loss is divided by; 1 where it holds no label of the task."""
+    def _normalisers(self, micro: Sequence[Batch]) -> tuple[dict[str, Tensor], Tensor]:
+        """Per task, what the whole global batch's loss is divided by, 1 where it holds no label of the task; and
+        whether it holds one, bool (tasks,)."""
         own = {
             task: torch.stack([loss.normaliser(batch.labels[task]) for batch in micro]).sum()
             for task, loss in self.parts.losses.items()
         }
         totals = {task: self.accelerator.reduce(value, reduction="sum") for task, value in own.items()}
-        return {task: torch.where(total == 0, 1.0, total) for task, total in totals.items()}
+        counted = torch.stack([total != 0 for total in totals.values()])
+        return {task: torch.where(total == 0, 1.0, total) for task, total in totals.items()}, counted
 
     def _set_rate(self) -> None:
         factor = self.parts.schedule.factor_at(self.standing.step)
@@ -205,6 +217,7 @@ class _Run:
             "train_loss": sum(self.losses_since) / max(len(self.losses_since), 1),
             "lr": self.optimizer.param_groups[0]["lr"],
             **scores,
+            **self.balance.told(),
         }
         self.losses_since = []
         standing.history.append(entry)
@@ -237,6 +250,7 @@ class _Run:
                 "standing": dict(vars(self.standing)),
                 "losses_since": self.losses_since,
                 "weights": self.parts.network.trained_state(),
+                "balance": self.balance.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "schedule": self.parts.schedule.state(),
                 "scaler": None if scaler is None else scaler.state_dict(),
@@ -250,6 +264,7 @@ class _Run:
         self.standing = Standing(**state["standing"])
         self.losses_since = state["losses_since"]
         self.parts.network.load_trained_state(state["weights"])
+        self.balance.load_state_dict(state.get("balance", self.balance.state_dict()))  # older ones have none
         self.optimizer.load_state_dict(state["optimizer"])
         self.parts.schedule.restore(state["schedule"])
         if state["scaler"] is not None and self.accelerator.scaler is not None:

@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "transformers", "whisper", "pandas", "sklearn", "accelerate", "matplotlib", "scipy", "numpy")
+HEAVY = ("torch", "transformers", "whisper", "pandas", "sklearn", "accelerate", "matplotlib", "scipy", "numpy",
+         "librosa", "xgboost", "skops", "opensmile")  # fmt: skip
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["data", "--help"], ["--version"]])

@@ -183,9 +183,9 @@ def test_a_users_mistake_as_typed(make, tmp_path, capsys):
         ("ravdess", "03-01-06-01-02-01-12.wav", "12", "female", "north american", "Dogs are sitting by the door"),
         ("ravdess", "03-01-01-01-01-02-21.wav", "21", "male", "north american", "Kids are talking by the door"),
         ("emovo", "m3/sor-m3-d2.wav", "m3", "male", None, "Porti con te quella cosa?"),
-        ("mesd", "Fear_C_A_por_favor.wav", "C", None, "mexican", "por favor"),
-        ("mesd", "Fear_F_B_arana.wav", "F", "female", "mexican", "arana"),
-        ("mesd", "Happiness_C_A_lento_dentro.wav", "C", None, "mexican", None),  # one word or the other
+        ("mesd", "Fear_C_A_por_favor.wav", "C", None, "mexico", "por favor"),
+        ("mesd", "Fear_F_B_arana.wav", "F", "female", "mexico", "arana"),
+        ("mesd", "Happiness_C_A_lento_dentro.wav", "C", None, "mexico", None),  # one word or the other
         ("cremad", "AudioWAV/1091_WSI_SAD_XX.wav", "1091", "female", None, "We'll stop in a couple of minutes"),
         ("tess", "YAF_youth_ps.wav", "YAF", "female", None, "Say the word youth"),
         ("savee", "KL_su15.wav", "KL", "male", "british", None),

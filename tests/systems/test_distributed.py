@@ -90,6 +90,33 @@ def test_fusions_of_both_modalities(folder, tiny_xlsr, challenge, fusion, modali
 
 
 @pytest.mark.slow
+def test_tasks_weighed_by_what_is_learned(folder, spanish_sentences):
+    """Of a task with few labels, some processes have none while others do; of its learned weight all know the same."""
+    genders = ["female", "male", "", "", "", "", ""]  # 7 and 6 sentences: another one each time
+    lines = [
+        f'{k:02d}.wav,{"joy" if k % 3 else "fear"},"{spanish_sentences[k % 6]}",{genders[k % 7]}' for k in range(36)
+    ]
+    (folder / "metadata.csv").write_text("\n".join(["file_name,label,transcription,gender", *lines]), encoding="utf-8")
+    for k in range(36):
+        (folder / f"{k:02d}.wav").touch()
+    text = RECIPE.replace("{corpus: emospeech2024, root: ROOT}", "{corpus: audiofolder, root: ., tasks: [gender]}")
+    text = text.replace("model: {", "model: {trunk: {widths: [8]}, ")
+    text = text.replace("train: {", "train: {task_weights: uncertainty, validate_every: 3, ")
+    (folder / "recipe.yaml").write_text(text, encoding="utf-8")
+    histories = []
+    for processes, accumulation in ((1, 1), (2, 1), (2, 2)):
+        done = train(folder, processes, f"train.accumulation={accumulation}", "--overwrite")
+        assert done.returncode == 0, done.stderr
+        lines = (folder / f"runs/with{processes}/metrics.jsonl").read_text().splitlines()
+        learned = ("train_loss", "weight_label", "weight_gender")
+        histories.append([[json.loads(line)[name] for name in learned] for line in lines])
+    assert histories[0][-1][1] != histories[0][-1][2]
+    for history in histories[1:]:
+        for one, other in zip(histories[0], history, strict=True):
+            assert other == pytest.approx(one, abs=1e-5)
+
+
+@pytest.mark.slow
 def test_from_the_store(folder, tiny_xlsr, tiny_xlmr, challenge):
     """Two processes fill one store between them, and train from it as one process does."""
     text = f"""

@@ -24,6 +24,7 @@ from emospeech.encoders.functionals.statistics import (
 
 VERSION = 1  # raised when the same clip would give other numbers
 LOUD = 95  # percentile of the frames' energies that is the clip's level
+PADDING = 1e-4  # amplitude relative to the peak: below it the ends are digital silence, not room
 ACTIVE = -35.0  # dB below it: speech; quieter frames are pauses
 SYLLABLE = -20.0  # dB below it, that a peak of the energy must reach
 SMOOTH = np.hanning(9) / np.hanning(9).sum()  # over 90 ms
@@ -53,9 +54,10 @@ def names() -> tuple[str, ...]:
 
 def scaled(waveform: np.ndarray) -> tuple[float, np.ndarray | None]:
     """A clip's level in dB, and its sound as float64 without mean, scaled to a level of 0 dB; None: there is none."""
-    there = np.flatnonzero(np.abs(waveform) >= SILENCE)
-    if not len(there):
+    peak = np.abs(waveform).max(initial=0.0)
+    if peak < SILENCE:
         return QUIETEST, None
+    there = np.flatnonzero(np.abs(waveform) >= peak * PADDING)
     sound = waveform[there[0] : there[-1] + 1].astype(np.float64)
     sound = sound - sound.mean()
     if np.abs(sound).max() < SILENCE:
@@ -140,9 +142,9 @@ def _of_frames(names: list[str], table: np.ndarray, active: np.ndarray, voiced: 
 def _of_rhythm(energy: np.ndarray, active: np.ndarray, voiced: np.ndarray) -> Numbers:
     """Durations in frames of 10 ms, shares, and rates a second: of voiced stretches, pauses, and syllables."""
     count = len(energy)
-    padded = np.pad(energy, len(SMOOTH) // 2, mode="edge")
-    smooth = np.convolve(padded, SMOOTH, mode="valid")
-    peaks = np.flatnonzero((smooth[1:-1] > smooth[:-2]) & (smooth[1:-1] >= smooth[2:]) & (smooth[1:-1] > SYLLABLE)) + 1
+    padded = np.pad(energy, len(SMOOTH) // 2 + 1, constant_values=ACTIVE)  # around the clip it is quiet
+    smooth = np.convolve(padded, SMOOTH, mode="valid")  # with one more at either end
+    peaks = np.flatnonzero((smooth[1:-1] > smooth[:-2]) & (smooth[1:-1] >= smooth[2:]) & (smooth[1:-1] > SYLLABLE))
     stretches, pauses = runs(voiced), runs(~active)
     return {
         "frames": float(count),
@@ -154,7 +156,7 @@ def _of_rhythm(energy: np.ndarray, active: np.ndarray, voiced: np.ndarray) -> Nu
         "pause_rate": len(pauses) / count * FRAMES_A_SECOND,
         **summary("pause", pauses),
         "syllable_rate": len(peaks) / count * FRAMES_A_SECOND,
-        **summary("syllable_energy", smooth[peaks]),
+        **summary("syllable_energy", smooth[1:-1][peaks]),
         **summary("syllable", np.diff(peaks)),
     }
 

@@ -23,9 +23,7 @@ class Rows:
     test: pd.DataFrame  # labelled rows only, often none: a challenge's own test is for `emospeech submit`
     labels: tuple[str, ...]
     blind: pd.DataFrame  # test rows without labels that are here already: for `emospeech submit`
-    further: Mapping[
-        str, tuple[str, ...]
-    ]  # further tasks and their classes; their labels are in columns of their names
+    further: Mapping[str, tuple[str, ...]]  # task -> its classes; its labels are in the column of its name
 
     @property
     def tasks(self) -> dict[str, tuple[str, ...]]:

@@ -105,6 +105,8 @@ def _read_part(part: Part, recipe: Recipe, divide: bool) -> pd.DataFrame:
     lost: list[str] = []
     if data.target != MAIN_TASK:
         manifest = _targeted(manifest, data.target)
+        if part.task is not None:
+            say(f"note: {data.target} is to be told, so the task {part.task} of {_name(part)} is not learned")
     else:
         manifest, lost = _mapped(manifest, part, None if part.task else data.label_space)
         manifest = manifest if part.task is None else _with_task(manifest, part.task)

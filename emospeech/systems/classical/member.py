@@ -9,7 +9,8 @@ import numpy as np
 from emospeech.config import Choice, Classical, Member
 from emospeech.runtime.errors import UserError
 from emospeech.systems.classical import models, transforms
-from emospeech.systems.classical.contract import Fitted, Training
+from emospeech.systems.classical.contract import Fitted, Training, softmax
+from emospeech.systems.classical.offsets import applied
 
 Blocks = Sequence[Any]  # one (rows, D) a feature of the recipe, dense or sparse
 
@@ -31,6 +32,11 @@ class Estimator:
     plan: Plan
     transforms: Sequence[Any]
     fitted: Fitted
+    deviation: float = 1.0  # of its centred log-probabilities over the training rows
+
+    def scores(self, blocks: Blocks) -> np.ndarray:
+        """Log-probabilities (rows, classes), each row's mean 0."""
+        return centred(self.chances(blocks))
 
     def chances(self, blocks: Blocks) -> np.ndarray:
         """(rows, classes that were in training)."""
@@ -47,14 +53,36 @@ class Vote:
     members: Sequence[Estimator]
     present: tuple[int, ...]  # the labels that training rows had, as places in the task's list
     labels: int
+    pool: str = "probabilities"
+    offsets: np.ndarray | None = None  # (labels,), of log-probabilities
 
     def chances(self, blocks: Blocks) -> np.ndarray:
         """(rows, labels), each row's sum 1; a label without a training row has 0."""
         weights = [member.plan.weight for member in self.members]
-        found = np.average([member.chances(blocks) for member in self.members], axis=0, weights=weights)
+        found = POOLS[self.pool](self.members, weights, blocks)
         out = np.zeros((len(found), self.labels))
         out[:, list(self.present)] = found / found.sum(axis=1, keepdims=True)
-        return out
+        return out if self.offsets is None else applied(out, self.offsets)
+
+
+def centred(chances: np.ndarray) -> np.ndarray:
+    logs: np.ndarray = np.log(np.maximum(chances, np.finfo(float).tiny))
+    return logs - logs.mean(axis=1, keepdims=True)
+
+
+def _mean(members: Sequence[Estimator], weights: Sequence[float], blocks: Blocks) -> np.ndarray:
+    found: np.ndarray = np.average([one.chances(blocks) for one in members], axis=0, weights=weights)
+    return found
+
+
+def _mean_score(members: Sequence[Estimator], weights: Sequence[float], blocks: Blocks) -> np.ndarray:
+    """The softmax of the mean of scores that deviate alike: a logarithmic opinion pool (Genest and Zidek 1986)."""
+    scores = [one.scores(blocks) / one.deviation for one in members]
+    spread = np.average([one.deviation for one in members], weights=weights)
+    return softmax(spread * np.average(scores, axis=0, weights=weights))
+
+
+POOLS = {"probabilities": _mean, "scores": _mean_score}
 
 
 def plans(classical: Classical) -> list[Plan]:
@@ -77,6 +105,7 @@ def fit(
     labels: Sequence[str],
     groups: Sequence[str] | None,
     seed: int,
+    pool: str = "probabilities",
 ) -> Vote:
     """Fit all members to rows that have a label each.
 
@@ -84,6 +113,7 @@ def fit(
         given: the rows' labels.
         labels: the task's, in the order of the run.
         groups: what an inner part for early stopping must not share with the rest.
+        pool: a name in `POOLS`.
 
     Raises:
         UserError: if the rows have fewer than two different labels.
@@ -100,8 +130,10 @@ def fit(
         for choice in plan.transforms:
             done.append(transforms.fit(choice, rows))
             rows = replace(rows, features=done[-1].transform(rows.features))
-        members.append(Estimator(plan, done, models.fit(plan.model, rows)))
-    return Vote(members, tuple(map(int, present)), len(labels))
+        fitted = models.fit(plan.model, rows)
+        deviation = float(centred(fitted.chances(rows.features)).std()) if pool == "scores" else 1.0
+        members.append(Estimator(plan, done, fitted, max(deviation, np.finfo(float).tiny)))
+    return Vote(members, tuple(map(int, present)), len(labels), pool)
 
 
 def joined(blocks: Blocks, places: Sequence[int]) -> Any:

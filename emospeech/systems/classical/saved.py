@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from emospeech.config import Recipe
 from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError
@@ -18,7 +20,7 @@ from emospeech.systems.vectors.deep import SpeechFeatures, TextFeatures
 
 ESTIMATOR = "estimator.skops"
 HERE = "emospeech.systems.classical"
-# what skops does not trust by itself; none of these runs code when it is made
+# what skops does not trust by itself: none runs code when it is made, and indices are checked (`_require_sound`)
 TRUSTED = [
     f"{HERE}.lda.Lda",
     f"{HERE}.models.ByDecision",
@@ -27,6 +29,9 @@ TRUSTED = [
     f"{HERE}.nets.Shape",
     f"{HERE}.transforms.Clip",
     f"{HERE}.transforms.Dense",
+    f"{HERE}.transforms.Picked",
+    "scipy.sparse._csr.csr_matrix",
+    "sklearn.tree._tree.Tree",
     "xgboost.core.Booster",
     "xgboost.sklearn.XGBClassifier",
 ]
@@ -76,18 +81,22 @@ def load(folder: Path, parts: Sequence[Part], stored: Saved) -> tuple[Prepared, 
         votes = {}
         for task, one in learned["votes"].items():
             members = [
-                Estimator(plan, member["transforms"], member["fitted"])
+                Estimator(plan, member["transforms"], member["fitted"], member["deviation"])
                 for plan, member in zip(plans(section), one["members"], strict=True)
             ]
-            votes[task] = Vote(members, tuple(one["present"]), len(stored.tasks[task]))
+            for member in members:
+                _require_sound(getattr(member.fitted, "estimator", None))
+            votes[task] = Vote(members, tuple(one["present"]), len(stored.tasks[task]), section.pool, one["offsets"])
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UserError(f"{folder / ESTIMATOR} is not of the recipe beside it: {error!r}") from None
-    return Prepared(parts, scales, section.normalise == "speaker"), votes
+    return Prepared(parts, scales, section.normalise == "speaker", section.speaker_prior), votes
 
 
 def _plain(vote: Vote) -> dict[str, Any]:
-    members = [{"transforms": list(one.transforms), "fitted": one.fitted} for one in vote.members]
-    return {"present": list(vote.present), "members": members}
+    members = [
+        {"transforms": list(one.transforms), "fitted": one.fitted, "deviation": one.deviation} for one in vote.members
+    ]
+    return {"present": list(vote.present), "members": members, "offsets": vote.offsets}
 
 
 def _read(path: Path) -> Any:
@@ -106,6 +115,27 @@ def _read(path: Path) -> Any:
     if any(issubclass(one.category, InconsistentVersionWarning) for one in caught):
         say(f"note: {path} was written with another version of scikit-learn; environment.json beside it tells which")
     return found
+
+
+def _require_sound(estimator: Any) -> None:
+    """Compiled code follows the indices in trees and sparse matrices without a look at where they point.
+
+    Raises:
+        ValueError: if one points outside.
+    """
+    from scipy.sparse import issparse
+
+    for tree in (one.tree_ for one in getattr(estimator, "estimators_", ())):
+        inner = tree.children_left >= 0
+        below = np.concatenate([tree.children_left[inner], tree.children_right[inner]])
+        above = np.tile(np.flatnonzero(inner), 2)
+        if not ((below > above) & (below < tree.node_count)).all():
+            raise ValueError("a tree has branches that lead nowhere")
+        if not ((tree.feature[inner] >= 0) & (tree.feature[inner] < tree.n_features)).all():
+            raise ValueError("a tree asks for features that are not there")
+    for value in vars(estimator).values() if estimator is not None else ():
+        if issparse(value):
+            value.check_format(full_check=True)
 
 
 def _encoders(parts: Sequence[Part]) -> dict[str, Mapping[str, str | None]]:

@@ -36,24 +36,38 @@ class Scale:
         return scaled
 
 
-def by_speaker(features: np.ndarray, speakers: Sequence[str], fallback: Scale) -> np.ndarray:
-    """Each speaker's rows by their own mean and deviation; a speaker of fewer than `FEW` rows by `fallback`.
+def by_speaker(features: np.ndarray, speakers: Sequence[str], fallback: Scale, prior: float = 0.0) -> np.ndarray:
+    """Each speaker's rows by their own mean and deviation.
+
+    With a prior of k, both are as if k more rows had the mean and variance of `fallback`: n rows of mean m get the mean
+    (n m + k m0) / (n + k) and the variance (Σ(x - mean)² + k v0) / (n + k). Without one, a speaker of fewer than `FEW`
+    rows is standardised by `fallback` alone.
 
     As Busso et al. 2011 ("Iterative feature normalization for emotional speech detection") and Schuller et al. 2010
     ("Cross-corpus acoustic emotion recognition") normalise speakers; of all emotions, as labels are not known.
     """
     scaled = fallback.apply(features)
     few = []
+    needed = FEW if prior == 0 else 1
     for speaker, rows in pd.Series(range(len(features))).groupby(np.asarray(speakers, dtype=str)):
-        if len(rows) < FEW:
+        if len(rows) < needed:
             few.append(str(speaker))
         else:
             own = features[rows.to_numpy()]
-            scaled[rows.to_numpy()] = Scale.of(own).apply(own)
+            scaled[rows.to_numpy()] = _towards(own, fallback, prior).apply(own)
     if few:
         who = f"speaker {few[0]} has" if len(few) == 1 else f"{len(few)} speakers ({some(few)}) have"
         say(f"note: {who} fewer than {FEW} clips here, standardised by the training rows' statistics")
     return scaled
+
+
+def _towards(features: np.ndarray, fallback: Scale, prior: float) -> Scale:
+    """A speaker's scale, drawn towards that of all."""
+    if prior == 0:
+        return Scale.of(features)
+    values, count = features.astype(np.float64), len(features) + prior
+    mean = (values.sum(axis=0) + prior * fallback.mean) / count
+    return Scale(mean, np.sqrt((((values - mean) ** 2).sum(axis=0) + prior * fallback.std**2) / count))
 
 
 def speakers_of(manifest: pd.DataFrame) -> list[str]:

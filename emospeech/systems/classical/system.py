@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,17 @@ import pandas as pd
 
 from emospeech.config import Classical, Recipe
 from emospeech.data import splits
+from emospeech.metrics.scores import encode
 from emospeech.runtime.console import say, say_once
 from emospeech.runtime.errors import UserError
 from emospeech.systems.base import MAIN_TASK, as_predictions
 from emospeech.systems.classical import features, member, saved
 from emospeech.systems.classical.features import Part, Prepared
 from emospeech.systems.classical.member import Vote
+from emospeech.systems.classical.offsets import best
 from emospeech.systems.classical.scaling import ALOUD
 from emospeech.systems.classical.tfidf import Tfidf
+from emospeech.systems.crossfit import inner_folds
 
 
 class ClassicalSystem:
@@ -42,15 +46,14 @@ class ClassicalSystem:
         """
         self.recipe, self.tasks = recipe, tasks
         self.parts: list[Part] = features.build(recipe, revisions or {})
+        self.copies = {speed: features.build(recipe, revisions or {}, speed) for speed in self.section.speeds}
         self.prepared: Prepared | None = None
         self.votes: Mapping[str, Vote] = {}  # by task
         self._said = False
 
     @property
     def section(self) -> Classical:
-        if self.recipe.classical is None:
-            raise ValueError("a classical recipe has the section classical")
-        return self.recipe.classical
+        return features.section_of(self.recipe)
 
     @property
     def needs_audio(self) -> bool:
@@ -78,24 +81,41 @@ class ClassicalSystem:
             WorkError: if a feature is no number.
         """
         self._tell()
-        self.prepared = features.prepared(self.parts, train, self.section.normalise)
-        blocks = self.prepared.of(train)
+        offsets = {} if self.section.offsets is None else {task: self._offsets(task, train) for task in self.tasks}
+        self.prepared, blocks = features.prepared(self.parts, self.copies, train, self.section)
         say(self._described(train, blocks))
-        self.votes = {task: self._fitted(task, train, blocks) for task in self.tasks}
+        rows = pd.concat([train] * (1 + len(self.copies)), ignore_index=True)
+        votes = {task: self._fitted(task, rows, blocks) for task in self.tasks}
+        self.votes = {task: replace(vote, offsets=offsets.get(task)) for task, vote in votes.items()}
+
+    def _offsets(self, task: str, train: pd.DataFrame) -> np.ndarray:
+        """What inner folds of the training rows say, all fitted afresh in each; to be asked before the fit itself."""
+        rows = train[train[task].notna()].reset_index(drop=True)
+        folds = inner_folds(rows.assign(label=rows[task]), self.section.offsets or 0, "auto", self.recipe.train.seed)
+        chances = np.empty((len(rows), len(self.tasks[task])))
+        for number in sorted(set(folds.tolist())):
+            rest, left_out = (rows[mask].reset_index(drop=True) for mask in (folds != number, folds == number))
+            ready, blocks = features.prepared(self.parts, self.copies, rest, self.section)
+            vote = self._fitted(task, pd.concat([rest] * (1 + len(self.copies)), ignore_index=True), blocks)
+            chances[folds == number] = vote.chances(ready.of(left_out))
+        return best(chances, encode(rows[task].tolist(), self.tasks[task]))
 
     def _fitted(self, task: str, train: pd.DataFrame, blocks: Sequence[Any]) -> Vote:
         """A task's vote, of the rows that have its label."""
-        told = train[task].notna().to_numpy()
-        rows = train[told]
+        told = np.flatnonzero(train[task].notna())
+        rows = train.iloc[told]
         groups = splits.group_column(rows, "auto")
+        if groups is None and self.copies:
+            groups = rows["id"]  # a clip and its copies stay together
         try:
             return member.fit(
                 member.plans(self.section),
-                [block[np.flatnonzero(told)] for block in blocks],
+                [block[told] for block in blocks],
                 rows[task].tolist(),
                 self.tasks[task],
                 None if groups is None else groups.tolist(),
                 self.recipe.train.seed,
+                self.section.pool,
             )
         except UserError as error:
             raise UserError(f"{task}: {error}") from None
@@ -105,7 +125,8 @@ class ClassicalSystem:
         named = zip(self.section.features, blocks, strict=True)
         widths = ", ".join(f"{one.name} {block.shape[1]}" for one, block in named)
         models = ", ".join(plan.model.name for plan in member.plans(self.section))
-        return f"{len(train)} training rows; features: {widths}; {models}"
+        copies = "".join(f", and at {speed} times their speed" for speed in self.copies)
+        return f"{len(train)} training rows{copies}; features: {widths}; {models}"
 
     def _tell(self) -> None:
         if self.section.normalise == "speaker" and not self._said:
@@ -121,9 +142,11 @@ class ClassicalSystem:
     ) -> bool:
         """See `System.extract`."""
         clipwise = [part for part in self.parts if not isinstance(part, Tfidf)]
-        rows = pd.concat([*augmented, *others], ignore_index=True)
         for part in clipwise:
-            part.of(rows)
+            part.of(pd.concat([*augmented, *others], ignore_index=True))
+        altered = [part for parts in self.copies.values() for part in parts if not isinstance(part, Tfidf)]
+        for part in altered:
+            part.of(pd.concat(augmented, ignore_index=True))
         return bool(clipwise)
 
     # ------------------------------------------------------------- predicting

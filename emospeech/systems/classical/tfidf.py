@@ -14,7 +14,10 @@ Range = Sequence[Count]  # the shortest and the longest n-gram
 
 
 class Tfidf:
-    """Words and characters, each weighted and scaled to length 1 by scikit-learn's TfidfVectorizer, end to end."""
+    """Frequencies of words' and of characters' n-grams, each weighted by rarity, scaled to length 1, end to end.
+
+    Source: Salton and Buckley 1988, as scikit-learn's TfidfVectorizer has it.
+    """
 
     needs: Literal["transcription"] = "transcription"
 

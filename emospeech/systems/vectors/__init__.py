@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 from emospeech.config import Recipe
 from emospeech.data.audio import SAMPLE_RATE
+from emospeech.encoders.by_clip import Compute, played_faster
+from emospeech.encoders.pooled import STATISTICS
 from emospeech.encoders.spectrogram import SPECTROGRAM_ENCODERS
 from emospeech.encoders.text.subword import SUBWORD_ENCODERS
 from emospeech.runtime.errors import UserError
@@ -21,61 +23,77 @@ __all__ = ["CLIP_FEATURES", "ClipFeatures", "build", "pooled_layers"]
 
 Revisions = Mapping[str, str | None]  # by modality, the commit of an encoder that a saved model was trained with
 Statistics = Sequence[Literal["mean", "std"]]
-FORMAT = 1  # of all sets here: raised when the same words would mean other numbers
+SLOWEST, FASTEST = 0.5, 2.0
+FORMAT = 1  # of the sets of sound: raised when the same words would mean other numbers
 
 
-def functionals(recipe: Recipe, revisions: Revisions) -> ClipFeatures:
-    """The own set: see `encoders.functionals`."""
+def functionals(recipe: Recipe, revisions: Revisions, *, speed: float = 1.0) -> ClipFeatures:
+    """The own set: see `encoders.functionals`. `speed`: at which clips are played, as for altered training copies.
+
+    Source: this project, with librosa (McFee et al. 2015).
+    """
     import importlib.metadata
 
     from emospeech.encoders import functionals as own
 
-    identity = {
-        "kind": "functionals",
-        "format": FORMAT,
-        "version": own.VERSION,
-        "librosa": importlib.metadata.version("librosa"),
-        "sample_rate": SAMPLE_RATE,
-        "dtype": "fp32",
-    }
-    return SoundFeatures("functionals", own.functionals, own.names, identity, recipe.cache)
+    identity = {"kind": "functionals", "version": own.VERSION, "librosa": importlib.metadata.version("librosa")}
+    return _of_sound("functionals", own.functionals, own.names, identity, recipe, speed)
 
 
-def _opensmile(name: str, recipe: Recipe, revisions: Revisions) -> ClipFeatures:
-    from emospeech.encoders import opensmile
-
-    identity = {
-        "kind": "opensmile",
-        "format": FORMAT,
-        "set": opensmile.SETS[name],
-        "opensmile": opensmile.version(),
-        "sample_rate": SAMPLE_RATE,
-        "dtype": "fp32",
-    }
-    compute, names = partial(opensmile.functionals, name), partial(opensmile.names, name)
-    return SoundFeatures(name, compute, names, identity, recipe.cache)
-
-
-def egemaps(recipe: Recipe, revisions: Revisions) -> ClipFeatures:
+def egemaps(recipe: Recipe, revisions: Revisions, *, speed: float = 1.0) -> ClipFeatures:
     """eGeMAPSv02 of openSMILE.
 
+    Source: Eyben et al. 2016 (doi 10.1109/TAFFC.2015.2457417); openSMILE's licence is for research.
+
     Raises:
         UserError: if opensmile is not installed.
     """
-    return _opensmile("egemaps", recipe, revisions)
+    return _opensmile("egemaps", recipe, speed)
 
 
-def compare(recipe: Recipe, revisions: Revisions) -> ClipFeatures:
+def compare(recipe: Recipe, revisions: Revisions, *, speed: float = 1.0) -> ClipFeatures:
     """ComParE 2016 of openSMILE.
 
+    Source: Schuller et al. 2016 (the ComParE challenge); openSMILE's licence is for research.
+
     Raises:
         UserError: if opensmile is not installed.
     """
-    return _opensmile("compare", recipe, revisions)
+    return _opensmile("compare", recipe, speed)
+
+
+def _opensmile(name: str, recipe: Recipe, speed: float) -> ClipFeatures:
+    from emospeech.encoders import opensmile
+
+    identity = {"kind": "opensmile", "set": opensmile.SETS[name], "opensmile": opensmile.version()}
+    compute, names = partial(opensmile.functionals, name), partial(opensmile.names, name)
+    return _of_sound(name, compute, names, identity, recipe, speed)
+
+
+def _of_sound(
+    name: str,
+    compute: Compute,
+    names: Callable[[], Sequence[str]],
+    identity: Mapping[str, Any],
+    recipe: Recipe,
+    speed: float,
+) -> ClipFeatures:
+    if not SLOWEST <= speed <= FASTEST:
+        raise UserError(
+            f"classical.features: {name}: speed should be between {SLOWEST} and {FASTEST}, 1 being the clip's own, "
+            f"got {speed}"
+        )
+    common = {"format": FORMAT, "sample_rate": SAMPLE_RATE, "dtype": "fp32"}
+    if speed == 1:
+        return SoundFeatures(name, compute, names, {**identity, **common}, recipe.cache)
+    faster = partial(played_faster, speed, compute)
+    return SoundFeatures(name, faster, names, {**identity, **common, "speed": speed}, recipe.cache)
 
 
 def speech(recipe: Recipe, revisions: Revisions, *, statistics: Statistics = ("mean",)) -> ClipFeatures:
     """Layers of the recipe's frozen speech encoder over time, end to end: of each layer these statistics.
+
+    Source: mean pooling of hidden states, as in Mares et al. 2025.
 
     Raises:
         UserError: if the recipe has no such encoder, asks for learned weights, or the statistics are none.
@@ -92,8 +110,7 @@ def speech(recipe: Recipe, revisions: Revisions, *, statistics: Statistics = ("m
             "speech.layers: weighted: a classical system learns no layer weights; give last, a number, or a list of "
             "layers, which are laid end to end"
         )
-    known = ("mean", "std")
-    if not statistics or len(set(statistics)) < len(statistics) or not set(statistics) <= set(known):
+    if not statistics or len(set(statistics)) < len(statistics) or not set(statistics) <= set(STATISTICS):
         raise UserError(f"classical.features: speech: statistics should be mean, std or both, got {list(statistics)}")
     source = PooledSpeech(wanted.encoder, revisions.get("speech"), recipe.cache)
     return SpeechFeatures(source, wanted.layers, statistics)
@@ -101,6 +118,8 @@ def speech(recipe: Recipe, revisions: Revisions, *, statistics: Statistics = ("m
 
 def text(recipe: Recipe, revisions: Revisions) -> ClipFeatures:
     """The recipe's frozen text encoder: the mean over a transcript's tokens, or the vector of `level: sentence`.
+
+    Source: Reimers and Gurevych 2019 (arXiv 1908.10084), sec. 3.
 
     Raises:
         UserError: if the recipe has no such encoder.

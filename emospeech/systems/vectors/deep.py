@@ -71,7 +71,8 @@ class _Frozen:
     def _load(self) -> Any:
         raise NotImplementedError
 
-    def _model(self) -> Any:
+    def _encoder(self) -> Any:
+        """Of what is loaded, the encoder itself."""
         raise NotImplementedError
 
     def _reading(self) -> Mapping[str, Any]:
@@ -101,10 +102,13 @@ class _Frozen:
         commit = checkpoint.commit(self.name, self.revision)
         if commit is not None:
             return {"name": self.name, "revision": commit, "sha256": None}
-        return checkpoint.identity(self.name, self._model())
+        return checkpoint.identity(self.name, self._encoder().model)
 
     def about(self) -> Mapping[str, Any]:
-        return {"encoder": f"{self.name} ({self.kind}, pooled)"}
+        """Of the loaded encoder."""
+        encoder = self._encoder()
+        layers = getattr(encoder, "depth", 1)
+        return {"encoder": f"{self.name} ({self.kind})", "layers": layers, "width": encoder.width}
 
     def width(self, into: Kept, keys_of_rows: Sequence[str]) -> int:
         return int(into.entries[keys_of_rows[0]].values.shape[2])
@@ -139,8 +143,8 @@ class PooledSpeech(_Frozen):
     def _load(self) -> Any:
         return load_speech(self.name, ALL, self.revision)
 
-    def _model(self) -> Any:
-        return self.loaded().model
+    def _encoder(self) -> Any:
+        return self.loaded()
 
     def _reading(self) -> Mapping[str, Any]:
         return {"layers": ALL, "statistics": list(STATISTICS), "window": WINDOW}
@@ -186,8 +190,8 @@ class PooledText(_Frozen):
     def _load(self) -> Any:
         return build_text(self.wanted, revision=self.revision)
 
-    def _model(self) -> Any:
-        return self.loaded().encoder.model
+    def _encoder(self) -> Any:
+        return self.loaded().encoder
 
     def _reading(self) -> Mapping[str, Any]:
         return {"level": self.wanted.level, "max_tokens": self.wanted.max_tokens, "statistics": ["mean"]}

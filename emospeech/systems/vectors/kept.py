@@ -33,7 +33,7 @@ class Source(Protocol):
         """All that decides the numbers."""
 
     def about(self) -> Mapping[str, Any]:
-        """What `emospeech cache ls` tells of the set."""
+        """What `emospeech cache ls` tells of the set: encoder, layers, width. Asked for while `reading`."""
 
     def item(self, key: str) -> Item: ...
 
@@ -51,7 +51,7 @@ def kept(source: Source, cache: Cache | None) -> "Kept":
     identity = source.identity()
     place = root, name_of(identity)
     if place not in _IN_MEMORY:
-        _IN_MEMORY[place] = Kept(FeatureSet(root, identity, source.about()) if root is not None else None)
+        _IN_MEMORY[place] = Kept(FeatureSet(root, identity) if root is not None else None)
     return _IN_MEMORY[place]
 
 
@@ -105,6 +105,8 @@ class Kept:
         # in memory no other process sees what this one has done
         share = (0, 1) if self.on_disk is None else (rank(), world_size())
         with source.reading(len(items)) as reader, progress(f"{source.what} ({source.unit})", total) as bar:
+            if self.on_disk is not None:
+                self.on_disk.about = dict(source.about())
             extraction.extract(items, reader, self, FP32, _size, bar, share)
 
     # ------------------------------------- as a destination of `extraction.extract`
