@@ -57,7 +57,8 @@ class Guesser:
         self.predicted.append(manifest["id"].tolist())
         right = [int(id) % 10 < self.skill for id in manifest["id"]]
         chances = [
-            [float((int(id) % 2 == 0) == r), float((int(id) % 2 == 1) == r)] for id, r in zip(manifest["id"], right)
+            [float((int(id) % 2 == 0) == r), float((int(id) % 2 == 1) == r)]
+            for id, r in zip(manifest["id"], right, strict=True)
         ]
         return as_predictions(manifest["id"].tolist(), chances, self.tasks["label"])
 
@@ -183,6 +184,8 @@ def test_rows_without_the_main_label_choose_nothing(train, make, tmp_path):
     ("grid", "message"),
     [
         ({}, r"tune\.grid: it is empty"),
+        ({"classical.model.c": []}, r"tune\.grid: it is empty"),
+        ([], r"tune\.grid: it is empty"),
         ({"data.limit": [1, 2]}, r"tune\.grid: data\.limit cannot be tuned"),
         ({"name": ["a"]}, r"tune\.grid: name cannot be tuned"),
         ({"classical.model.cc": [1.0]}, "unknown option cc; known"),
