@@ -1,5 +1,9 @@
 """The section `benchmark`: systems as changes to a recipe, and every fault of it before any work."""
 
+import re
+import shlex
+from pathlib import Path
+
 import pytest
 
 from emospeech.runtime.errors import UserError
@@ -80,3 +84,20 @@ def test_a_fault_of_every_row_is_told_once(load):
 def test_the_name_is_one_of_a_folder(load):
     with pytest.raises(UserError, match=r"name: '\.\./r' is no name of a folder"):
         load("{rows: {a: {}}}", "name=../r")
+
+
+DOCS = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+
+
+def test_the_recipe_and_the_overrides_of_the_page(load, tmp_path):
+    page = DOCS.read_text(encoding="utf-8")
+    (recipe,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "page.yaml").write_text(recipe.replace("extends: base.yaml\n", ""), encoding="utf-8")
+    found = load_benchmark(tmp_path / "page.yaml", ["data.root=."])
+    assert list(found.rows) == ["RBF SVM", "RBF SVM by speaker", "tuned LDA", "a network"]
+    commands = re.findall(r"^    emospeech benchmark RECIPE (.*)$", page, re.MULTILINE)
+    assert len(commands) == 7
+    kinds = set()
+    for command in commands:
+        kinds |= {protocol.kind for protocol in load("{}", *shlex.split(command)).benchmark.protocols.values()}
+    assert kinds == {"holdout", "k-fold", "loso", "file"}
