@@ -97,7 +97,8 @@ def _taught(
         kept, notes = teaching.taught(folds, truth)
     except UserError as error:
         raise UserError(f"{name} under {title}: {error}") from None
-    return kept, notes + (teaching.gaps(kept, truth, material.labels) if kept else [])
+    notes += teaching.gaps(kept, truth, material.labels) if kept else []
+    return kept, notes + teaching.untaught(kept, material.manifest, material.tasks)
 
 
 def _among(fold: Fold, where: np.ndarray) -> Fold:

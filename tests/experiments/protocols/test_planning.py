@@ -66,7 +66,14 @@ def test_every_row_of_every_system_has_a_fold_and_the_same_one(folder, write):
 
 
 def test_folds_are_named_after_their_folders():
-    assert planning.folders_of(["s01", "a/b", "a:b", "a_b 2", "..", ".x"]) == ["s01", "a_b", "a_b 2", "a_b 2 2", "_", "_x"]
+    assert planning.folders_of(["s01", "a/b", "a:b", "a_b 2", "..", ".x"]) == [
+        "s01",
+        "a_b",
+        "a_b 2",
+        "a_b 2 2",
+        "_",
+        "_x",
+    ]
 
 
 def test_systems_that_do_not_agree_on_a_speaker(material):
@@ -99,7 +106,9 @@ def test_a_protocol_that_nobody_can_learn_under(folder, write):
 
 def test_the_system_of_a_hopeless_fold_is_named(folder, write):
     write(rows=[{"label": ("joy", "fear")[k // 3], "speaker": f"s{k // 3}", "transcription": "x"} for k in range(6)])
-    with pytest.raises(UserError, match=re.compile("r under loso: nothing can be told apart.*s0 trains fear alone", re.S)):
+    with pytest.raises(
+        UserError, match=re.compile("r under loso: nothing can be told apart.*s0 trains fear alone", re.S)
+    ):
         plan()
 
 
