@@ -99,7 +99,8 @@ def test_from_recipe_to_tables_and_figures(recipe, tiny_xlsr, capsys):
 
 
 def test_an_interrupted_one_goes_on_to_the_same_end(recipe, monkeypatch, capsys):
-    assert main(["benchmark", str(recipe), "name=whole"]) == 0
+    some = [str(recipe), "benchmark.layerwise.layers=[0,2]"]
+    assert main(["benchmark", *some, "name=whole"]) == 0
     run, count = Probing.run, 0
 
     def twice(self):
@@ -110,26 +111,27 @@ def test_an_interrupted_one_goes_on_to_the_same_end(recipe, monkeypatch, capsys)
         run(self)
 
     monkeypatch.setattr(Probing, "run", twice)
-    assert main(["benchmark", str(recipe)]) == 1
+    assert main(["benchmark", *some]) == 1
     assert not Path("runs/probes/layers.csv").exists()
     done = sorted(Path("runs/probes").rglob("predictions.csv"))
     assert len(done) == 2
     times = [path.stat().st_mtime_ns for path in done]
     monkeypatch.setattr(Probing, "run", run)
     capsys.readouterr()
-    assert main(["benchmark", str(recipe)]) == 2
+    assert main(["benchmark", *some]) == 2
     assert "continue it with --resume" in capsys.readouterr().err
-    assert main(["benchmark", str(recipe), "--resume", "benchmark.layerwise.inner_folds=3"]) == 2
+    assert main(["benchmark", *some, "--resume", "benchmark.layerwise.inner_folds=3"]) == 2
     assert "was started with another recipe" in capsys.readouterr().err
-    assert main(["benchmark", str(recipe), "--resume"]) == 0
+    assert main(["benchmark", *some, "--resume"]) == 0
     assert [path.stat().st_mtime_ns for path in done] == times, "what was done is not done again"
     assert files_of(Path("runs/probes")) == files_of(Path("runs/whole"))
-    assert main(["benchmark", str(recipe), "--resume", "data.limit=48"]) == 0, "all is done: only told again"
+    assert main(["benchmark", *some, "--resume", "benchmark.workers=2"]) == 0, "all is done: only told again"
 
 
-def test_several_processes_give_the_same(recipe):
-    assert main(["benchmark", str(recipe), "name=alone"]) == 0
-    assert main(["benchmark", str(recipe), "name=two", "benchmark.workers=2"]) == 0
+def test_several_processes_give_the_same(recipe, tiny_xlsr):
+    words = [f"benchmark.layerwise.encoders=[{tiny_xlsr}]", "benchmark.layerwise.layers=[1]"]
+    assert main(["benchmark", str(recipe), *words, "name=alone"]) == 0
+    assert main(["benchmark", str(recipe), *words, "name=two", "benchmark.workers=2"]) == 0
     assert files_of(Path("runs/two")) == files_of(Path("runs/alone"))
 
 
