@@ -6,6 +6,7 @@ import pandas as pd
 
 from emospeech.experiments.protocols.folds import Fold
 from emospeech.runtime.errors import faults, some
+from emospeech.systems.base import MAIN_TASK
 
 
 def taught(folds: Sequence[Fold], truth: pd.Series) -> tuple[list[Fold], list[str]]:
@@ -47,6 +48,21 @@ def _told(classes: Sequence[str]) -> str:
     return f"{classes[0]} alone" if classes else "no labelled row"
 
 
+def tasks_of(fold: Fold, manifest: pd.DataFrame, tasks: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+    """The tasks that a fold teaches: the main one, and further ones of which it trains two classes or more."""
+    trained = manifest[fold.train]
+    return {task: names for task, names in tasks.items() if task == MAIN_TASK or len(set(trained[task].dropna())) > 1}
+
+
+def untaught(folds: Sequence[Fold], manifest: pd.DataFrame, tasks: Mapping[str, Sequence[str]]) -> list[str]:
+    """Further tasks that folds do not teach."""
+    notes = []
+    for task in tasks:
+        if idle := [fold.name for fold in folds if task not in tasks_of(fold, manifest, tasks)]:
+            notes.append(f"{some(idle, 6)}: not asked for {task}, as fewer than two of its classes train")
+    return notes
+
+
 def gaps(folds: Sequence[Fold], truth: pd.Series, labels: Sequence[str]) -> list[str]:
     """Classes that folds lack, told once for all folds that lack the same."""
     there = set(truth.dropna())
@@ -58,7 +74,7 @@ def gaps(folds: Sequence[Fold], truth: pd.Series, labels: Sequence[str]) -> list
         absent = [label for label in labels if label in there and label not in trained]
         if asked := [label for label in absent if label in tested]:
             lacking.setdefault(f"no row of {', '.join(asked)} trains, though it is tested", []).append(fold.name)
-        elif absent:
+        elif absent and not fold.tested_on:  # a corpus that neither has the class nor is asked for it lacks nothing
             lacking.setdefault(f"no row of {', '.join(absent)} trains", []).append(fold.name)
     return notes + [f"{some(names, 6)}: {what}" for what, names in lacking.items()]
 

@@ -48,6 +48,9 @@ def test_classes_that_folds_lack_are_told_once(fold):
         "f1, f2: no row of anger trains, though it is tested",
         "f3: no row of anger trains",
     ]
+    assert (
+        teaching.gaps([fold("++.-.", "one for the other", tested_on="b")], truth("a", "b", "c", "a", "c"), "abc") == []
+    )
     assert teaching.gaps([fold("+++-+")], truth("a", "b", "a", "a", "b"), ["a", "b"]) == []
 
 
