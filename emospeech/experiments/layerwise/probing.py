@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from emospeech.config import Cache, Choice, Layerwise, Protocol
+from emospeech.config import Cache, Choice, Classical, Layerwise, Protocol
 from emospeech.data import splits, table
 from emospeech.experiments.protocols.folds import Fold
 from emospeech.experiments.protocols.material import Material
@@ -23,7 +23,6 @@ from emospeech.runtime.files import write_json, write_text
 from emospeech.systems import vectors
 from emospeech.systems.base import MAIN_TASK, as_predictions
 from emospeech.systems.classical import member
-from emospeech.systems.classical.member import Plan
 from emospeech.systems.classical.scaling import Scale, require_finite
 from emospeech.systems.crossfit import inner_folds
 
@@ -156,8 +155,8 @@ class Probing:
         groups = splits.group_column(fitted_to, self._by)  # what a net's early stopping keeps apart
         names = None if groups is None or groups.nunique() < 2 else groups.tolist()
         scale = Scale.of(features[rows])
-        plan = Plan((0,), (), self._choice, 1.0)
-        fitted = member.fit([plan], [scale.apply(features[rows])], given, labels, names, self.seed)
+        probe = Classical(features=[Choice(name="speech")], model=self._choice)
+        fitted = member.fit(probe, {1.0: [scale.apply(features[rows])]}, given, labels, names, self.seed)
         return fitted.chances([scale.apply(test)])
 
     @property
