@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from emospeech.data import manifest
 from emospeech.experiments import run as experiments
 from emospeech.runtime.errors import UserError, WorkError
-from emospeech.systems import build, plan
+from emospeech.systems import answers, build, plan
 from emospeech.training import loop
 
 RECIPE = """
@@ -103,13 +103,13 @@ def test_a_run_on_soft_labels_predicts_rows_that_have_none(corpus):
 def test_deterministic_in_fit_and_predict_alone(corpus, wanted, monkeypatch):
     seen = []
     step = loop._Run.step
-    chances = build.NeuralSystem._chances
+    chances = answers.chances
     monkeypatch.setattr(
         loop._Run, "step", lambda *args: (seen.append(torch.are_deterministic_algorithms_enabled()), step(*args))[1]
     )
     monkeypatch.setattr(
-        build.NeuralSystem,
-        "_chances",
+        answers,
+        "chances",
         lambda *args: (seen.append(torch.are_deterministic_algorithms_enabled()), chances(*args))[1],
     )
     train(corpus(["", ""]), "run", f"train.deterministic={str(wanted).lower()}", "train.epochs=1")

@@ -114,9 +114,9 @@ def test_the_system_of_a_hopeless_fold_is_named(folder, write):
 
 def test_a_corpus_that_has_changed_is_refused(folder, write):
     found = plan()
-    planning.keep(found, Path("kept"))
-    planning.keep(found, Path("kept"))
+    planning.keep(found.tested, Path("kept"))
+    planning.keep(found.tested, Path("kept"))
     assert (Path("kept/loso/folds.csv")).read_text().startswith("id,fold\n000.wav,s00\n")
     write(rows=list(rows_of(speakers=3)))
     with pytest.raises(UserError, match="the corpus is no longer the one that kept was started on"):
-        planning.keep(plan(), Path("kept"))
+        planning.keep(plan().tested, Path("kept"))
