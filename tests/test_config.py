@@ -7,7 +7,7 @@ from emospeech.models.fusion import FUSIONS
 from emospeech.models.mixing import MIXERS
 from emospeech.models.pooling import POOLINGS
 from emospeech.runtime.errors import UserError
-from emospeech.systems.build import CHECKS, load_recipe, load_seeds
+from emospeech.systems.build import CHECKS, load_benchmark, load_recipe, load_seeds
 
 RECIPES = sorted(config.recipes_folder().rglob("*.yaml"))
 ROOTS = ["emospeech2024", "es_acted", "emodb", "baved"]
@@ -307,3 +307,12 @@ def test_a_list_of_seeds_is_a_recipe_each(tmp_path):
 def test_seeds_that_are_none(seeds, tmp_path):
     with pytest.raises(UserError, match=r"train\.seed: "):
         load_seeds(write(tmp_path / "r.yaml", GOOD), [f"train.seed={seeds}"])
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: str(path.relative_to(config.recipes_folder())))
+def test_every_recipe_can_be_benchmarked(path):
+    if path.name == "base.yaml":
+        return
+    found = load_benchmark(path)
+    assert found.name == path.stem
+    assert set(found.benchmark.quick) <= set(found.rows)

@@ -94,7 +94,7 @@ def _taught(
     folds = [fold for fold in (_among(fold, where) for fold in drawn) if fold.test.any()]
     truth = material.manifest[MAIN_TASK]
     try:
-        kept, notes = teaching.taught(folds, truth)
+        kept, notes = teaching.taught(folds, material.manifest, material.tasks)
     except UserError as error:
         raise UserError(f"{name} under {title}: {error}") from None
     notes += teaching.gaps(kept, truth, material.labels) if kept else []
