@@ -136,7 +136,8 @@ def _divided(title: str, corpus: Corpus, protocol: Protocol) -> Division:
     say(f"{corpus.name}, {title}: {protocol.kind}")
     manifest, labels = corpus.material.manifest, corpus.material.labels
     try:
-        folds, notes = teaching.taught(folds_of(manifest, protocol, corpus.material.corpora), manifest[MAIN_TASK])
+        drawn = folds_of(manifest, protocol, corpus.material.corpora)
+        folds, notes = teaching.taught(drawn, manifest, corpus.material.tasks)
     except UserError as error:
         raise UserError(f"{corpus.name}: {error}") from None
     odd = [*notes, *teaching.gaps(folds, manifest[MAIN_TASK], labels)]
