@@ -13,7 +13,7 @@ from emospeech.config.classical import READ
 from emospeech.runtime.errors import UserError, some
 from emospeech.systems import vectors
 from emospeech.systems.classical.member import plans
-from emospeech.systems.classical.scaling import Scale, by_speaker, require_finite, speakers_of
+from emospeech.systems.classical.scaling import Scale, by_speaker, require_finite, speakers_of, within
 from emospeech.systems.classical.tfidf import Tfidf
 
 FITTED: dict[str, Callable[..., Tfidf]] = {"tfidf": Tfidf}  # what they are made of is learned from the training rows
@@ -128,9 +128,17 @@ def prepared(
     scales: list[Scale | None] = []
     for place, part in enumerate(parts):
         versions = [raw[speed][place] for speed in raw if speed == 1 or place in played[speed]]
-        scales.append(None if isinstance(part, Tfidf) else Scale.of(np.concatenate(versions)))
+        scales.append(None if isinstance(part, Tfidf) else _scale(versions, speakers, section))
     found = Prepared(parts, scales, section)
     return found, {speed: found.scaled(one, speakers) for speed, one in raw.items()}
+
+
+def _scale(versions: Sequence[np.ndarray], speakers: Sequence[str], section: Classical) -> Scale:
+    """Of the training rows; where speakers of few clips are drawn to it, its deviation is that within speakers."""
+    found = Scale.of(np.concatenate(versions))
+    if section.normalise == "speaker" and section.speaker_prior:
+        return Scale(found.mean, within(versions, speakers))
+    return found
 
 
 def _raw(part: Part, manifest: pd.DataFrame) -> Any:

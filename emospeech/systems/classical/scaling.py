@@ -39,7 +39,8 @@ class Scale:
 def by_speaker(features: np.ndarray, speakers: Sequence[str], fallback: Scale, prior: float = 0.0) -> np.ndarray:
     """Each speaker's rows by their own mean and deviation.
 
-    With a prior of k, both are as if k more rows had the mean and variance of `fallback`: n rows of mean m get the mean
+    With a prior of k, both are as if k more rows had the mean and variance of `fallback`, which are the training rows'
+    mean and their variance within speakers (`within`): n rows of mean m get the mean
     (n m + k m0) / (n + k) and the variance (Σ(x - mean)² + k v0) / (n + k). Without one, a speaker of fewer than `FEW`
     rows is standardised by `fallback` alone.
 
@@ -68,6 +69,19 @@ def _towards(features: np.ndarray, fallback: Scale, prior: float) -> Scale:
     values, count = features.astype(np.float64), len(features) + prior
     mean = (values.sum(axis=0) + prior * fallback.mean) / count
     return Scale(mean, np.sqrt((((values - mean) ** 2).sum(axis=0) + prior * fallback.std**2) / count))
+
+
+def within(versions: Sequence[np.ndarray], speakers: Sequence[str]) -> np.ndarray:
+    """The standard deviation (features,) of rows around the means of their speakers, each version by itself."""
+    numbers = np.unique(np.asarray(speakers, dtype=str), return_inverse=True)[1]
+    counts = np.bincount(numbers)[:, None]
+    total = np.zeros(versions[0].shape[1])
+    for one in versions:
+        means = np.zeros((len(counts), one.shape[1]))
+        np.add.at(means, numbers, one.astype(np.float64))
+        total += ((one - (means / counts)[numbers]) ** 2).mean(axis=0)
+    deviation: np.ndarray = np.sqrt(total / len(versions))
+    return deviation
 
 
 def speakers_of(manifest: pd.DataFrame) -> list[str]:
