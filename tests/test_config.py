@@ -7,7 +7,7 @@ from emospeech.models.fusion import FUSIONS
 from emospeech.models.mixing import MIXERS
 from emospeech.models.pooling import POOLINGS
 from emospeech.runtime.errors import UserError
-from emospeech.systems.build import CHECKS, load_recipe, load_seeds
+from emospeech.systems.build import CHECKS, load_benchmark, load_recipe, load_seeds
 
 RECIPES = sorted(config.recipes_folder().rglob("*.yaml"))
 ROOTS = ["emospeech2024", "es_acted", "emodb", "baved"]
@@ -16,10 +16,12 @@ ROOTS += ["emomatch", "mesd", "inter1sp", "emofilm", "emowisconsin", "meacorpus2
 
 @pytest.fixture(autouse=True)
 def roots(tmp_path, monkeypatch):
-    """The shipped recipes name data folders of the user's."""
+    """The shipped recipes name data folders of the user's, and one a checkpoint that the user makes."""
     monkeypatch.chdir(tmp_path)
     for name in ROOTS:
         (tmp_path / "data" / name).mkdir(parents=True)
+    (tmp_path / "encoders/tiny_wav2vec2").mkdir(parents=True)
+    (tmp_path / "encoders/tiny_wav2vec2/config.json").write_text("{}")
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: str(path.relative_to(config.recipes_folder())))
@@ -305,3 +307,12 @@ def test_a_list_of_seeds_is_a_recipe_each(tmp_path):
 def test_seeds_that_are_none(seeds, tmp_path):
     with pytest.raises(UserError, match=r"train\.seed: "):
         load_seeds(write(tmp_path / "r.yaml", GOOD), [f"train.seed={seeds}"])
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: str(path.relative_to(config.recipes_folder())))
+def test_every_recipe_can_be_benchmarked(path):
+    if path.name == "base.yaml":
+        return
+    found = load_benchmark(path)
+    assert found.name == path.stem
+    assert set(found.benchmark.quick) <= set(found.rows)

@@ -31,10 +31,11 @@ def benchmark(
     quiet()
     if json:
         refuse_existing(json)
-    from emospeech.experiments import protocols
+    from emospeech.experiments import layerwise, protocols
     from emospeech.systems.build import load_benchmark
 
     asked = load_benchmark(recipe, overrides or [])
-    for line in protocols.run(asked, quick, resume, overwrite, json):
+    engine = protocols if asked.benchmark.layerwise is None else layerwise
+    for line in engine.run(asked, quick, resume, overwrite, json):
         if is_main():
             typer.echo(line)

@@ -10,13 +10,15 @@ READ = ("text", "tfidf")  # features of the transcript; all others are of the so
 
 Model = Annotated[Choice, named("classical model")]
 Transforms = list[Annotated[Choice, named("classical transform")]]
+Speeds = list[Annotated[float, Field(ge=0.5, le=2)]]
 
 
 class Member(Section):
-    """One of several estimators whose probabilities are averaged; what it does not name is the section's own."""
+    """One of several estimators that vote; what it does not name is the section's own."""
 
     # which of the section's features: by name, or by place, from 0; null: all
     features: Annotated[list[str | int], Field(min_length=1)] | None = None
+    speeds: Speeds | None = None
     transforms: Transforms | None = None
     model: Model | None = None
     weight: Positive = 1.0
@@ -34,7 +36,7 @@ class Classical(Section):
     # to each speaker's mean and variance so many clips like the training rows' are added: for speakers of few clips
     speaker_prior: Annotated[float, Field(ge=0)] = 0.0
     # copies of each training clip, played so many times as fast (tempo, pitch, formants), train beside it
-    speeds: list[Annotated[float, Field(ge=0.5, le=2)]] = []
+    speeds: Speeds = []
     transforms: Transforms = []  # of the standardised features, in this order, fitted to the training rows
     vote: list[Member] = []  # a soft vote of these, in place of one model
     # what is averaged: probabilities; or scores, log-probabilities of the same deviation over the training rows

@@ -58,7 +58,7 @@ def _names(plain: Mapping[str, Any], benchmark: Benchmark, rows: Mapping[str, Re
 
 
 def _rows(plain: Mapping[str, Any], benchmark: Benchmark, path: str, checks: Checks | None) -> dict[str, Recipe]:
-    changes = benchmark.rows or {str(plain["name"]): {}}
+    changes = benchmark.rows or {str(plain["name"]): _probing(benchmark)}
     rows: dict[str, Recipe] = {}
     wrong: dict[str, list[str]] = {}  # message -> rows
     for name, change in changes.items():
@@ -71,6 +71,14 @@ def _rows(plain: Mapping[str, Any], benchmark: Benchmark, path: str, checks: Che
         told = [message if alone else f"{_whose(names, changes)}: {message}" for message, names in wrong.items()]
         raise UserError("\n".join(told))
     return rows
+
+
+def _probing(benchmark: Benchmark) -> dict[str, Any]:
+    """What makes a recipe one that hears with the first of the encoders that are probed, if any are."""
+    if benchmark.layerwise is None:
+        return {}
+    features = {"system": "classical", "classical": {"features": ["speech"]}}
+    return {**features, "speech": {"encoder": benchmark.layerwise.encoders[0]}, "text": None}
 
 
 def _whose(names: Sequence[str], all_rows: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from emospeech.config.words import Choice, Count, Fraction, Section, Seed, named
 
 By = Literal["auto", "group", "speaker", "none"]
+ACROSS = ("cross-corpus", "leave-one-corpus-out")  # kinds of protocol that divide corpora from each other
 FIGURES = "figures"
 NAME = r"^\w[\w .+=-]*$"  # of a folder
 Name = Annotated[str, Field(pattern=NAME)]
@@ -47,15 +48,42 @@ class Protocol(Section):
 
 
 class Layerwise(Section):
-    """Probes on each layer of each encoder."""
+    """Probes on each layer of each encoder, each corpus by itself."""
 
     encoders: Annotated[list[Annotated[str, named("probed encoder")]], Field(min_length=1)]
-    layers: list[Annotated[int, Field(ge=0)]] | None = None  # as in transformers' hidden_states; null: all
-    statistics: list[Literal["mean", "std"]] = ["mean"]  # over time, laid end to end
-    probes: dict[Name, Annotated[Choice, named("classical model")]] = {
+    # as in transformers' hidden_states; null: all
+    layers: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None
+    # over time, laid end to end
+    statistics: Annotated[list[Literal["mean", "std"]], Field(min_length=1)] = ["mean"]
+    probes: Annotated[dict[Name, Annotated[Choice, named("classical model")]], Field(min_length=1)] = {
         "logistic_regression": Choice(name="logistic_regression")
     }
     inner_folds: Annotated[int, Field(ge=2)] = 3  # of the training rows, on which the best layer is chosen
+    instead: dict[str, Protocol] = {}  # corpus -> how its rows are divided, whatever the others' protocol
+
+    @model_validator(mode="after")
+    def _each_once(self) -> "Layerwise":
+        for key in ("layers", "statistics"):
+            given = getattr(self, key) or []
+            if len(set(given)) < len(given):
+                raise ValueError(f"{key}: one is there twice: {', '.join(map(str, given))}")
+        by_folder: dict[str, list[str]] = {}
+        for encoder in self.encoders:
+            by_folder.setdefault(short_name(encoder), []).append(encoder)
+        if doubled := [f"{name} ({', '.join(those)})" for name, those in by_folder.items() if len(those) > 1]:
+            raise ValueError(
+                f"encoders: two would be called {'; '.join(doubled)}; leave one out, or rename a folder of yours"
+            )
+        return self
+
+
+def short_name(encoder: str) -> str:
+    """What a probed encoder is called in tables, figures and folders.
+
+    >>> short_name("facebook/wav2vec2-base")
+    'wav2vec2-base'
+    """
+    return encoder.rstrip("/").rpartition("/")[2]
 
 
 class Benchmark(Section):
@@ -78,4 +106,20 @@ class Benchmark(Section):
             raise ValueError(f"protocols: {FIGURES} is a folder of the benchmark's own; choose another name")
         if unknown := [name for name in self.published if name not in self.protocols]:
             raise ValueError(f"published: no protocol {', '.join(unknown)}; there are {', '.join(self.protocols)}")
+        return self
+
+    @model_validator(mode="after")
+    def _probes_are_the_rows(self) -> "Benchmark":
+        """Layer by layer, the systems are the probes, and each corpus is divided by itself."""
+        if self.layerwise is None:
+            return self
+        beside = [name for name in ("rows", "published", "keep_models") if getattr(self, name)]
+        found = [f"{name} has no place beside it: what is compared are its encoders and probes" for name in beside]
+        for title, protocol in {**self.protocols, **self.layerwise.instead}.items():
+            if protocol.kind in ACROSS:
+                found.append(f"{title}: {protocol.kind} trains across corpora, but each is probed by itself")
+            if protocol.seeds is not None:
+                found.append(f"{title}: seeds: a probe is fitted once, with train.seed")
+        if found:
+            raise ValueError("layerwise: " + "; ".join(found))
         return self

@@ -26,7 +26,9 @@ class BadClip:
 WITHOUT = "a model that is trained with model.modality_dropout (0.3, say) serves rows without {}, too"
 
 
-def require_text(manifest: pd.DataFrame, remedy: str = "leave text out with text=null") -> None:
+def require_text(
+    manifest: pd.DataFrame, remedy: str = f"leave text out with text=null; {WITHOUT.format('text')}"
+) -> None:
     """Every row has a transcript.
 
     Args:
@@ -39,13 +41,13 @@ def require_text(manifest: pd.DataFrame, remedy: str = "leave text out with text
     if absent.all():
         raise UserError(
             "the model uses text but no row has a transcription; give a table with a column `transcription`, "
-            f"or {remedy}; {WITHOUT.format('text')}"
+            f"or {remedy}"
         )
     empty = manifest[absent | (manifest["transcription"].str.strip() == "")]
     if len(empty):
         raise faults(
             f"{len(empty)} of {len(manifest)} rows have an empty transcription, and the model uses text; "
-            f"fill them in, remove the rows, or {remedy}; {WITHOUT.format('text')}",
+            f"fill them in, remove the rows, or {remedy}",
             [f"{source_of(row)}id {row.id}" for row in empty.itertuples()],
         )
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,13 @@ UNUSED = ("pooler.", "masked_spec_embed", "quantizer.", "project_", "lm_head", "
 CONTENT = (".safetensors", ".bin", ".json", ".model", ".txt")  # files that decide what a checkpoint computes
 
 
-def name_fault(name: str, scratch: Iterable[str]) -> str | None:
+def name_fault(name: str, scratch: Collection[str]) -> str | None:
     """What is wrong with an encoder's name, before anything is loaded, or None."""
     if name in scratch:
         return None
     folder = Path(name).expanduser()
-    known = f"from scratch: {', '.join(scratch)}; else a Hub id (owner/name) or a checkpoint folder"
+    known = "a Hub id (owner/name) or a checkpoint folder"
+    known = f"from scratch: {', '.join(scratch)}; else {known}" if scratch else f"give {known}"
     if folder.is_dir():
         return None if (folder / "config.json").is_file() else f"folder {name} is no checkpoint: it has no config.json"
     looks_like_path = name.startswith((".", "/", "~")) or name.count("/") > 1

@@ -97,7 +97,9 @@ def _require_modalities(system: System, rows: pd.DataFrame, heard: pd.Series) ->
     checks: list[Callable[[], None]] = []
     remedy = "predict with a run that was trained with "
     if system.needs_text and not heard.all():
-        checks.append(partial(usable.require_text, rows[~heard], remedy=f"{remedy}text=null"))
+        checks.append(
+            partial(usable.require_text, rows[~heard], remedy=f"{remedy}text=null; {usable.WITHOUT.format('text')}")
+        )
     if system.needs_audio:
         without = f"{remedy}speech=null; {usable.WITHOUT.format('speech')}"
         checks.append(partial(usable.require_audio, rows, remedy=without))

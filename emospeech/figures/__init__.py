@@ -78,10 +78,10 @@ def plain(name: str) -> str:
     return name.replace("$", r"\$")
 
 
-def blank(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
+def blank(width: float, height: float, columns: int = 1, rows: int = 1) -> tuple[Any, Any]:
     """A figure, its size in inches, and its axes."""
     # without pyplot: no display, no global list of open figures
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height))
-    return figure, figure.subplots(ncols=columns)
+    return figure, figure.subplots(rows, columns)

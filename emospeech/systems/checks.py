@@ -130,6 +130,12 @@ def speech_fault(name: str, _: Mapping[str, Any]) -> str | None:
     return checkpoint.name_fault(name, SPECTROGRAM_ENCODERS)
 
 
+def probed_fault(name: str, _: Mapping[str, Any]) -> str | None:
+    if name in SPECTROGRAM_ENCODERS:
+        return f"{name} is trained from scratch; probes are for pre-trained encoders: a Hub id or a checkpoint folder"
+    return checkpoint.name_fault(name, [])
+
+
 def text_fault(name: str, _: Mapping[str, Any]) -> str | None:
     if (Path(name).expanduser() / sentence.PIPELINE).is_file():  # such a folder need not hold a config.json
         return None
@@ -254,6 +260,6 @@ CHECKS: config.Checks = {
     "schedule": choice("schedule", SCHEDULES, [100]),
     "loss": loss_fault,
     "precision": precision_fault,
-    "probed encoder": speech_fault,
+    "probed encoder": probed_fault,
     "class weights": choice("class weights", CLASS_WEIGHTS, [np.array([3, 1])]),
 }

@@ -152,8 +152,7 @@ def check(recipe: Recipe, checks: Checks) -> None:
         UserError: if the grid is empty, changes what a fold cannot (the rows), or holds what is no recipe.
     """
     keys = _keys(recipe)
-    if recipe.tune is not None and not keys:
-        raise UserError("tune.grid: it is empty; give keys and their values, as {classical.model.c: [1, 10]}")
     if wrong := [key for key in keys if key.split(".")[0] in FIXED]:
         raise UserError(f"tune.grid: {', '.join(wrong)} cannot be tuned; inner folds are of the same rows")
-    points(recipe, checks)
+    if recipe.tune is not None and not (keys and points(recipe, checks)):
+        raise UserError("tune.grid: it is empty; give keys and their values, as {classical.model.c: [1, 10]}")

@@ -21,7 +21,7 @@ classical:
   features: [functionals, {name: speech, statistics: [mean, std]}]
   model: svm_rbf
   transforms: [clip]
-cache: {folder: store}
+cache: {folder: STORE}
 """
 
 
@@ -30,7 +30,8 @@ def spoken(tmp_path, challenge, tiny_xlsr, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     shutil.copytree(tiny_xlsr, "encoder")
     path = tmp_path / "spoken.yaml"
-    path.write_text(SPEECH.replace("ROOT", str(challenge)).replace("SPEECH", "encoder"), encoding="utf-8")
+    text = SPEECH.replace("ROOT", str(challenge)).replace("SPEECH", "encoder")
+    path.write_text(text.replace("STORE", str(tmp_path / "store")), encoding="utf-8")
     return path
 
 
@@ -96,6 +97,40 @@ def test_sound_and_a_frozen_encoder(spoken, challenge, tmp_path, capsys):
     capsys.readouterr()
     assert main(["predict", "runs/spoken", *arguments, "-o", "q.csv"]) == 2
     assert "the speech encoder in" in capsys.readouterr().err
+
+
+def test_copies_at_other_speeds_are_kept_too(spoken, capsys):
+    asked = [str(spoken), "classical.features=[functionals]", "classical.speeds=[0.9]", "classical.model=lda"]
+    assert main(["extract", *asked]) == 0
+    assert main(["train", *asked]) == 0
+    said = capsys.readouterr().err
+    assert "30 training rows and copies at 0.9 times their speed; features: functionals" in said
+    assert said.count("computing functionals") == 2
+    assert main(["train", *asked, "name=deaf", "classical.features=[speech]"]) == 2
+    assert "classical.speeds: speech hears at one speed alone; others: functionals" in capsys.readouterr().err
+
+
+def test_rows_without_words_or_sound(challenge, make_challenge, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    silent = make_challenge(tmp_path / "silent", audio=False)
+    assert main(["train", TEXT, f"data.root={silent}", "classical.features=[functionals]"]) == 2
+    said = capsys.readouterr().err
+    assert "rows have no audio" in said
+    assert "name other classical.features" in said
+    assert "speech=null" not in said
+    table = pd.read_csv(silent / "EmoSPeech_phase_2_train.csv")
+    table.loc[3, "transcription"] = " "
+    table.to_csv(silent / "EmoSPeech_phase_2_train.csv", index=False)
+    assert main(["train", TEXT, f"data.root={silent}"]) == 2
+    said = capsys.readouterr().err
+    assert "1 of 48 rows have an empty transcription" in said
+    assert "name other classical.features" in said
+
+
+def test_real_text_is_told_above_chance(data_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", TEXT, f"data.root={data_folder / 'emospeech2024'}", "data.limit=400", "data.refit=null"]) == 0
+    assert json.loads(Path("runs/classical_text/scores.json").read_text())["dev"]["macro_f1"] > 0.3
 
 
 def test_speakers_that_nobody_knows(spoken, capsys):

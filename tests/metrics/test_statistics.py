@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from emospeech.metrics.statistics import macro_f1_interval
+from emospeech.metrics.statistics import macro_f1_interval, mean_macro_f1_interval
 
 LABELS = ("neutral", "joy", "fear")
 
@@ -66,3 +66,26 @@ def test_a_perfect_prediction_has_no_spread():
 def test_no_rows_are_refused():
     with pytest.raises(ValueError, match="no rows"):
         macro_f1_interval([], [], LABELS)
+
+
+def test_the_interval_of_a_mean_over_seeds_agrees_with_drawing_clips_one_by_one(clips):
+    """Every seed is scored on the same draw: the clips are what is resampled."""
+    truth, first = map(np.array, clips)
+    second = np.where(np.random.default_rng(5).random(120) < 0.5, truth, first)
+    rng = np.random.default_rng(1)
+    naive = []
+    for _ in range(2000):
+        rows = rng.integers(len(truth), size=len(truth))
+        naive.append(np.mean([macro_f1(truth[rows], guess[rows]) for guess in (first, second)]))
+    interval = mean_macro_f1_interval(truth.tolist(), [first.tolist(), second.tolist()], LABELS)
+    assert interval.low == pytest.approx(np.quantile(naive, 0.025), abs=0.015)
+    assert interval.high == pytest.approx(np.quantile(naive, 0.975), abs=0.015)
+
+
+def test_the_interval_of_a_mean_over_one_is_that_of_the_one(clips):
+    truth, prediction = clips
+    assert mean_macro_f1_interval(truth, [prediction], LABELS) == macro_f1_interval(truth, prediction, LABELS)
+    same = mean_macro_f1_interval(truth, [prediction, prediction], LABELS)
+    assert same.low == pytest.approx(macro_f1_interval(truth, prediction, LABELS).low, abs=0.015)
+    with pytest.raises(ValueError, match="no predictions to resample"):
+        mean_macro_f1_interval(truth, [], LABELS)

@@ -35,14 +35,10 @@ def load_speech(name: str, layers: Layers = "last", revision: str | None = None)
         UserError: if it is missing, of another family, lacks its preprocessor, weights or a layer asked for, or wants
             another sampling rate.
     """
-    from transformers import AutoConfig, AutoFeatureExtractor
+    from transformers import AutoFeatureExtractor
 
     name = str(Path(name).expanduser())
-    config = checkpoint.loaded("config", name, lambda: AutoConfig.from_pretrained(name, revision=revision))
-    if config.model_type not in FAMILIES:
-        raise UserError(
-            f"speech.encoder: {name} is a {config.model_type} model; speech encoders here are {', '.join(FAMILIES)}"
-        )
+    config = _config(name, revision)
     layer_numbers(layers, config.num_hidden_layers, name)  # said before gigabytes are fetched
     extractor = checkpoint.loaded(
         "preprocessor (preprocessor_config.json)",
@@ -53,3 +49,23 @@ def load_speech(name: str, layers: Layers = "last", revision: str | None = None)
         raise UserError(f"{name} wants {extractor.sampling_rate} Hz; this system works at {SAMPLE_RATE} Hz")
     model = checkpoint.pretrained_model(name, revision, dtype=torch.float32)
     return FAMILIES[config.model_type](model, extractor, layers)
+
+
+def layer_count(name: str, revision: str | None = None) -> int:
+    """Layers of a checkpoint, by its config alone.
+
+    Raises:
+        UserError: if that is missing, or of another family.
+    """
+    return int(_config(str(Path(name).expanduser()), revision).num_hidden_layers)
+
+
+def _config(name: str, revision: str | None) -> Any:
+    from transformers import AutoConfig
+
+    config = checkpoint.loaded("config", name, lambda: AutoConfig.from_pretrained(name, revision=revision))
+    if config.model_type not in FAMILIES:
+        raise UserError(
+            f"speech.encoder: {name} is a {config.model_type} model; speech encoders here are {', '.join(FAMILIES)}"
+        )
+    return config

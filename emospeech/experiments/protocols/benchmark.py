@@ -50,10 +50,10 @@ def run(
     distributed.start()
     folder = RunFolder(Path(asked.runs_dir).expanduser() / asked.name)
     rows = _rows(asked, quick)
-    with entered(folder, _as_yaml(asked), resume, overwrite):
+    with entered(folder, as_yaml(asked), resume, overwrite):
         plan = planning.planned(asked, rows, folder)
-        distributed.on_main(lambda: _begun(folder, _as_yaml(asked)))
-        distributed.on_main(lambda: planning.keep(plan, folder.path))
+        distributed.on_main(lambda: begun(folder, as_yaml(asked)))
+        distributed.on_main(lambda: planning.keep(plan.tested, folder.path))
         left = {unit.row for unit in plan.units if not unit.done}
         _extract({name: recipe for name, recipe in rows.items() if name in left}, plan.materials)
         workers = asked.benchmark.workers
@@ -96,7 +96,7 @@ def entered(folder: RunFolder, config: str, resume: bool, overwrite: bool) -> It
         yield
 
 
-def _begun(folder: RunFolder, config: str) -> None:
+def begun(folder: RunFolder, config: str) -> None:
     """What was asked for, from the first process that comes."""
     with locked(folder.path / ".begin", wait=True):
         if folder.started and folder.config.read_text(encoding="utf-8") != config:
@@ -104,7 +104,7 @@ def _begun(folder: RunFolder, config: str) -> None:
         runs.begin(folder, config, 0, {})
 
 
-def _as_yaml(asked: Comparison) -> str:
+def as_yaml(asked: Comparison) -> str:
     """All that decides a number: who resumes may have more or fewer workers."""
     from omegaconf import OmegaConf
 

@@ -91,8 +91,11 @@ def outcomes(
     first, material = units[0], units[0].material
     seconds = sum(unit.record()["seconds"] for unit in units)
     for task, labels in material.tasks.items():
+        if task not in predictions:  # no fold teaches it
+            continue
         truth = material.manifest[task].iloc[predictions["at"]].reset_index(drop=True)
-        rows = predictions.assign(truth=truth, chosen=predictions[task])[truth.notna().to_numpy()]
+        asked = truth.notna() & predictions[task].notna()
+        rows = predictions.assign(truth=truth, chosen=predictions[task])[asked.to_numpy(dtype=bool)]
         there = set(material.manifest[task].dropna())
         known = [label for label in labels if label in there]
         rows = rows.assign(corpus=[material.corpora[k] for k in rows["at"]])

@@ -56,7 +56,7 @@ def planned(asked: Comparison, rows: Mapping[str, Recipe], folder: RunFolder) ->
     for title, protocol in asked.benchmark.protocols.items():
         say(f"{title}: {protocol.kind}")
         drawn = folds_of(pool.manifest, protocol, pool.corpora)
-        tested[title] = _tested(pool, drawn)
+        tested[title] = who_is_tested(pool, drawn)
         odd: dict[str, list[str]] = {}
         for name, recipe in rows.items():
             folds, odd[name] = _taught(name, title, own[name], pool, drawn)
@@ -94,10 +94,11 @@ def _taught(
     folds = [fold for fold in (_among(fold, where) for fold in drawn) if fold.test.any()]
     truth = material.manifest[MAIN_TASK]
     try:
-        kept, notes = teaching.taught(folds, truth)
+        kept, notes = teaching.taught(folds, material.manifest, material.tasks)
     except UserError as error:
         raise UserError(f"{name} under {title}: {error}") from None
-    return kept, notes + (teaching.gaps(kept, truth, material.labels) if kept else [])
+    notes += teaching.gaps(kept, truth, material.labels) if kept else []
+    return kept, notes + teaching.untaught(kept, material.manifest, material.tasks)
 
 
 def _among(fold: Fold, where: np.ndarray) -> Fold:
@@ -141,22 +142,26 @@ def folders_of(names: Sequence[str]) -> list[str]:
     return taken
 
 
-def _tested(pool: Material, folds: Sequence[Fold]) -> str:
-    ids = pool.manifest["id"]
+def who_is_tested(material: Material, folds: Sequence[Fold]) -> str:
+    """In which fold: `id`, `fold`, as CSV."""
+    ids = material.manifest["id"]
     return table.as_csv(pd.concat([pd.DataFrame({"id": ids[fold.test], "fold": fold.name}) for fold in folds]))
 
 
-def keep(plan: Plan, folder: Path) -> None:
+def keep(tested: Mapping[str, str], folder: Path) -> None:
     """Who is tested where, for readers; and so that a resumption finds the corpus that it was begun with.
+
+    Args:
+        tested: by protocol, what `who_is_tested` gives.
 
     Raises:
         UserError: if it is another.
     """
-    for protocol, tested in plan.tested.items():
+    for protocol, text in tested.items():
         path = folder / protocol / FOLDS
-        if path.exists() and path.read_bytes() != tested.encode(errors="surrogateescape"):
+        if path.exists() and path.read_bytes() != text.encode(errors="surrogateescape"):
             raise UserError(
                 f"the corpus is no longer the one that {folder} was started on: other rows are tested than {path} "
                 "says; put the corpus back, or start afresh with --overwrite or name=…"
             )
-        write_text(path, tested)
+        write_text(path, text)

@@ -14,6 +14,7 @@ from emospeech.config import Recipe
 from emospeech.data import table
 from emospeech.experiments.protocols.folds import Fold
 from emospeech.experiments.protocols.material import Material
+from emospeech.experiments.protocols.teaching import tasks_of
 from emospeech.runtime.console import say
 from emospeech.runtime.distributed import on_main
 from emospeech.runtime.errors import UserError, WorkError, some
@@ -46,6 +47,11 @@ class Unit:
         return f"{self.protocol}, {self.row}, {self.fold.name}, seed {self.seed}"
 
     @property
+    def tasks(self) -> dict[str, Sequence[str]]:
+        """What its system is to tell: what the fold teaches."""
+        return tasks_of(self.fold, self.material.manifest, self.material.tasks)
+
+    @property
     def done(self) -> bool:
         return (self.folder / PREDICTIONS).exists()
 
@@ -59,7 +65,7 @@ class Unit:
         manifest = self.material.manifest
         train, test = (manifest[mask].reset_index(drop=True) for mask in (self.fold.train, self.fold.test))
         try:
-            system = build.build(self.recipe, self.material.tasks)
+            system = build.build(self.recipe, self.tasks)
             dev = None if self.fold.dev is None else manifest[self.fold.dev].reset_index(drop=True)
             rest, dev = self._steered(system, train, dev)
             system.fit(rest, dev, self.folder)
@@ -107,8 +113,8 @@ class Unit:
         Raises:
             WorkError: if it is not what the unit writes.
         """
-        path = self.folder / PREDICTIONS
-        words = {"id": str, "fold": str, **dict.fromkeys(self.material.tasks, str)}
+        path, tasks = self.folder / PREDICTIONS, self.tasks
+        words = {"id": str, "fold": str, **dict.fromkeys(tasks, str)}
         try:
             frame = pd.read_csv(path, dtype=words, keep_default_na=False, encoding_errors="surrogateescape")
         except ValueError as error:  # pandas' own are of its family
@@ -118,7 +124,7 @@ class Unit:
         ids = self.material.manifest["id"][self.fold.test].tolist()
         if frame["id"].tolist() != ids:
             raise self._damaged(path, f"it does not hold the {len(ids)} rows of this fold")
-        for task, labels in self.material.tasks.items():
+        for task, labels in tasks.items():
             if strange := sorted(set(frame[task]) - set(labels)):
                 raise self._damaged(path, f"{task}: unknown {some(strange)}")
         return frame

@@ -86,7 +86,8 @@ def helped(workers: int, target: Callable[..., None], *arguments: object) -> Ite
     import threadpoolctl
     import torch
 
-    threads = max((os.cpu_count() or 1) // workers, 1)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = max(cores // workers, 1)
     former = os.environ.get("OMP_NUM_THREADS")
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # the new processes read it as they start
     context = multiprocessing.get_context("spawn")

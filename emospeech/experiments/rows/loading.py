@@ -116,10 +116,11 @@ def _check(used: pd.DataFrame, recipe: Recipe, audio_at: str) -> None:
         usable.require_either(used[~later])
     else:
         heard = transcripts.asked(used, recipe)
+        other = {"remedy": "name other classical.features"} if recipe.system == "classical" else {}
         if recipe.reads and not heard.all():
-            usable.require_text(used[~heard])
+            usable.require_text(used[~heard], **other)
         if recipe.hears:
-            usable.require_audio(used[~later], audio_at)
+            usable.require_audio(used[~later], audio_at, **other)
         elif heard.any():
             remedy = "leave out what Whisper cannot hear with text.transcripts=provided"
             usable.require_audio(used[heard & ~later], audio_at, remedy, transcripts.HEARS)

@@ -25,6 +25,9 @@ class Fitted(Protocol):
     def chances(self, features: Any) -> np.ndarray:
         """Probabilities (rows, classes), float64, for features (rows, D) as those of the training."""
 
+    def scores(self, features: Any) -> np.ndarray:
+        """Logits (rows, classes), float64: their softmax are the probabilities, but for those that are next to 0."""
+
 
 def dense(features: Any) -> np.ndarray:
     """For models that take no sparse matrix."""

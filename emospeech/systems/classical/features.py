@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from emospeech.config import Classical, Recipe
+from emospeech.config import Choice, Classical, Recipe
 from emospeech.config.classical import READ
 from emospeech.runtime.errors import UserError, some
 from emospeech.systems import vectors
+from emospeech.systems.classical.member import plans
 from emospeech.systems.classical.scaling import Scale, by_speaker, require_finite, speakers_of
 from emospeech.systems.classical.tfidf import Tfidf
 
@@ -21,27 +22,36 @@ FEATURES: dict[str, Callable[..., Any]] = {**vectors.CLIP_FEATURES, **FITTED}
 Part = Any  # vectors.ClipFeatures or Tfidf
 
 
-def build(recipe: Recipe, revisions: Mapping[str, str | None], speed: float | None = None) -> list[Part]:
+def build(recipe: Recipe, revisions: Mapping[str, str | None]) -> list[Part]:
     """A recipe's features, in its order.
 
-    Args:
-        speed: at which they are to hear; what reads hears nothing of it.
+    Raises:
+        UserError: if they do not go with the recipe's other sections.
+    """
+    return [_part(one, {}, recipe, revisions) for one in section_of(recipe).features]
+
+
+def copies(recipe: Recipe, revisions: Mapping[str, str | None]) -> dict[float, dict[int, Part]]:
+    """Features that hear at another speed: speed -> place in the recipe's list -> feature.
 
     Raises:
-        UserError: if they do not go with the recipe's other sections, or one cannot hear at another speed.
+        UserError: if one that is to do so cannot.
     """
-    wanted = section_of(recipe).features
-    faster = {} if speed is None else {"speed": speed}
-    deaf = [one.name for one in wanted if one.name not in READ and not _takes(one.name, faster)]
+    section = section_of(recipe)
+    wanted: dict[float, set[int]] = {}
+    for plan in plans(section):
+        for speed in plan.speeds:
+            hearing = {place for place in plan.features if section.features[place].name not in READ}
+            wanted[speed] = wanted.get(speed, set()) | hearing
+    deaf = sorted({section.features[k].name for places in wanted.values() for k in places} - set(_at_any_speed()))
     if deaf:
-        able = [name for name in FEATURES if _takes(name, faster)]
-        raise UserError(f"classical.speeds: {some(deaf)} hears at one speed alone; others: {', '.join(able)}")
-    return [
-        FITTED[one.name](**one.options)
-        if one.name in FITTED
-        else vectors.build(one.name, one.options | (faster if one.name not in READ else {}), recipe, revisions)
-        for one in wanted
-    ]
+        raise UserError(
+            f"classical.speeds: {some(deaf)} hears at one speed alone; others: {', '.join(_at_any_speed())}"
+        )
+    return {
+        speed: {k: _part(section.features[k], {"speed": speed}, recipe, revisions) for k in sorted(places)}
+        for speed, places in wanted.items()
+    }
 
 
 def section_of(recipe: Recipe) -> Classical:
@@ -50,8 +60,14 @@ def section_of(recipe: Recipe) -> Classical:
     return recipe.classical
 
 
-def _takes(name: str, options: Mapping[str, Any]) -> bool:
-    return set(options) <= set(inspect.signature(FEATURES[name]).parameters)
+def _part(one: Choice, more: Mapping[str, Any], recipe: Recipe, revisions: Mapping[str, str | None]) -> Part:
+    if one.name in FITTED:
+        return FITTED[one.name](**one.options)
+    return vectors.build(one.name, {**one.options, **more}, recipe, revisions)
+
+
+def _at_any_speed() -> list[str]:
+    return [name for name, entry in FEATURES.items() if "speed" in inspect.signature(entry).parameters]
 
 
 @dataclass(frozen=True)
@@ -60,8 +76,7 @@ class Prepared:
 
     parts: Sequence[Part]
     scales: Sequence[Scale | None]  # of the training rows; None: sparse
-    by_speaker: bool
-    prior: float = 0.0  # of speakers' scales
+    section: Classical
 
     def of(self, manifest: pd.DataFrame) -> list[Any]:
         """One matrix (rows, D) a feature.
@@ -70,7 +85,7 @@ class Prepared:
             UserError: if a row lacks what a feature needs.
             WorkError: if a feature is no number.
         """
-        speakers = speakers_of(manifest) if self.by_speaker else []
+        speakers = speakers_of(manifest) if self.section.normalise == "speaker" else []
         return self.scaled([_raw(part, manifest) for part in self.parts], speakers)
 
     def scaled(self, raw: Sequence[Any], speakers: Sequence[str]) -> list[Any]:
@@ -79,26 +94,26 @@ class Prepared:
         Args:
             speakers: one a row, where they are what it is done by.
         """
-        return [
-            one
-            if scale is None
-            else by_speaker(one, speakers, scale, self.prior)
-            if self.by_speaker
-            else scale.apply(one)
-            for one, scale in zip(raw, self.scales, strict=True)
-        ]
+        if self.section.normalise == "speaker":
+            prior = self.section.speaker_prior
+            return [
+                one if scale is None else by_speaker(one, speakers, scale, prior)
+                for one, scale in zip(raw, self.scales, strict=True)
+            ]
+        return [one if scale is None else scale.apply(one) for one, scale in zip(raw, self.scales, strict=True)]
 
 
 def prepared(
-    parts: Sequence[Part], copies: Mapping[float, Sequence[Part]], train: pd.DataFrame, section: Classical
-) -> tuple[Prepared, list[Any]]:
+    parts: Sequence[Part], played: Mapping[float, Mapping[int, Part]], train: pd.DataFrame, section: Classical
+) -> tuple[Prepared, dict[float, list[Any]]]:
     """Fit what is fitted to the training rows.
 
     Args:
-        copies: the same features at other speeds; to normalise speakers, a speaker at a speed is a speaker.
+        played: see `copies`. To normalise by speaker, a speaker at another speed is another speaker.
 
     Returns:
-        the features; and their matrices of the training rows, then of each copy of them.
+        the features; and their matrices of the training rows by speed, 1 first. At other speeds, what does not hear at
+        them is as at 1.
 
     Raises:
         UserError, WorkError: as `Prepared.of`.
@@ -107,20 +122,15 @@ def prepared(
     for part in parts:
         if isinstance(part, Tfidf):
             part.fit(train)
-    raw = [_raw(part, train) for part in parts]
-    for other in copies.values():
-        more = zip(parts, other, strict=True)
-        altered = [_raw(part if isinstance(part, Tfidf) else copy, train) for part, copy in more]
-        raw = [_stacked(pair) for pair in zip(raw, altered, strict=True)]
-    scales = [None if isinstance(part, Tfidf) else Scale.of(one) for part, one in zip(parts, raw, strict=True)]
-    found = Prepared(parts, scales, section.normalise == "speaker", section.speaker_prior)
-    return found, found.scaled(raw, [*speakers, *(f"{name} at speed {speed}" for speed in copies for name in speakers)])
-
-
-def _stacked(pair: Sequence[Any]) -> Any:
-    from scipy.sparse import issparse, vstack
-
-    return vstack(pair, format="csr") if issparse(pair[0]) else np.concatenate(pair)
+    raw = {1.0: [_raw(part, train) for part in parts]}
+    for speed, altered in played.items():
+        raw[speed] = [_raw(altered[k], train) if k in altered else raw[1.0][k] for k in range(len(parts))]
+    scales: list[Scale | None] = []
+    for place, part in enumerate(parts):
+        versions = [raw[speed][place] for speed in raw if speed == 1 or place in played[speed]]
+        scales.append(None if isinstance(part, Tfidf) else Scale.of(np.concatenate(versions)))
+    found = Prepared(parts, scales, section)
+    return found, {speed: found.scaled(one, speakers) for speed, one in raw.items()}
 
 
 def _raw(part: Part, manifest: pd.DataFrame) -> Any:

@@ -17,7 +17,12 @@ class Lda:
 
     def chances(self, features: Any) -> np.ndarray:
         """See `Fitted.chances`."""
-        return softmax(dense(features) @ self.weights + self.offsets)
+        return softmax(self.scores(features))
+
+    def scores(self, features: Any) -> np.ndarray:
+        """See `Fitted.scores`."""
+        found: np.ndarray = dense(features) @ self.weights + self.offsets
+        return found
 
 
 def fit(rows: Training, shrinkage: float | Literal["auto"], balanced: bool) -> Lda:

@@ -1,6 +1,6 @@
 """One estimator: its features, its transforms, its model; for the labels of one task."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ class Plan:
     """What a recipe says of a member, with nothing left out."""
 
     features: tuple[int, ...]  # places in the recipe's list
+    speeds: Sequence[float]  # of the copies that train beside each clip
     transforms: Sequence[Choice]
     model: Choice
     weight: float
@@ -32,23 +33,26 @@ class Estimator:
     plan: Plan
     transforms: Sequence[Any]
     fitted: Fitted
-    deviation: float = 1.0  # of its centred log-probabilities over the training rows
-
-    def scores(self, blocks: Blocks) -> np.ndarray:
-        """Log-probabilities (rows, classes), each row's mean 0."""
-        return centred(self.chances(blocks))
+    deviation: float = 1.0  # of its centred scores over the training rows
 
     def chances(self, blocks: Blocks) -> np.ndarray:
         """(rows, classes that were in training)."""
+        return self.fitted.chances(self._taken(blocks))
+
+    def scores(self, blocks: Blocks) -> np.ndarray:
+        """Logits (rows, classes that were in training), each row's mean 0."""
+        return centred(self.fitted.scores(self._taken(blocks)))
+
+    def _taken(self, blocks: Blocks) -> Any:
         features = joined(blocks, self.plan.features)
         for transform in self.transforms:
             features = transform.transform(features)
-        return self.fitted.chances(features)
+        return features
 
 
 @dataclass(frozen=True)
 class Vote:
-    """The weighted mean of its members' probabilities."""
+    """The weighted mean of what its members say; each gives (rows, classes that were in training)."""
 
     members: Sequence[Estimator]
     present: tuple[int, ...]  # the labels that training rows had, as places in the task's list
@@ -59,15 +63,15 @@ class Vote:
     def chances(self, blocks: Blocks) -> np.ndarray:
         """(rows, labels), each row's sum 1; a label without a training row has 0."""
         weights = [member.plan.weight for member in self.members]
-        found = POOLS[self.pool](self.members, weights, blocks)
+        pool = self.pool if len(self.members) > 1 else "probabilities"
+        found = POOLS[pool](self.members, weights, blocks)
         out = np.zeros((len(found), self.labels))
         out[:, list(self.present)] = found / found.sum(axis=1, keepdims=True)
         return out if self.offsets is None else applied(out, self.offsets)
 
 
-def centred(chances: np.ndarray) -> np.ndarray:
-    logs: np.ndarray = np.log(np.maximum(chances, np.finfo(float).tiny))
-    return logs - logs.mean(axis=1, keepdims=True)
+def centred(scores: np.ndarray) -> np.ndarray:
+    return scores - scores.mean(axis=1, keepdims=True)
 
 
 def _mean(members: Sequence[Estimator], weights: Sequence[float], blocks: Blocks) -> np.ndarray:
@@ -90,6 +94,7 @@ def plans(classical: Classical) -> list[Plan]:
     return [
         Plan(
             classical.chosen(member.features),
+            classical.speeds if member.speeds is None else member.speeds,
             classical.transforms if member.transforms is None else member.transforms,
             member.model or classical.model,
             member.weight,
@@ -99,21 +104,20 @@ def plans(classical: Classical) -> list[Plan]:
 
 
 def fit(
-    wanted: Sequence[Plan],
-    blocks: Blocks,
+    section: Classical,
+    blocks: Mapping[float, Blocks],
     given: Sequence[str],
     labels: Sequence[str],
     groups: Sequence[str] | None,
     seed: int,
-    pool: str = "probabilities",
 ) -> Vote:
-    """Fit all members to rows that have a label each.
+    """Fit all members of a section to rows that have a label each.
 
     Args:
+        blocks: of the rows by the speed at which they are played; 1: the clips themselves.
         given: the rows' labels.
         labels: the task's, in the order of the run.
         groups: what an inner part for early stopping must not share with the rest.
-        pool: a name in `POOLS`.
 
     Raises:
         UserError: if the rows have fewer than two different labels.
@@ -124,16 +128,18 @@ def fit(
         there = f"all are {labels[present[0]]}" if len(present) else "there is none"
         raise UserError(f"the training rows need two different labels at least, but of {len(places)}, {there}")
     members = []
-    for plan in wanted:
-        rows = Training(joined(blocks, plan.features), classes, groups, seed)
+    for plan in plans(section):
+        versions = [joined(blocks[speed], plan.features) for speed in (1.0, *plan.speeds)]
+        repeated = None if groups is None else [*groups] * len(versions)
+        rows = Training(stacked(versions), np.tile(classes, len(versions)), repeated, seed)
         done = []
         for choice in plan.transforms:
             done.append(transforms.fit(choice, rows))
             rows = replace(rows, features=done[-1].transform(rows.features))
         fitted = models.fit(plan.model, rows)
-        deviation = float(centred(fitted.chances(rows.features)).std()) if pool == "scores" else 1.0
+        deviation = float(centred(fitted.scores(rows.features)).std()) if section.pool == "scores" else 1.0
         members.append(Estimator(plan, done, fitted, max(deviation, np.finfo(float).tiny)))
-    return Vote(members, tuple(map(int, present)), len(labels), pool)
+    return Vote(members, tuple(map(int, present)), len(labels), section.pool)
 
 
 def joined(blocks: Blocks, places: Sequence[int]) -> Any:
@@ -144,3 +150,12 @@ def joined(blocks: Blocks, places: Sequence[int]) -> Any:
     if len(chosen) == 1:
         return chosen[0]
     return hstack(chosen, format="csr") if any(map(issparse, chosen)) else np.hstack(chosen)
+
+
+def stacked(versions: Sequence[Any]) -> Any:
+    """The rows of several matrices, one below the other; all are sparse or none is."""
+    from scipy.sparse import issparse, vstack
+
+    if len(versions) == 1:
+        return versions[0]
+    return vstack(versions, format="csr") if issparse(versions[0]) else np.concatenate(versions)

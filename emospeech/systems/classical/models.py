@@ -14,6 +14,7 @@ from emospeech.systems.classical.contract import Fitted, Training, softmax
 ClassWeight = Literal["balanced", "none"]  # balanced: each class counts the same as a whole
 Depth = Count | None
 Width = Count
+LEAST = 1e-6  # probability of which a score is made: below, trees know no difference
 
 
 class ByProbability:
@@ -27,6 +28,10 @@ class ByProbability:
         found = np.asarray(self.estimator.predict_proba(features), dtype=np.float64)
         return found / found.sum(axis=1, keepdims=True)  # xgboost's are float32
 
+    def scores(self, features: Any) -> np.ndarray:
+        """See `Fitted.scores`."""
+        return np.log(np.maximum(self.chances(features), LEAST))
+
 
 class ByDecision:
     """One that gives decision values: their softmax, the largest of which is its own choice."""
@@ -35,9 +40,13 @@ class ByDecision:
         self.estimator = estimator
 
     def chances(self, features: Any) -> np.ndarray:
-        """See `Fitted.chances`; of two classes, the second's value is against 0."""
-        scores = self.estimator.decision_function(features)
-        return softmax(np.column_stack([np.zeros(len(scores)), scores]) if scores.ndim == 1 else scores)
+        """See `Fitted.chances`."""
+        return softmax(self.scores(features))
+
+    def scores(self, features: Any) -> np.ndarray:
+        """See `Fitted.scores`; of two classes, the second's value is against 0."""
+        found: np.ndarray = self.estimator.decision_function(features)
+        return np.column_stack([np.zeros(len(found)), found]) if found.ndim == 1 else found
 
 
 def logistic_regression(

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from emospeech.data import splits
-from emospeech.systems.classical.contract import Training, dense
+from emospeech.systems.classical.contract import Training, dense, softmax
 
 ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh}
 TOLERANCE = 1e-4  # of the loss, by which an epoch must be better than the best
@@ -57,12 +57,16 @@ class Net:
 
     def chances(self, features: Any) -> np.ndarray:
         """See `Fitted.chances`."""
+        return softmax(self.scores(features))
+
+    def scores(self, features: Any) -> np.ndarray:
+        """See `Fitted.scores`."""
         with torch.random.fork_rng(devices=[]):  # the first weights, which are replaced, are drawn
             net = self.shape.build(self.ins, self.classes)
         net.load_state_dict({key: torch.from_numpy(value) for key, value in self.weights.items()})
         with torch.inference_mode():
             logits = net.eval()(_tensor(features))
-        found: np.ndarray = logits.double().softmax(dim=1).numpy()
+        found: np.ndarray = logits.double().numpy()
         return found
 
 

@@ -51,7 +51,7 @@ def save(
         "votes": {task: _plain(vote) for task, vote in votes.items()},
     }
     with replacing_folder(folder) as temporary:
-        note = {"normalise": ALOUD} if prepared.by_speaker else {}
+        note = {"normalise": ALOUD} if prepared.section.normalise == "speaker" else {}
         write_json(temporary / CONFIG, described(recipe, tasks, _encoders(prepared.parts)) | note)
         dump(learned, temporary / ESTIMATOR, compression=ZIP_DEFLATED)
 
@@ -89,7 +89,7 @@ def load(folder: Path, parts: Sequence[Part], stored: Saved) -> tuple[Prepared, 
             votes[task] = Vote(members, tuple(one["present"]), len(stored.tasks[task]), section.pool, one["offsets"])
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UserError(f"{folder / ESTIMATOR} is not of the recipe beside it: {error!r}") from None
-    return Prepared(parts, scales, section.normalise == "speaker", section.speaker_prior), votes
+    return Prepared(parts, scales, section), votes
 
 
 def _plain(vote: Vote) -> dict[str, Any]:

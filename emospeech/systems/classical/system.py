@@ -46,10 +46,9 @@ class ClassicalSystem:
         """
         self.recipe, self.tasks = recipe, tasks
         self.parts: list[Part] = features.build(recipe, revisions or {})
-        self.copies = {speed: features.build(recipe, revisions or {}, speed) for speed in self.section.speeds}
+        self.copies = features.copies(recipe, revisions or {})
         self.prepared: Prepared | None = None
         self.votes: Mapping[str, Vote] = {}  # by task
-        self._said = False
 
     @property
     def section(self) -> Classical:
@@ -83,9 +82,8 @@ class ClassicalSystem:
         self._tell()
         offsets = {} if self.section.offsets is None else {task: self._offsets(task, train) for task in self.tasks}
         self.prepared, blocks = features.prepared(self.parts, self.copies, train, self.section)
-        say(self._described(train, blocks))
-        rows = pd.concat([train] * (1 + len(self.copies)), ignore_index=True)
-        votes = {task: self._fitted(task, rows, blocks) for task in self.tasks}
+        say(self._described(train, blocks[1.0]))
+        votes = {task: self._fitted(task, train, blocks) for task in self.tasks}
         self.votes = {task: replace(vote, offsets=offsets.get(task)) for task, vote in votes.items()}
 
     def _offsets(self, task: str, train: pd.DataFrame) -> np.ndarray:
@@ -96,11 +94,10 @@ class ClassicalSystem:
         for number in sorted(set(folds.tolist())):
             rest, left_out = (rows[mask].reset_index(drop=True) for mask in (folds != number, folds == number))
             ready, blocks = features.prepared(self.parts, self.copies, rest, self.section)
-            vote = self._fitted(task, pd.concat([rest] * (1 + len(self.copies)), ignore_index=True), blocks)
-            chances[folds == number] = vote.chances(ready.of(left_out))
+            chances[folds == number] = self._fitted(task, rest, blocks).chances(ready.of(left_out))
         return best(chances, encode(rows[task].tolist(), self.tasks[task]))
 
-    def _fitted(self, task: str, train: pd.DataFrame, blocks: Sequence[Any]) -> Vote:
+    def _fitted(self, task: str, train: pd.DataFrame, blocks: Mapping[float, Sequence[Any]]) -> Vote:
         """A task's vote, of the rows that have its label."""
         told = np.flatnonzero(train[task].notna())
         rows = train.iloc[told]
@@ -109,13 +106,12 @@ class ClassicalSystem:
             groups = rows["id"]  # a clip and its copies stay together
         try:
             return member.fit(
-                member.plans(self.section),
-                [block[told] for block in blocks],
+                self.section,
+                {speed: [block[told] for block in of] for speed, of in blocks.items()},
                 rows[task].tolist(),
                 self.tasks[task],
                 None if groups is None else groups.tolist(),
                 self.recipe.train.seed,
-                self.section.pool,
             )
         except UserError as error:
             raise UserError(f"{task}: {error}") from None
@@ -125,13 +121,13 @@ class ClassicalSystem:
         named = zip(self.section.features, blocks, strict=True)
         widths = ", ".join(f"{one.name} {block.shape[1]}" for one, block in named)
         models = ", ".join(plan.model.name for plan in member.plans(self.section))
-        copies = "".join(f", and at {speed} times their speed" for speed in self.copies)
+        speeds = ", ".join(map(str, self.copies))
+        copies = f" and copies at {speeds} times their speed" if speeds else ""
         return f"{len(train)} training rows{copies}; features: {widths}; {models}"
 
     def _tell(self) -> None:
-        if self.section.normalise == "speaker" and not self._said:
+        if self.section.normalise == "speaker":
             say_once(f"note: {ALOUD}")
-            self._said = True
 
     def extract(
         self,
@@ -144,8 +140,7 @@ class ClassicalSystem:
         clipwise = [part for part in self.parts if not isinstance(part, Tfidf)]
         for part in clipwise:
             part.of(pd.concat([*augmented, *others], ignore_index=True))
-        altered = [part for parts in self.copies.values() for part in parts if not isinstance(part, Tfidf)]
-        for part in altered:
+        for part in (part for altered in self.copies.values() for part in altered.values()):
             part.of(pd.concat(augmented, ignore_index=True))
         return bool(clipwise)
 

@@ -119,7 +119,7 @@ def test_a_file_of_folds_and_one_of_parts(people, tmp_path):
     (fold,) = of(people, kind="file", file=str(path))
     assert (fold.train.sum(), fold.dev.sum(), fold.test.sum()) == (12, 6, 6)
     people[["id"]].head(20).assign(fold=[1, 2] * 10).to_csv(path, index=False)
-    with pytest.raises(UserError, match="(?s)protocol file: .*4 ids of the manifest are in no fold"):
+    with pytest.raises(UserError, match=r"(?s)protocol file: .*4 ids of the manifest are in no fold"):
         of(people, kind="file", file=str(path))
 
 
@@ -141,9 +141,11 @@ def test_each_corpus_for_each_other_and_for_itself(people):
 def test_a_corpus_of_few_speakers_has_fewer_folds_of_its_own(people):
     few = people.assign(speaker=people["speaker"].where(people.index < 12, "last"))
     few.loc[12:17, "speaker"] = "last but one"
-    within = [fold.tested_on for fold in of(few, kind="cross-corpus", by="speaker") if fold.trained_on == fold.tested_on]
+    within = [
+        fold.tested_on for fold in of(few, kind="cross-corpus", by="speaker") if fold.trained_on == fold.tested_on
+    ]
     assert within == ["one"] * 3 + ["two"] * 2
-    with pytest.raises(UserError, match="cross-corpus: two: .*2 folds need 2 groups or more; there is 1"):
+    with pytest.raises(UserError, match=r"cross-corpus: two: .*2 folds need 2 groups or more; there is 1"):
         of(people.assign(speaker=people["speaker"].where(people.index < 12, "x")), kind="cross-corpus", by="speaker")
 
 
@@ -158,7 +160,9 @@ def test_one_corpus_is_left_out_at_a_time(people):
 
 @pytest.mark.parametrize("kind", ["cross-corpus", "leave-one-corpus-out"])
 def test_one_corpus_alone_trains_for_nobody(people, kind):
-    with pytest.raises(UserError, match=f"protocol {kind}: two corpora or more are needed, as data.mixture; .* one alone"):
+    with pytest.raises(
+        UserError, match=f"protocol {kind}: two corpora or more are needed, as data.mixture; .* one alone"
+    ):
         of(people.head(12), kind=kind)
 
 

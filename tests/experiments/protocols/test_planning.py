@@ -66,7 +66,14 @@ def test_every_row_of_every_system_has_a_fold_and_the_same_one(folder, write):
 
 
 def test_folds_are_named_after_their_folders():
-    assert planning.folders_of(["s01", "a/b", "a:b", "a_b 2", "..", ".x"]) == ["s01", "a_b", "a_b 2", "a_b 2 2", "_", "_x"]
+    assert planning.folders_of(["s01", "a/b", "a:b", "a_b 2", "..", ".x"]) == [
+        "s01",
+        "a_b",
+        "a_b 2",
+        "a_b 2 2",
+        "_",
+        "_x",
+    ]
 
 
 def test_systems_that_do_not_agree_on_a_speaker(material):
@@ -99,15 +106,17 @@ def test_a_protocol_that_nobody_can_learn_under(folder, write):
 
 def test_the_system_of_a_hopeless_fold_is_named(folder, write):
     write(rows=[{"label": ("joy", "fear")[k // 3], "speaker": f"s{k // 3}", "transcription": "x"} for k in range(6)])
-    with pytest.raises(UserError, match=re.compile("r under loso: nothing can be told apart.*s0 trains fear alone", re.S)):
+    with pytest.raises(
+        UserError, match=re.compile("r under loso: nothing can be told apart.*s0 trains fear alone", re.S)
+    ):
         plan()
 
 
 def test_a_corpus_that_has_changed_is_refused(folder, write):
     found = plan()
-    planning.keep(found, Path("kept"))
-    planning.keep(found, Path("kept"))
+    planning.keep(found.tested, Path("kept"))
+    planning.keep(found.tested, Path("kept"))
     assert (Path("kept/loso/folds.csv")).read_text().startswith("id,fold\n000.wav,s00\n")
     write(rows=list(rows_of(speakers=3)))
     with pytest.raises(UserError, match="the corpus is no longer the one that kept was started on"):
-        planning.keep(plan(), Path("kept"))
+        planning.keep(plan().tested, Path("kept"))

@@ -66,7 +66,9 @@ def test_processes_share_a_list_without_doing_anything_twice(tmp_path, share):
     """Both begin at the same end where they have the same share: claims alone keep them apart."""
     units = marks(tmp_path, 8, seconds=0.15)
     context = multiprocessing.get_context("fork")
-    others = [context.Process(target=work.work_off, args=(units, tmp_path, (k * (share[1] - 1), share[1]))) for k in (0, 1)]
+    others = [
+        context.Process(target=work.work_off, args=(units, tmp_path, (k * (share[1] - 1), share[1]))) for k in (0, 1)
+    ]
     for other in others:
         other.start()
     for other in others:
@@ -137,7 +139,14 @@ def help_off(units, folder, how, number):
     work.work_off(units, folder, (number, 2))
 
 
-@pytest.mark.parametrize(("how", "processes"), [("works", 2), ("dies", 1), ("fails", 1)])
+@pytest.mark.parametrize(
+    ("how", "processes"),
+    [
+        ("dies", 1),
+        pytest.param("works", 2, marks=pytest.mark.slow),
+        pytest.param("fails", 1, marks=pytest.mark.slow),
+    ],
+)
 def test_helpers_do_their_share_and_may_fail(tmp_path, how, processes):
     script = tmp_path / "helped.py"
     script.write_text(HELPED.format(here=str(Path(__file__).parent)))

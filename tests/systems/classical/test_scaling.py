@@ -32,6 +32,15 @@ def test_by_speaker_in_numbers(capsys):
     assert "speaker c has fewer than 3 clips here" in capsys.readouterr().err
 
 
+def test_a_prior_in_numbers(capsys):
+    """a has 1 and 3 in units of the corpus. With 2 clips of mean 0 and variance 1 beside them: mean 4 / 4 = 1,
+    variance (0 + 4 + 2) / 4 = 6 / 4. b has one clip, 3: mean 3 / 3, variance (4 + 2) / 3."""
+    values = np.array([[7.0], [11.0], [11.0]])
+    found = by_speaker(values, ["a", "a", "b"], Scale(np.array([5.0]), np.array([2.0])), prior=2.0)
+    assert found[:, 0] == pytest.approx([0, 2 / np.sqrt(6 / 4), 2 / np.sqrt(6 / 3)])
+    assert capsys.readouterr().err == "", "few clips are no exception here"
+
+
 def test_few_clips_of_many_speakers_are_told_in_one_line(capsys):
     by_speaker(np.ones((4, 1)), ["a", "b", "c", "d"], Scale(np.zeros(1), np.ones(1)))
     assert "4 speakers (a, b, c and 1 more) have fewer" in capsys.readouterr().err

@@ -11,9 +11,12 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from emospeech.runtime import console
 from emospeech.runtime.errors import UserError, WorkError
 from emospeech.systems import build
 from emospeech.systems.classical import features
+from emospeech.systems.classical.lda import Lda
+from emospeech.systems.classical.member import joined
 from emospeech.systems.classical.models import MODELS
 
 from .conftest import LABELS, TASKS
@@ -104,7 +107,57 @@ def test_a_vote_is_the_weighted_mean_of_its_members(rows, fitted, tmp_path):
     pd.testing.assert_frame_equal(build.load(tmp_path / "model").predict(test), found, check_exact=True)
 
 
-def test_speakers_are_normalised_by_what_comes_together(rows, numbers, fitted, tmp_path, capsys):
+def test_a_vote_of_scores_by_hand(rows, fitted, tmp_path):
+    """Each member's centred scores over their deviation on the training rows, averaged; at their mean deviation."""
+    train, test = halves(rows)
+    system = fitted(
+        train, ["functionals", "tfidf"], vote=[{"features": [0], "model": "lda"}, {"weight": 3}], pool="scores"
+    )
+    found = chances(system.predict(test))
+    sure, other = system.votes["label"].members
+
+    def centred(member, part):
+        scores = member.fitted.scores(joined(system.prepared.of(part), member.plan.features))
+        return scores - scores.mean(axis=1, keepdims=True)
+
+    spreads = [centred(member, train).std() for member in (sure, other)]
+    assert spreads[1] > 1.2 * spreads[0], "one is surer of itself, and has no more to say for that"
+    mean = sum(w * centred(m, test) / s for w, m, s in zip((1, 3), (sure, other), spreads, strict=True)) / 4
+    powers = np.exp(mean * (spreads[0] + 3 * spreads[1]) / 4)
+    np.testing.assert_allclose(found, powers / powers.sum(axis=1, keepdims=True), atol=1e-9)
+    system.save(tmp_path / "model")
+    np.testing.assert_array_equal(chances(build.load(tmp_path / "model").predict(test)), found)
+
+
+def test_scores_tell_apart_where_probabilities_are_all_0_or_1():
+    """Discriminants of many features: logits of hundreds, whose probabilities are 1 and, to a computer, 0 and 0."""
+    model = Lda(np.array([[0.0, -900.0, -1800.0]]), np.zeros(3))
+    assert model.chances(np.ones((1, 1))).tolist() == [[1, 0, 0]]
+    assert model.scores(np.ones((1, 1))).tolist() == [[0, -900, -1800]]
+
+
+def test_offsets_are_chosen_on_inner_folds_and_come_back(rows, fitted, tmp_path):
+    train, test = halves(rows)
+    plain, moved = fitted(train), fitted(train, offsets=3)
+    shift = moved.votes["label"].offsets
+    assert shift.shape == (3,)
+    powers = chances(plain.predict(test)) * np.exp(shift)
+    np.testing.assert_allclose(chances(moved.predict(test)), powers / powers.sum(axis=1, keepdims=True), atol=1e-9)
+    moved.save(tmp_path / "model")
+    again = build.load(tmp_path / "model").predict(test)
+    pd.testing.assert_frame_equal(again, moved.predict(test), check_exact=True)
+
+
+def test_a_member_may_do_without_copies(rows, fitted):
+    train, test = halves(rows)
+    mixed = fitted(train, vote=[{"speeds": [0.9]}, {"model": "lda"}], normalise="speaker").predict(test)
+    one = fitted(train, speeds=[0.9], normalise="speaker").predict(test)
+    other = fitted(train, model="lda", normalise="speaker").predict(test)
+    assert chances(mixed) == pytest.approx((chances(one) + chances(other)) / 2)
+
+
+def test_speakers_are_normalised_by_what_comes_together(rows, numbers, fitted, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(console, "_said", set())
     train, test = halves(rows)
     system = fitted(train, normalise="speaker")
     assert capsys.readouterr().err.count("test clips too") == 1

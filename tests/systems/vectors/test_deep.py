@@ -162,4 +162,4 @@ def test_options_are_those_of_the_entry():
     assert _options_of(entry, {"statistics": ["mean", "std"]}) is None
     assert "unknown option layers" in _options_of(entry, {"layers": 3})
     assert "statistics" in _options_of(entry, {"statistics": ["max"]})
-    assert "it takes none" in _options_of(vectors.CLIP_FEATURES["functionals"], {"a": 1})
+    assert "it takes none" in _options_of(vectors.CLIP_FEATURES["text"], {"a": 1})

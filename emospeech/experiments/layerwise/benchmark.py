@@ -1,0 +1,94 @@
+"""Layer-wise probing of frozen encoders, as Mares et al. 2025 compare them for Spanish; each corpus by itself.
+
+    runs/<name>/
+      config.yaml, environment.json                            what was asked for, and where it ran
+      <corpus>/<protocol>/folds.csv                            id,fold: who is tested where
+      <corpus>/<protocol>/<encoder>/<probe>/<fold>/            predictions.csv of every layer, fold.json
+      layers.csv, by_layer.csv, encoders.csv, choices.csv, scores.json, figures/
+
+An encoder hears each clip once, before the folds. Any number of processes may run the same command at once (`--resume`
+joins): each takes folds that nobody has in hand.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from emospeech.config import Comparison
+from emospeech.experiments.layerwise import planning, report
+from emospeech.experiments.layerwise.probing import Probing, probings
+from emospeech.experiments.layerwise.scores import Probed, probed
+from emospeech.experiments.protocols import work
+from emospeech.experiments.protocols.benchmark import as_yaml, begun, entered
+from emospeech.experiments.protocols.planning import keep
+from emospeech.runtime import distributed
+from emospeech.runtime.console import say
+from emospeech.runtime.errors import UserError
+from emospeech.runtime.runs import RunFolder
+from emospeech.systems import vectors
+
+
+def run(
+    asked: Comparison,
+    quick: bool = False,
+    resume: bool = False,
+    overwrite: bool = False,
+    json: Path | None = None,
+) -> Iterator[str]:
+    """Probe every layer of every encoder on every corpus, and give the lines to print.
+
+    Args:
+        quick: refused, as there are no rows of which some could be quick.
+        resume: go on with what is there, or join those who are at it.
+        json: a further file for all scores.
+
+    Raises:
+        UserError: if recipe, encoders, data or folder are not as they must be; before any long work.
+        Interrupted: if asked to stop; `resume` goes on from there.
+    """
+    if quick:
+        raise UserError("--quick keeps some rows, and a layer-wise benchmark has none; name fewer encoders or layers")
+    distributed.start()
+    folder = RunFolder(Path(asked.runs_dir).expanduser() / asked.name)
+    with entered(folder, as_yaml(asked), resume, overwrite):
+        plan = planning.planned(asked, folder)
+        distributed.on_main(lambda: begun(folder, as_yaml(asked)))
+        distributed.on_main(lambda: keep(plan.tested, folder.path))
+        _hear(plan.units)
+        workers = _workers(asked)
+        number, count = work.array_share()
+        with work.helped(workers, _help, plan.units, folder.path, workers):
+            work.work_off(plan.units, folder.path, (number * workers, count * workers))
+        found = distributed.on_main(lambda: _reported(plan.units, folder, json))
+        yield from report.lines(found, plan.notes)
+        yield f"benchmark: {folder.path}"
+
+
+def _help(units: Sequence[Probing], folder: Path, workers: int, helper: int) -> None:
+    number, count = work.array_share()
+    work.work_off(units, folder, (number * workers + helper, count * workers))
+
+
+def _workers(asked: Comparison) -> int:
+    workers = asked.benchmark.workers
+    if workers > 1 and next(iter(asked.rows.values())).cache is None:
+        say("note: cache: null keeps what encoders give in this process alone, so no other one helps it")
+        return 1
+    return workers
+
+
+def _hear(units: Sequence[Probing]) -> None:
+    """Every encoder hears the corpora of which it has folds left, once."""
+    left = {(unit.encoder, unit.corpus.name): unit for unit in units if not unit.done}
+    for unit in left.values():
+        vectors.pooled_layers(unit.corpus.material.manifest, unit.encoder.name, unit.cache, layers=[0])
+
+
+def _reported(units: Sequence[Probing], folder: RunFolder, json: Path | None) -> list[Probed]:
+    """Scores of all that is there, written down.
+
+    Raises:
+        UserError: with every file that is damaged.
+    """
+    found = [probed(own) for own in probings(units).values()]
+    report.write(found, folder, json)
+    return found

@@ -1,0 +1,173 @@
+"""What a benchmark is read as: tables for people, lines a file, corpora against each other, accent or corpus."""
+
+import math
+
+import pytest
+
+from emospeech.config import Protocol
+from emospeech.experiments.protocols import confounds, cross, report
+from emospeech.experiments.protocols.outcomes import FoldScores, Outcome
+from emospeech.metrics.scores import score
+from emospeech.metrics.statistics import Interval
+
+
+def outcome(truth="jjff", guess="jjff", row="svm", protocol="k", task="label", seeds=1, **more):
+    """An outcome of labels that are letters; two folds, the first and the second half."""
+    labels = more.pop("labels", tuple(sorted(set(truth) | set(guess))))
+    scores, half = score(truth, guess, labels), len(truth) // 2
+    parts = [("f1", slice(None, half)), ("f2", slice(half, None))]
+    return Outcome(
+        protocol, row, task, more.pop("trained_on", ""), more.pop("tested_on", ""), labels,
+        (scores,) * seeds, Interval(0.1, 0.9, 0.95, 100), 0.5,
+        tuple(FoldScores(name, 0, score(truth[part], guess[part], labels)) for name, part in parts), 2.0, **more,
+    )  # fmt: skip
+
+
+def protocols(**kinds):
+    return {name: Protocol(kind=kind.replace("_", "-")) for name, kind in kinds.items()}
+
+
+def lines(found, notes=None, **kinds):
+    return list(report.lines(found, notes or {}, protocols(**(kinds or {"k": "k_fold"}))))
+
+
+# -- the table ---------------------------------------------------------------------------------------------------
+
+
+def test_systems_beside_each_other_and_what_others_report():
+    found = [
+        outcome(row="svm", published={"paper": 0.644}),
+        outcome(row="a long name", guess="jfff", seeds=2, published={"later": 0.7}),
+    ]
+    assert lines(found, {"k": ["odd folds"]}) == [
+        "k: 4 rows tested, 2 folds",
+        "system            macro-F1  95 % interval     over folds  weighted F1    UAR  accuracy  chance  paper  later",
+        "svm                  1.000    0.100-0.900  1.000 ± 0.000        1.000  1.000     1.000   0.500  0.644",
+        "a long name  0.733 ± 0.000    0.100-0.900  0.667 ± 0.471        0.733  0.750     0.750   0.500         0.700",
+        "",
+        "note: odd folds",
+        "",
+    ]  # fmt: skip
+
+
+def test_systems_of_other_labels_or_rows_are_not_comparable():
+    assert "note: these systems tell different classes apart, so their scores are not comparable" in lines(
+        [outcome(), outcome("jjaa", "jjaa", row="other")]
+    )
+    told = lines([outcome(), outcome("jjjf", "jjjf", row="other")])
+    assert "note: these systems are tested on different rows, so their scores are not comparable" in told
+    assert not any("comparable" in line for line in lines([outcome(), outcome(guess="jfff", row="other")]))
+
+
+def test_one_task_of_several_systems_on_each_corpus():
+    """A system that tells gender beside emotion, and one that tells it alone: one table, corpus by corpus."""
+    found = [
+        outcome(row=row, task="gender", tested_on=corpus) for row in ("multi", "alone") for corpus in ("", "de", "es")
+    ]
+    told = lines([outcome(row="multi"), *found])
+    at = told.index("k, gender: 4 rows tested, 2 folds")
+    assert [line.split()[:2] for line in told[at + 1 : at + 8]] == [
+        ["system", "tested"], ["multi", "all"], ["alone", "all"], ["multi", "de"], ["alone", "de"], ["multi", "es"],
+        ["alone", "es"],
+    ]  # fmt: skip
+    assert told[1].split()[:2] == ["system", "macro-F1"], "of one corpus none is named"
+
+
+def test_files_hold_a_line_an_outcome_and_a_line_a_fold():
+    found = [outcome(published={"paper": 0.6}), outcome(row="net", guess="jfff", seeds=3)]
+    (svm, net), folds = report.table(found).to_dict("records"), report.by_fold(found)
+    assert (svm["system"], svm["macro_f1"], svm["published: paper"], svm["seeds"], svm["rows"]) == ("svm", 1, 0.6, 1, 4)
+    assert math.isnan(svm["macro_f1_seeds_std"])
+    assert net["macro_f1_seeds_std"] == 0
+    assert net["macro_f1_folds_mean"] == pytest.approx(2 / 3)
+    assert folds[["system", "fold", "rows"]].to_numpy().tolist() == [
+        ["svm", "f1", 2], ["svm", "f2", 2], ["net", "f1", 2], ["net", "f2", 2],
+    ]  # fmt: skip
+    assert report.as_json(found)[0]["interval"]["low"] == 0.1
+
+
+# -- corpora against each other ------------------------------------------------------------------------------------
+
+
+def pair(a, b, guess, **more):
+    return outcome(guess=guess, trained_on=a, tested_on=b, **more)
+
+
+PAIRS = [pair("de", "es", "jfff"), pair("es", "de", "jjjj"), pair("de", "de", "jjff"), pair("es", "es", "ffff")]
+
+
+def test_a_matrix_a_system():
+    assert lines(PAIRS, k="cross-corpus") == [
+        "k: 2 folds",
+        "svm: macro-F1; a line trains, a column is tested; in brackets: folds within the corpus",
+        "             de       es",
+        "de      [1.000]   0.733",
+        "es       0.333   [0.333]",
+        "chance   0.500    0.500",
+        "",
+    ]
+
+
+def test_a_pair_that_is_not_there_is_a_dash():
+    told = lines(PAIRS[:3], k="cross-corpus")
+    assert told[4:5] == ["es       0.333        -"]
+
+
+def test_the_file_of_pairs_has_chance_and_ceilings():
+    left_out = outcome(guess="jfff", protocol="out", tested_on="es")
+    every = [outcome(), *PAIRS, outcome(protocol="out"), left_out]
+    found = cross.pairs(every, protocols(k="cross-corpus", out="leave-one-corpus-out"))
+    table = cross.table(found)
+    assert table[["trained_on", "tested_on", "classes"]].to_numpy().tolist() == [
+        ["de", "es", 2], ["es", "de", 2], ["de", "de", 2], ["es", "es", 2], ["the others", "es", 2],
+    ]  # fmt: skip
+    assert table["macro_f1"].tolist() == pytest.approx([11 / 15, 1 / 3, 1, 1 / 3, 11 / 15])
+    assert table["ceiling_macro_f1"].tolist() == pytest.approx([1 / 3, 1, 1, 1 / 3, 1 / 3])
+    assert table["uar"].tolist() == [0.75, 0.5, 1.0, 0.5, 0.75]
+    assert set(table["chance_macro_f1"]) == {0.5}
+    (alone,) = cross.pairs([left_out], protocols(out="leave-one-corpus-out"))
+    assert alone.ceiling is None
+    assert cross.pairs([outcome(tested_on="de")], protocols(k="k-fold")) == []
+
+
+# -- accent, or only the corpus? -----------------------------------------------------------------------------------
+
+
+def accents(truth, guess, **more):
+    return outcome(truth, guess, task="accent", labels=("a", "b", "c"), **more)
+
+
+def test_corpora_of_one_accent_each():
+    found = [accents("aabb", "aabb"), accents("aa", "aa", tested_on="mx"), accents("bb", "bb", tested_on="es")]
+    corpora = outcome("xxxy", "xxyy", row="which corpus", task="corpus")
+    assert list(confounds.lines([*found, corpora], protocols(k="k-fold"))) == [
+        "accent, or only the corpus?",
+        "  every corpus has one accent alone, so accent cannot be told from corpus here",
+        "  k, which corpus: corpus told with accuracy 0.750 (its most frequent class alone gives 0.750)",
+        "  k, svm: accent told with accuracy 1.000 (knowing the corpus alone gives 1.000)",
+    ]
+
+
+def test_accents_within_a_corpus_and_on_one_that_did_not_train():
+    within = [accents("aaabbb", "aabbbb"), accents("aaab", "aabb", tested_on="mx"), accents("bb", "bb", tested_on="es")]
+    held = [
+        accents("aaabbb", "bbbbbb", protocol="out"),
+        accents("aaab", "bbbb", protocol="out", tested_on="mx"),
+        accents("bb", "bb", protocol="out", tested_on="es"),
+        accents("cc", "ab", protocol="out", tested_on="ar"),
+    ]
+    told = list(confounds.lines([*within, *held], protocols(k="k-fold", out="leave-one-corpus-out")))
+    assert told == [
+        "accent, or only the corpus?",
+        "  k, svm: accent told with accuracy 0.833 (knowing the corpus alone gives 0.833)",
+        "  k, svm: within mx told with accuracy 0.750 (its most frequent class alone gives 0.750)",
+        "  out, svm: mx, held out: accent told with accuracy 0.250 (its most frequent class alone gives 0.750; a "
+        "cannot be told, being in no other corpus)",
+        "  out, svm: es, held out: accent told with accuracy 1.000 (its most frequent class alone gives 1.000)",
+        "  out, svm: ar, held out: none of its classes of accent is in another corpus, so none can be told",
+    ]
+
+
+def test_nothing_is_asked_of_one_corpus_or_without_such_a_task():
+    assert not list(confounds.lines([accents("aabb", "aabb"), outcome()], protocols(k="k-fold")))
+    assert not list(confounds.lines([outcome(tested_on="de"), outcome(tested_on="es")], protocols(k="k-fold")))
