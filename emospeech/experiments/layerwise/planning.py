@@ -134,10 +134,10 @@ def _alone(material: Material, name: str, task: str) -> Corpus:
 
 def _divided(title: str, corpus: Corpus, protocol: Protocol) -> Division:
     say(f"{corpus.name}, {title}: {protocol.kind}")
-    manifest, labels = corpus.material.manifest, corpus.material.labels
+    manifest, tasks = corpus.material.manifest, corpus.material.tasks
     try:
-        folds, notes = teaching.taught(folds_of(manifest, protocol, corpus.material.corpora), manifest[MAIN_TASK])
+        folds, notes = teaching.taught(folds_of(manifest, protocol, corpus.material.corpora), manifest, tasks)
     except UserError as error:
         raise UserError(f"{corpus.name}: {error}") from None
-    odd = [*notes, *teaching.gaps(folds, manifest[MAIN_TASK], labels)]
+    odd = [*notes, *teaching.gaps(folds, manifest[MAIN_TASK], corpus.material.labels)]
     return Division(title, corpus, protocol, folds, [f"{corpus.name}, {title}: {note}" for note in odd])
