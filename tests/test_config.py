@@ -16,12 +16,13 @@ ROOTS += ["emomatch", "mesd", "inter1sp", "emofilm", "emowisconsin", "meacorpus2
 
 @pytest.fixture(autouse=True)
 def roots(tmp_path, monkeypatch):
-    """The shipped recipes name data folders of the user's, and one a checkpoint that the user makes."""
+    """The shipped recipes name data folders of the user's, and one checkpoints that the user makes."""
     monkeypatch.chdir(tmp_path)
     for name in ROOTS:
         (tmp_path / "data" / name).mkdir(parents=True)
-    (tmp_path / "encoders/tiny_wav2vec2").mkdir(parents=True)
-    (tmp_path / "encoders/tiny_wav2vec2/config.json").write_text("{}")
+    for name in ("tiny_wav2vec2", "tiny_hubert"):
+        (tmp_path / "encoders" / name).mkdir(parents=True)
+        (tmp_path / "encoders" / name / "config.json").write_text("{}")
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: str(path.relative_to(config.recipes_folder())))

@@ -54,18 +54,42 @@ def out_of_fold(
 
 
 def with_dev(train: pd.DataFrame, fraction: float, by: str, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Training rows, and a dev set of about this fraction out of them, stratified, and apart by `by` where it is known.
+    """Training rows, and a dev set out of them, as `dev_of` picks it.
 
     Raises:
-        UserError: if all rows are of one group.
+        UserError: if none can be picked.
     """
-    groups = splits.group_column(train, by)
-    labels = train[MAIN_TASK].fillna("").tolist()
     try:
-        if groups is None:
-            picked = splits.stratified(labels, fraction, seed)
-        else:
-            picked = splits.stratified_by_group(labels, groups.tolist(), fraction, seed)
+        picked = dev_of(train, fraction, by, seed)
     except ValueError as error:
         raise UserError(f"a dev set out of {len(train)} training rows: {error}; allow it with by: none") from None
     return train[~picked].reset_index(drop=True), train[picked].reset_index(drop=True)
+
+
+def dev_of(pool: pd.DataFrame, fraction: float, by: str, seed: int) -> np.ndarray:
+    """Which rows are to steer, bool (rows,): of those with a main label about this fraction, stratified.
+
+    Args:
+        by: what is kept together: `group`, `speaker`, `none`, or `auto`: what is known of them, group first. Rows
+            without a main label follow theirs.
+
+    Raises:
+        ValueError: if no row has a label, or what is to be kept together, or all rows are of one group.
+    """
+    there = pool[MAIN_TASK].notna().to_numpy(dtype=bool)
+    known = pool[there]
+    if not len(known):
+        raise ValueError("no row has a label, so none can steer")
+    groups = splits.group_column(known, by)
+    if groups is None and by in ("group", "speaker"):
+        raise ValueError(f"they are to be kept apart by {by}, but no row to split has a {by}")
+    labels = known[MAIN_TASK].tolist()
+    if groups is None:
+        drawn = splits.stratified(labels, fraction, seed)
+    else:
+        drawn = splits.stratified_by_group(labels, groups.tolist(), fraction, seed)
+    picked = np.zeros(len(pool), dtype=bool)
+    picked[there] = drawn
+    if groups is not None:
+        picked |= ~there & pool[groups.name].isin(set(groups[drawn])).to_numpy(dtype=bool)
+    return picked

@@ -104,3 +104,15 @@ def test_a_dev_set_is_drawn_by_speaker_or_by_class(train):
     assert not set(rest["speaker"]) & set(dev["speaker"])
     _, dev = with_dev(train, 0.25, "none", 0)
     assert dev["label"].value_counts().tolist() == [3, 3]
+
+
+def test_rows_without_a_main_label_follow_their_speaker_and_never_steer_alone(train):
+    unlabelled = train.assign(label=train["label"].mask(train["id"].isin(train["id"][::2])))
+    rest, dev = with_dev(unlabelled, 0.25, "speaker", 0)
+    assert not set(rest["speaker"]) & set(dev["speaker"])
+    assert dev["label"].isna().any()
+    assert dev["label"].notna().any()
+    with pytest.raises(UserError, match="no row has a label, so none can steer"):
+        with_dev(train.assign(label=pd.NA), 0.25, "none", 0)
+    with pytest.raises(UserError, match="kept apart by group, but no row to split has a group"):
+        with_dev(train, 0.25, "group", 0)

@@ -134,11 +134,10 @@ def _alone(material: Material, name: str, task: str) -> Corpus:
 
 def _divided(title: str, corpus: Corpus, protocol: Protocol) -> Division:
     say(f"{corpus.name}, {title}: {protocol.kind}")
-    manifest, labels = corpus.material.manifest, corpus.material.labels
+    manifest, tasks = corpus.material.manifest, corpus.material.tasks
     try:
-        drawn = folds_of(manifest, protocol, corpus.material.corpora)
-        folds, notes = teaching.taught(drawn, manifest, corpus.material.tasks)
+        folds, notes = teaching.taught(folds_of(manifest, protocol, corpus.material.corpora), manifest, tasks)
     except UserError as error:
         raise UserError(f"{corpus.name}: {error}") from None
-    odd = [*notes, *teaching.gaps(folds, manifest[MAIN_TASK], labels)]
+    odd = [*notes, *teaching.gaps(folds, manifest[MAIN_TASK], corpus.material.labels)]
     return Division(title, corpus, protocol, folds, [f"{corpus.name}, {title}: {note}" for note in odd])

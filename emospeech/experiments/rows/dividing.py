@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from emospeech.config import Recipe, Split
+from emospeech.config import Split
 from emospeech.data import folds, splits, table
 from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError, faults, some
+from emospeech.systems.crossfit import dev_of
 
 
 def split(
@@ -85,48 +86,24 @@ def _drawn(manifest: pd.DataFrame, told: pd.Series, rule: Split) -> pd.DataFrame
     pool = manifest[told & (manifest["split"].isna() | (manifest["split"] == "train"))]
     if pool["label"].isna().all():
         raise UserError("no row has a label, so there is nothing to train on")
-    picked = _steering(pool, rule, rule.disjoint)
+    picked = _steering(pool, rule)
     column = manifest["split"].copy()
     column[pool.index] = ["dev" if one else "train" for one in picked]
     return manifest.assign(split=column)
 
 
-def with_dev(train: pd.DataFrame, recipe: Recipe, by: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Training rows, and a dev set out of them, by the fraction and seed of `data.split`.
-
-    Args:
-        by: what is kept together: `group`, `speaker`, `none`, or `auto`: what is known of them, group first.
-
-    Raises:
-        UserError: if no row has a label, or what is to be kept together, or all rows are of one group.
-    """
-    if train["label"].isna().all():
-        raise UserError(f"none of {len(train)} training rows has a label, so none can steer")
-    picked = _steering(train, recipe.data.split, by)
-    return train[~picked].reset_index(drop=True), train[picked].reset_index(drop=True)
-
-
-def _steering(pool: pd.DataFrame, rule: Split, by: str) -> np.ndarray:
-    """Which rows become dev, bool (rows,): drawn from those with a main label; others follow their group."""
-    there = pool["label"].notna().to_numpy(dtype=bool)
-    known = pool[there]
-    groups = splits.group_column(known, by)
-    if groups is None and by in ("group", "speaker"):
-        raise UserError(f"data.split.disjoint={by}, but no row to split has a {by}")
-    labels, how = known["label"].tolist(), "stratified"
-    if groups is None:
-        drawn = splits.stratified(labels, rule.dev_fraction, rule.seed)
-    else:
-        try:
-            drawn = splits.stratified_by_group(labels, groups.tolist(), rule.dev_fraction, rule.seed)
-        except ValueError as error:
-            raise UserError(f"data.split: {error}; allow it with data.split.disjoint=none") from None
-        how = f"stratified, disjoint by {groups.name}"
-    say(f"dev set: {drawn.sum()} of {len(known)} labelled rows drawn, {how}, seed {rule.seed}")
-    picked = np.zeros(len(pool), dtype=bool)
-    picked[there] = drawn
-    if groups is not None:
-        picked |= ~there & pool[groups.name].isin(set(groups[drawn])).to_numpy(dtype=bool)
+def _steering(pool: pd.DataFrame, rule: Split) -> np.ndarray:
+    """Which rows become dev, bool (rows,); said aloud."""
+    groups = splits.group_column(pool[pool["label"].notna()], rule.disjoint)
+    if groups is None and rule.disjoint in ("group", "speaker"):
+        raise UserError(f"data.split.disjoint={rule.disjoint}, but no row to split has a {rule.disjoint}")
+    try:
+        picked = dev_of(pool, rule.dev_fraction, rule.disjoint, rule.seed)
+    except ValueError as error:
+        raise UserError(f"data.split: {error}; allow it with data.split.disjoint=none") from None
+    known = pool["label"].notna().to_numpy(dtype=bool)
+    how = "stratified" if groups is None else f"stratified, disjoint by {groups.name}"
+    say(f"dev set: {(picked & known).sum()} of {known.sum()} labelled rows drawn, {how}, seed {rule.seed}")
     return picked
 
 

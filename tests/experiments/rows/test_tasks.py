@@ -177,20 +177,6 @@ def test_whole_needs_what_is_heard(recipe, spanish, tmp_path):
         rows_of.whole(recipe(spanish))
 
 
-def test_with_dev(recipe, spanish):
-    found = rows_of.whole(recipe(spanish, split={"dev_fraction": 0.3}))
-    train, dev = rows_of.with_dev(found.manifest, recipe(spanish, split={"dev_fraction": 0.3}), "speaker")
-    assert len(dev) == 3
-    assert not set(train["speaker"]) & set(dev["speaker"])
-    assert sorted([*train["id"], *dev["id"]]) == found.manifest["id"].tolist()
-    shared = rows_of.with_dev(found.manifest, recipe(spanish, split={"dev_fraction": 0.5}), "none")[1]
-    assert set(shared["label"]) == set(WORDS)
-    with pytest.raises(UserError, match="disjoint=group, but no row to split has a group"):
-        rows_of.with_dev(found.manifest, recipe(spanish), "group")
-    with pytest.raises(UserError, match="none of 12 training rows has a label"):
-        rows_of.with_dev(found.manifest.assign(label=pd.NA), recipe(spanish), "none")
-
-
 def test_labelled():
     rows = manifest.make(id=list("abc"), label=["joy", None, None], gender=[None, "male", None])
     assert dividing.labelled(rows).tolist() == [True, False, False]
