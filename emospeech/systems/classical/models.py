@@ -2,9 +2,10 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from emospeech.config.words import Choice, Count, Fraction, Positive, Probability
 from emospeech.runtime.console import say
@@ -150,6 +151,7 @@ def xgboost(
     trees: Count = 100,
     depth: Count = 6,
     lr: Positive = 0.3,
+    bins: Annotated[int, Field(ge=2)] = 256,
     class_weight: ClassWeight = "balanced",
 ) -> Fitted:
     """Gradient-boosted trees.
@@ -159,7 +161,9 @@ def xgboost(
     from sklearn.utils.class_weight import compute_sample_weight
     from xgboost import XGBClassifier
 
-    model = XGBClassifier(n_estimators=trees, max_depth=depth, learning_rate=lr, n_jobs=1, random_state=rows.seed)
+    model = XGBClassifier(
+        n_estimators=trees, max_depth=depth, learning_rate=lr, max_bin=bins, n_jobs=1, random_state=rows.seed
+    )
     weights = compute_sample_weight("balanced", rows.classes) if class_weight == "balanced" else None
     return ByProbability(model.fit(rows.features, rows.classes, sample_weight=weights))
 

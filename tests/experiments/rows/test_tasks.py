@@ -1,6 +1,5 @@
 """Columns as tasks: what is told in place of the label, what beside it, and rows that nobody has divided."""
 
-import pandas as pd
 import pytest
 
 from emospeech.config import validate
