@@ -45,6 +45,7 @@ MODEL: Any = SimpleNamespace(
     pooling=SimpleNamespace(name="attention", options={}),
     dropout=0.1,
     modality_dropout=0.0,
+    trunk=None,
     head=SimpleNamespace(blocks=3, width=512, dropout=0.1),
 )
 TASK = "label"
