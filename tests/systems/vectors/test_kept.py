@@ -211,7 +211,7 @@ def test_played_faster(vectors_of, rows, recipe):
     length = functionals.names().index("frames")
     np.testing.assert_allclose(found[:, length] * 1.25, own[:, length], rtol=0.1)
     with pytest.raises(UserError, match=r"between 0\.5 and 2\.0"):
-        vectors.build("egemaps", {"speed": 5.0}, recipe())
+        vectors.build("functionals", {"speed": 5.0}, recipe())
 
 
 def test_pitch_goes_with_the_speed():
