@@ -34,7 +34,9 @@ def load_seeds(path: str | Path, overrides: Sequence[str] = ()) -> Recipe | list
     Raises:
         UserError: with every fault.
     """
-    return config.load_seeds(path, overrides, CHECKS)
+    asked = config.load_seeds(path, overrides, CHECKS)
+    tuned.check(asked if isinstance(asked, Recipe) else asked[0], CHECKS)  # seeds differ in nothing else
+    return asked
 
 
 def build(recipe: Recipe, tasks: Mapping[str, Sequence[str]]) -> System:

@@ -54,18 +54,10 @@ def run(
         distributed.on_main(lambda: begun(folder, as_yaml(asked)))
         distributed.on_main(lambda: keep(plan.tested, folder.path))
         _hear(plan.units)
-        workers = _workers(asked)
-        number, count = work.array_share()
-        with work.helped(workers, _help, plan.units, folder.path, workers):
-            work.work_off(plan.units, folder.path, (number * workers, count * workers))
+        work.shared_out(plan.units, folder.path, _workers(asked))
         found = distributed.on_main(lambda: _reported(plan.units, folder, json))
         yield from report.lines(found, plan.notes)
         yield f"benchmark: {folder.path}"
-
-
-def _help(units: Sequence[Probing], folder: Path, workers: int, helper: int) -> None:
-    number, count = work.array_share()
-    work.work_off(units, folder, (number * workers + helper, count * workers))
 
 
 def _workers(asked: Comparison) -> int:

@@ -1,6 +1,5 @@
 """One fold of one probe on one encoder: every layer predicts the test rows, and inner folds choose a layer."""
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from emospeech.config import Cache, Choice, Classical, Layerwise, Protocol
 from emospeech.data import splits, table
 from emospeech.experiments.protocols.folds import Fold
 from emospeech.experiments.protocols.material import Material
-from emospeech.experiments.protocols.units import PREDICTIONS, RECORD
+from emospeech.experiments.protocols.units import PREDICTIONS, RECORD, damaged, record_in
 from emospeech.metrics.scores import score
 from emospeech.runtime.console import hushed, say
 from emospeech.runtime.distributed import on_main
@@ -184,11 +183,11 @@ class Probing:
             found = pd.read_csv(path, dtype=words, keep_default_na=False, encoding_errors="surrogateescape")
             whole = found["id"].tolist() == ids * len(self.encoder.layers) and found["layer"].tolist() == layers
         except (ValueError, KeyError) as error:  # pandas' own are of this family
-            raise self._damaged(path, str(error)) from None
+            raise damaged(path, str(error)) from None
         if not whole:
-            raise self._damaged(path, f"it does not hold the {len(ids)} rows of this fold for each layer")
+            raise damaged(path, f"it does not hold the {len(ids)} rows of this fold for each layer")
         if strange := sorted(set(found[MAIN_TASK]) - set(self.corpus.material.labels)):
-            raise self._damaged(path, f"unknown label {some(strange)}")
+            raise damaged(path, f"unknown label {some(strange)}")
         return found
 
     def record(self) -> dict[str, Any]:
@@ -197,15 +196,7 @@ class Probing:
         Raises:
             WorkError: if it is not there.
         """
-        path = self.folder / RECORD
-        try:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise self._damaged(path, str(error)) from None
-        return found
-
-    def _damaged(self, path: Path, why: str) -> WorkError:
-        return WorkError(f"{path} is damaged: {why}; remove the folder {self.folder} and go on with --resume")
+        return record_in(self.folder)
 
 
 def probings(units: Sequence[Probing]) -> dict[tuple[str, str, str, str], list[Probing]]:

@@ -56,18 +56,10 @@ def run(
         distributed.on_main(lambda: planning.keep(plan.tested, folder.path))
         left = {unit.row for unit in plan.units if not unit.done}
         _extract({name: recipe for name, recipe in rows.items() if name in left}, plan.materials)
-        workers = asked.benchmark.workers
-        number, count = work.array_share()
-        with work.helped(workers, _help, plan.units, folder.path, workers):
-            work.work_off(plan.units, folder.path, (number * workers, count * workers))
+        work.shared_out(plan.units, folder.path, asked.benchmark.workers)
         found = distributed.on_main(lambda: _reported(asked, plan.units, folder, json))
         yield from report.lines(found, plan.notes, asked.benchmark.protocols)
         yield f"benchmark: {folder.path}"
-
-
-def _help(units: Sequence[Unit], folder: Path, workers: int, helper: int) -> None:
-    number, count = work.array_share()
-    work.work_off(units, folder, (number * workers + helper, count * workers))
 
 
 def _rows(asked: Comparison, quick: bool) -> Mapping[str, Recipe]:

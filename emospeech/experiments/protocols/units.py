@@ -118,15 +118,15 @@ class Unit:
         try:
             frame = pd.read_csv(path, dtype=words, keep_default_na=False, encoding_errors="surrogateescape")
         except ValueError as error:  # pandas' own are of its family
-            raise self._damaged(path, str(error)) from None
+            raise damaged(path, str(error)) from None
         if lacking := [name for name in words if name not in frame]:
-            raise self._damaged(path, f"it has no column {', '.join(lacking)}")
+            raise damaged(path, f"it has no column {', '.join(lacking)}")
         ids = self.material.manifest["id"][self.fold.test].tolist()
         if frame["id"].tolist() != ids:
-            raise self._damaged(path, f"it does not hold the {len(ids)} rows of this fold")
+            raise damaged(path, f"it does not hold the {len(ids)} rows of this fold")
         for task, labels in tasks.items():
             if strange := sorted(set(frame[task]) - set(labels)):
-                raise self._damaged(path, f"{task}: unknown {some(strange)}")
+                raise damaged(path, f"{task}: unknown {some(strange)}")
         return frame
 
     def record(self) -> dict[str, Any]:
@@ -135,12 +135,23 @@ class Unit:
         Raises:
             WorkError: if it is not there.
         """
-        path = self.folder / RECORD
-        try:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise self._damaged(path, str(error)) from None
-        return found
+        return record_in(self.folder)
 
-    def _damaged(self, path: Path, why: str) -> WorkError:
-        return WorkError(f"{path} is damaged: {why}; remove the folder {self.folder} and go on with --resume")
+
+def record_in(folder: Path) -> dict[str, Any]:
+    """What a unit kept beside its predictions.
+
+    Raises:
+        WorkError: if it is not there.
+    """
+    path = folder / RECORD
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise damaged(path, str(error)) from None
+    return found
+
+
+def damaged(path: Path, why: str) -> WorkError:
+    """Of a file in a unit's folder."""
+    return WorkError(f"{path} is damaged: {why}; remove the folder {path.parent} and go on with --resume")

@@ -64,6 +64,17 @@ def _tried(unit: Work, folder: Path) -> bool:
         return found != "somebody's"
 
 
+def shared_out(units: Sequence[Work], folder: Path, workers: int) -> None:
+    """`work_off` by so many processes of this program, each with its part of this task's part of a Slurm array."""
+    with helped(workers, _worker, units, folder, workers):
+        _worker(units, folder, workers, 0)
+
+
+def _worker(units: Sequence[Work], folder: Path, workers: int, worker: int) -> None:
+    number, count = array_share()
+    work_off(units, folder, (number * workers + worker, count * workers))
+
+
 def array_share() -> tuple[int, int]:
     """This task's number in its Slurm array, and of how many; (0, 1) outside one."""
     number, first, step, count = (
