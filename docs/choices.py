@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from emospeech.config import Choice, schema
+from emospeech.config import Choice, Optimizer, Recipe
 from emospeech.config.words import section_of
 from emospeech.data.examples.augment import EFFECTS
 from emospeech.encoders.spectrogram import SPECTROGRAM_ENCODERS
@@ -154,14 +154,14 @@ def options(entry: Any, is_option: Parameters) -> str:
 
 
 def optimizers() -> str:
-    names = ", ".join(f"**`{n}`**" if n == schema.Optimizer().name else f"`{n}`" for n in OPTIMIZERS)
+    names = ", ".join(f"**`{n}`**" if n == Optimizer().name else f"`{n}`" for n in OPTIMIZERS)
     return f"## Optimisers\n\n`train.optimizer`: those of `torch.optim`, with their own options: {names}.\n"
 
 
 def keys() -> str:
     """Every key of the schema with type, default and comment."""
     lines = ["## Every key", "", "| key | type | default | |", "|---|---|---|---|"]
-    lines += [f"| `{key}` | {kind} | {default} | {note} |" for key, kind, default, note in fields(schema.Recipe, "")]
+    lines += [f"| `{key}` | {kind} | {default} | {note} |" for key, kind, default, note in fields(Recipe, "")]
     return "\n".join(lines)
 
 
@@ -234,7 +234,7 @@ def flat(text: str) -> str:
 
 def default_of(key: str) -> Any:
     """The schema's default at a path: a name, a list of names, or None."""
-    section: Any = schema.Recipe
+    section: Any = Recipe
     for part in key.split("."):
         field = section.model_fields[part]
         section = section_of(field.annotation) or field

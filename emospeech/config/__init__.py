@@ -1,23 +1,14 @@
 """A recipe reads as the method section of a paper: `schema` is what it may say, `reading` how it is read."""
 
+from emospeech.config.augment import Augment
 from emospeech.config.classical import Classical, Member
 from emospeech.config.comparing import Comparison, load_benchmark, varied
 from emospeech.config.data import Data, Part, Split
+from emospeech.config.modalities import Speech, Text
 from emospeech.config.protocol import Benchmark, Layerwise, Protocol, Tune
 from emospeech.config.reading import BENCHMARK, as_yaml, load, load_seeds, recipes_folder, validate
-from emospeech.config.schema import (
-    Augment,
-    Cache,
-    Head,
-    Loss,
-    Model,
-    Optimizer,
-    Recipe,
-    Schedule,
-    Speech,
-    Text,
-    Train,
-)
+from emospeech.config.schema import Cache, Head, Model, Recipe
+from emospeech.config.training import Loss, Optimizer, Schedule, Train
 from emospeech.config.words import Checks, Choice, Section
 
 __all__ = [

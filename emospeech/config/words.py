@@ -53,6 +53,12 @@ def whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
+def count_or_auto(value: Any) -> Any:
+    if value == "auto" or (whole(value) and value >= 1):
+        return value
+    raise ValueError(f"should be a whole number, at least 1, or auto, got {value!r}")
+
+
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
