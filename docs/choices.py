@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from emospeech.config import Choice, Optimizer, Recipe
 from emospeech.config.words import section_of
 from emospeech.data.examples.augment import EFFECTS
-from emospeech.encoders.spectrogram import SPECTROGRAM_ENCODERS
+from emospeech.encoders.own import OWN_SPEECH
 from emospeech.encoders.speech.long import WINDOW
 from emospeech.encoders.text.subword import SUBWORD_ENCODERS
 from emospeech.models.fusion import FUSIONS
@@ -86,7 +86,7 @@ def any_but_filled(parameter: inspect.Parameter) -> bool:
 
 
 VARIANTS: tuple[tuple[str, str, Mapping[str, Any], Parameters], ...] = (
-    ("Speech encoders from scratch", "speech.encoder", SPECTROGRAM_ENCODERS, any_but_filled),
+    ("Speech encoders from scratch", "speech.encoder", OWN_SPEECH, any_but_filled),
     ("Text encoders from scratch", "text.encoder", SUBWORD_ENCODERS, any_but_filled),
     ("Fusions", "model.fusion", FUSIONS, keyword_only),
     ("Mixers", "model.mixer", MIXERS, keyword_only),

@@ -21,7 +21,7 @@ from emospeech.config import Choice, Loss, Optimizer
 from emospeech.corpora import CORPORA
 from emospeech.data.examples.augment import EFFECTS, sounds_in
 from emospeech.encoders import checkpoint
-from emospeech.encoders.spectrogram import SPECTROGRAM_ENCODERS
+from emospeech.encoders.own import OWN_SPEECH
 from emospeech.encoders.speech.layers import Layers
 from emospeech.encoders.text import sentence, subword
 from emospeech.encoders.text.subword import SUBWORD_ENCODERS
@@ -127,11 +127,11 @@ def _options_of(entry: Any, options: Mapping[str, Any], extra: Sequence[str] = (
 
 
 def speech_fault(name: str, _: Mapping[str, Any]) -> str | None:
-    return checkpoint.name_fault(name, SPECTROGRAM_ENCODERS)
+    return checkpoint.name_fault(name, OWN_SPEECH)
 
 
 def probed_fault(name: str, _: Mapping[str, Any]) -> str | None:
-    if name in SPECTROGRAM_ENCODERS:
+    if name in OWN_SPEECH:
         return f"{name} is trained from scratch; probes are for pre-trained encoders: a Hub id or a checkpoint folder"
     return checkpoint.name_fault(name, [])
 
@@ -143,7 +143,7 @@ def text_fault(name: str, _: Mapping[str, Any]) -> str | None:
 
 
 def layers_fault(layers: Layers, speech: Mapping[str, Any]) -> str | None:
-    if layers != "last" and speech.get("encoder") in SPECTROGRAM_ENCODERS:
+    if layers != "last" and speech.get("encoder") in OWN_SPEECH:
         return f"{speech['encoder']} has one layer of output; only a pre-trained encoder has more"
     return None
 
@@ -155,7 +155,7 @@ def text_level_fault(level: str, text: Mapping[str, Any]) -> str | None:
 
 
 def speech_options_fault(options: Mapping[str, Any] | None, speech: Mapping[str, Any]) -> str | None:
-    return _options_fault(options, speech, SPECTROGRAM_ENCODERS)
+    return _options_fault(options, speech, OWN_SPEECH)
 
 
 def text_options_fault(options: Mapping[str, Any] | None, text: Mapping[str, Any]) -> str | None:
@@ -182,7 +182,8 @@ def _options_fault(
     if not isinstance(vocabulary, int) or vocabulary < len(subword.SPECIAL) + 1:
         return f"vocabulary should be a number of tokens, got {vocabulary!r}"
     sizes = [10 for p in inspect.signature(maker).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
-    return _tried(section["encoder"], maker, sizes, own)
+    with torch.device("meta"):  # shapes alone
+        return _tried(section["encoder"], maker, sizes, own)
 
 
 def optimizer_fault(value: Optimizer, _: Mapping[str, Any]) -> str | None:

@@ -11,8 +11,8 @@ from typing import Any, Literal
 from emospeech.config import Recipe
 from emospeech.data.audio import SAMPLE_RATE
 from emospeech.encoders.by_clip import Compute, played_faster
+from emospeech.encoders.own import OWN_SPEECH
 from emospeech.encoders.pooled import STATISTICS
-from emospeech.encoders.spectrogram import SPECTROGRAM_ENCODERS
 from emospeech.encoders.text.subword import SUBWORD_ENCODERS
 from emospeech.runtime.errors import UserError
 from emospeech.systems.vectors.base import ClipFeatures
@@ -101,7 +101,7 @@ def speech(recipe: Recipe, revisions: Revisions, *, statistics: Statistics = ("m
     wanted = recipe.speech
     if wanted is None:
         raise UserError("classical.features: speech pools the states of the recipe's section speech, which is null")
-    if wanted.encoder in SPECTROGRAM_ENCODERS:
+    if wanted.encoder in OWN_SPEECH:
         raise UserError(
             f"classical.features: speech pools a frozen, pre-trained encoder; {wanted.encoder} trains from scratch"
         )
