@@ -96,7 +96,7 @@ class DeepSpectrum(nn.Module):
         kind = COMPATIBILITIES[compatibility]
         whole = not attention or kind.needs_global  # type: ignore[attr-defined]
         self.net = VGG16(width, fc_width, grid if weights is None else GRID, batch_norm, dropout, connected=whole)
-        self.net.to(memory_format=torch.channels_last)  # faster on a CPU where there are few channels
+        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster on a CPU where there are few channels
         self.attention: nn.ModuleList | None = None
         self.width = fc_width
         if attention:
@@ -143,6 +143,11 @@ class DeepSpectrum(nn.Module):
         states = self.net.connected(maps[-1])[1] if self.attention is None else joined(self._attended(maps))
         return states[:, None, None], mask.new_ones(len(states), 1)
 
+    def connected(self, waveforms: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """What fc1 and fc2 give (B, fc_width), each after its ReLU; inputs as of `forward`."""
+        images = self.image(waveforms, mask).contiguous(memory_format=torch.channels_last)
+        return self.net.connected(self.net.convolved(images, self.first)[-1])
+
     def _attended(self, maps: list[Tensor]) -> list[tuple[Tensor, Tensor]]:
         """Of each attended block its vector (B, channels) and its map (B, height, width)."""
         parts = self.attention or ()
@@ -159,8 +164,9 @@ class DeepSpectrum(nn.Module):
         if self.attention is None:
             raise UserError("this model has no attention; train one with speech.options.attention=true")
         attended = self._attended(self.net.convolved(self.image(waveforms, mask)))
-        named = zip(ATTENDED, attended, strict=True)
-        return Seen(*self.image.mel(waveforms, mask), {f"block {block + 1}": one for block, (_, one) in named})
+        maps = {f"block {block + 1}": one for block, (_, one) in zip(ATTENDED, attended, strict=True)}
+        spectrogram, valid = self.image.mel(waveforms, mask)
+        return Seen(spectrogram, valid, maps)
 
 
 def _first(train: str | int, pretrained: str | None) -> int:

@@ -11,6 +11,7 @@ from emospeech.runtime.errors import UserError
 
 WINDOW = 512  # samples = 32 ms: the power of two that holds DeepSpectrum's 25 ms
 HOP = WINDOW // 2
+SCALE = "slaney"  # of mel, and how its bands are weighted, as librosa does
 MOST_BANDS = 190  # of the mel scale that all hold a frequency of the transform
 QUIETEST = 1e-10  # of a mel band's energy, before the logarithm
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's red, green and blue, in [0, 1]
@@ -24,6 +25,7 @@ class MelDecibels(nn.Module):
 
     filters: Tensor  # (WINDOW // 2 + 1, bands)
     window: Tensor  # (WINDOW,)
+    centres: Tensor  # (bands,), Hz
 
     def __init__(self, bands: int) -> None:
         """
@@ -31,15 +33,17 @@ class MelDecibels(nn.Module):
             UserError: if there are too many bands.
         """
         super().__init__()
-        from transformers.audio_utils import mel_filter_bank
+        from transformers.audio_utils import hertz_to_mel, mel_filter_bank, mel_to_hertz
 
         if not 1 <= bands <= MOST_BANDS:
             raise UserError(f"bands should be 1 to {MOST_BANDS}, got {bands}: narrower ones would hold no frequency")
         filters = mel_filter_bank(
-            WINDOW // 2 + 1, bands, 0.0, SAMPLE_RATE / 2, SAMPLE_RATE, norm="slaney", mel_scale="slaney"
+            WINDOW // 2 + 1, bands, 0.0, SAMPLE_RATE / 2, SAMPLE_RATE, norm=SCALE, mel_scale=SCALE
         )
         self.register_buffer("filters", torch.tensor(filters, dtype=torch.float32), persistent=False)
         self.register_buffer("window", torch.hann_window(WINDOW), persistent=False)
+        centres = mel_to_hertz(np.linspace(0, hertz_to_mel(SAMPLE_RATE / 2, SCALE), bands + 2)[1:-1], SCALE)
+        self.register_buffer("centres", torch.tensor(centres, dtype=torch.float32), persistent=False)
 
     def forward(self, waveforms: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """waveforms (B, samples), mask (B, samples) -> (B, frames, bands) in dB, mask (B, frames)."""

@@ -1,6 +1,5 @@
 """VGG-16, of any width."""
 
-from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -101,9 +100,7 @@ class Block(nn.Module):
         channels = pairwise((inputs, *[outputs] * count))
         # before a batch norm a bias is none; pre-trained nets have one all the same
         self.convolutions = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in channels)
-        self.norms: Sequence[nn.Module] = (
-            nn.ModuleList(nn.BatchNorm2d(outputs) for _ in range(count)) if batch_norm else [nn.Identity()] * count
-        )
+        self.norms = nn.ModuleList(nn.BatchNorm2d(outputs) if batch_norm else nn.Identity() for _ in range(count))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, side, side) -> (B, outputs, side, side)."""

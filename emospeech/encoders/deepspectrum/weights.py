@@ -53,6 +53,17 @@ def _inside(folder: Path) -> Path | None:
     return found[0] if len(found) == 1 or usual else None
 
 
+def identity(name: str, revision: str | None = None) -> dict[str, str | None]:
+    """What a run must record to find the same weights again; nothing is downloaded where the cache tells the commit.
+
+    Raises:
+        UserError: if there are none.
+    """
+    if not Path(name).expanduser().exists() and (commit := checkpoint.commit(name, revision)):
+        return {"name": name, "revision": commit, "sha256": None}
+    return find(name, revision).identity()
+
+
 def find(name: str, revision: str | None = None) -> Found:
     """The file of weights that a name means; a Hub id is downloaded where it is not in the cache.
 

@@ -1,7 +1,7 @@
 """One vector a clip, computed clip by clip, once: a recipe's `classical.features` of that kind, kept in the store.
 
 >>> sorted(CLIP_FEATURES)
-['compare', 'egemaps', 'functionals', 'speech', 'text']
+['compare', 'deep_spectrum', 'egemaps', 'functionals', 'speech', 'text']
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +17,7 @@ from emospeech.encoders.text.subword import SUBWORD_ENCODERS
 from emospeech.runtime.errors import UserError
 from emospeech.systems.vectors.base import ClipFeatures
 from emospeech.systems.vectors.deep import PooledSpeech, PooledText, SpeechFeatures, TextFeatures, pooled_layers
+from emospeech.systems.vectors.images import KIND, DeepSpectrumFeatures, Wanted
 from emospeech.systems.vectors.sound import SoundFeatures
 
 __all__ = ["CLIP_FEATURES", "ClipFeatures", "build", "pooled_layers"]
@@ -116,6 +117,36 @@ def speech(recipe: Recipe, revisions: Revisions, *, statistics: Statistics = ("m
     return SpeechFeatures(source, wanted.layers, statistics)
 
 
+def deep_spectrum(
+    recipe: Recipe,
+    revisions: Revisions,
+    *,
+    weights: str | None = None,
+    seed: int = 0,
+    layer: Literal["fc1", "fc2"] = "fc2",
+    colours: str = "viridis",
+    size: int = 224,
+    bands: int = 128,
+    range_db: float | None = 80.0,
+    width: int = 64,
+    fc_width: int = 4096,
+    batch_norm: bool = False,
+) -> ClipFeatures:
+    """A fully connected layer of VGG-16 that sees the picture of the clip's mel spectrogram.
+
+    `weights`: a Hub id, file or folder; null: random ones, drawn with `seed`. The others are those of the encoder
+    `deep_spectrum`.
+
+    Source: Amiriparian et al. 2017 (doi 10.21437/Interspeech.2017-434).
+
+    Raises:
+        UserError: if there can be no such net.
+    """
+    wanted = Wanted(layer, colours, size, bands, range_db, width, fc_width, batch_norm)
+    revision = revisions.get(f"{KIND} {weights}")
+    return DeepSpectrumFeatures(wanted, weights, seed, revision, recipe.cache)
+
+
 def text(recipe: Recipe, revisions: Revisions) -> ClipFeatures:
     """The recipe's frozen text encoder: the mean over a transcript's tokens, or the vector of `level: sentence`.
 
@@ -139,6 +170,7 @@ CLIP_FEATURES: dict[str, Callable[..., ClipFeatures]] = {
     "functionals": functionals,
     "egemaps": egemaps,
     "compare": compare,
+    "deep_spectrum": deep_spectrum,
     "speech": speech,
     "text": text,
 }
