@@ -27,7 +27,10 @@ class Parametrised(nn.Module):
 
 
 class Dot(nn.Module):
-    """l · W g for a local vector l and the global vector g, projected to the width of l."""
+    """l · W g / sqrt(channels) for a local vector l and the global vector g, projected to the width of l.
+
+    The authors' is not divided; from a random start one place then has all the weight, and the others never learn.
+    """
 
     needs_global = True
 
@@ -37,7 +40,7 @@ class Dot(nn.Module):
 
     def forward(self, places: Tensor, whole: Tensor) -> Tensor:
         """places (B, places, channels), whole (B, width) -> scores (B, places)."""
-        return torch.einsum("bpc,bc->bp", places, self.project(whole))
+        return torch.einsum("bpc,bc->bp", places, self.project(whole)) * places.shape[2] ** -0.5
 
 
 COMPATIBILITIES: Mapping[str, Callable[[int, int], Any]] = {"dot": Dot, "parametrised": Parametrised}
