@@ -76,9 +76,7 @@ def _other_layout(
     has_norms = any(key.endswith("running_mean") for key in state)
     hint = ""
     if has_norms != batch_norm:
-        hint = (
-            f"; it is a net {'with' if has_norms else 'without'} batch norm: set batch_norm: {str(has_norms).lower()}"
-        )
+        hint = f"; it {'has' if has_norms else 'lacks'} batch norms: give batch_norm: {str(has_norms).lower()}"
     return (
         f"the weights in {where} are not VGG-16's under the names of torchvision (features.0.weight …, "
         f"classifier.0.weight …) or timm (features.0.weight …, pre_logits.fc1.weight …): of {nearest}'s "
