@@ -21,6 +21,7 @@ from emospeech.config import Choice, Loss, Optimizer
 from emospeech.corpora import CORPORA
 from emospeech.data.examples.augment import EFFECTS, sounds_in
 from emospeech.encoders import checkpoint
+from emospeech.encoders.deepspectrum.weights import name_fault as weights_fault
 from emospeech.encoders.own import OWN_SPEECH
 from emospeech.encoders.speech.layers import Layers
 from emospeech.encoders.text import sentence, subword
@@ -155,7 +156,10 @@ def text_level_fault(level: str, text: Mapping[str, Any]) -> str | None:
 
 
 def speech_options_fault(options: Mapping[str, Any] | None, speech: Mapping[str, Any]) -> str | None:
-    return _options_fault(options, speech, OWN_SPEECH)
+    if fault := _options_fault(options, speech, OWN_SPEECH):
+        return fault
+    weights = (options or {}).get("weights")  # of a saved model they need not be there any more
+    return None if weights is None else weights_fault(weights)
 
 
 def text_options_fault(options: Mapping[str, Any] | None, text: Mapping[str, Any]) -> str | None:

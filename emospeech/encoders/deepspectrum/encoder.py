@@ -11,7 +11,7 @@ from emospeech.encoders.deepspectrum import layouts
 from emospeech.encoders.deepspectrum.attention import COMPATIBILITIES, BlockAttention, joined
 from emospeech.encoders.deepspectrum.image import SpectrogramImage, at_least_a_window
 from emospeech.encoders.deepspectrum.vgg16 import GRID, HALVINGS, VGG16, grid_of
-from emospeech.encoders.deepspectrum.weights import Found, find, name_fault, read
+from emospeech.encoders.deepspectrum.weights import Found, find, read
 from emospeech.encoders.spectrogram.specaugment import SpecAugment
 from emospeech.runtime.errors import UserError
 
@@ -85,8 +85,6 @@ class DeepSpectrum(nn.Module):
             UserError: if they cannot be, or do not go together.
         """
         super().__init__()
-        if weights is not None and (fault := name_fault(weights)):
-            raise UserError(fault)
         self.weights = weights
         self.started_from: dict[str, str | None] | None = None  # once it has
         self.first = _first(train, weights)

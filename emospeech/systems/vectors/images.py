@@ -23,6 +23,7 @@ from emospeech.systems.vectors.kept import kept
 from emospeech.systems.vectors.sound import Sounds
 
 KIND = "deep_spectrum"
+SET = "deepspectrum"  # of the store: letters alone
 BUDGET = {"cpu": 32.0, "cuda": 480.0}  # seconds of sound seen at once, padding included
 LAYERS = ("fc1", "fc2")
 
@@ -68,6 +69,8 @@ class DeepSpectrumFeatures:
         try:
             with torch.device("meta"):  # shapes alone
                 wanted.encoder(name)
+            if name is not None and (fault := weights.name_fault(name)):
+                raise UserError(fault)
         except UserError as error:
             raise UserError(f"classical.features: {KIND}: {error}") from None
         self.names = [f"{KIND}:{wanted.layer}_{k}" for k in range(wanted.fc_width)]
@@ -95,7 +98,7 @@ class DeepSpectrumFeatures:
 
     def identity(self) -> Mapping[str, Any]:
         bf16 = in_bf16(self.precise, own_device())
-        return keys.identity(KIND, self.recorded(), asdict(self.wanted), "fp32", 1, "bf16" if bf16 else "fp32")
+        return keys.identity(SET, self.recorded(), asdict(self.wanted), "fp32", 1, "bf16" if bf16 else "fp32")
 
     def about(self) -> Mapping[str, Any]:
         return {"encoder": f"{self.name or 'random weights'} ({KIND})", "layers": 1, "width": self.wanted.fc_width}
