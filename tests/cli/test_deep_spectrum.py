@@ -137,3 +137,20 @@ def test_the_published_recipes_compare_both_protocols(name, more, actors, tmp_pa
     said = capsys.readouterr().out
     assert "10 folds of clips: 24 rows tested, 2 folds" in said
     assert "10 folds of speakers: 24 rows tested, 2 folds" in said
+
+
+def test_across_corpora_both_ways(data_folder, tmp_path, monkeypatch, capsys):
+    """The shipped recipe on a few clips of German and Spanish actors."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    for name in ("emodb", "es_acted"):
+        (tmp_path / "data" / name).symlink_to((data_folder / name).resolve())
+    quick = ["data.limit=20", "train.epochs=1", "train.trackers=[]", "benchmark.protocols.cross-corpus.folds=2"]
+    path = str(recipes_folder() / "deep_spectrum" / "cross_corpus.yaml")
+    assert main(["benchmark", path, *quick, *TINY_NET]) == 0
+    table = pd.read_csv(tmp_path / "runs/cross_corpus/cross_corpus.csv")
+    assert {*zip(table["trained_on"], table["tested_on"], strict=True)} >= {
+        ("emodb", "es_acted"),
+        ("es_acted", "emodb"),
+    }
+    assert "fully connected" in capsys.readouterr().out
