@@ -30,7 +30,6 @@ from emospeech.systems.parts import (
     build_speech,
     build_text,
     check_model,
-    check_start,
     from_scratch,
     load_pretrained,
     start,
@@ -72,9 +71,7 @@ class NeuralSystem:
         self.augmenter: Augmenter | None = None
         self.cache: FeatureCache | None = None  # of the last fit; of a loaded model, what earlier runs kept
         self.frozen = load_pretrained(recipe.speech, recipe.text, revisions or {})
-        check_model(recipe, tasks, self.frozen)
-        if revisions is None:  # what is loaded has all its weights
-            check_start(recipe.speech)
+        check_model(recipe, tasks, self.frozen, begins=revisions is None)
 
     @property
     def needs_audio(self) -> bool:
