@@ -6,13 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from emospeech.encoders.checkpoint import MASK
 from emospeech.encoders.finetuning import layerdrop as dropping
 from emospeech.encoders.finetuning.lora import transformer_of
 from emospeech.encoders.finetuning.masking import masking_of
 from emospeech.encoders.finetuning.modes import Mode
 from emospeech.encoders.finetuning.tuned import Tuned, keep_to_what_is_reached
-
-MASK = "masked_spec_embed"  # what stands in a checkpoint's masked places
 
 
 def tune(

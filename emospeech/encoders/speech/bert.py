@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from emospeech.data.audio import SAMPLE_RATE
+from emospeech.encoders.checkpoint import MASK
 from emospeech.encoders.speech.layers import HiddenStates, Layers
 from emospeech.encoders.speech.long import WINDOW, Grid, hear_long, windows_of
 
@@ -96,5 +97,5 @@ class W2vBertSpeech(nn.Module):
         """`forward` of utterances that fit."""
         hidden, _ = self.model.feature_projection(mels)
         if self.masking is not None:
-            hidden = self.masking(hidden, mask.sum(1).tolist(), getattr(self.model, "masked_spec_embed", None))
+            hidden = self.masking(hidden, mask.sum(1).tolist(), getattr(self.model, MASK, None))
         return self.states(hidden, attention_mask=mask), mask

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from emospeech.data.audio import SAMPLE_RATE
 from emospeech.data.examples.dataset import pad
+from emospeech.encoders.checkpoint import MASK
 from emospeech.encoders.speech.layers import HiddenStates, Layers
 from emospeech.encoders.speech.long import WINDOW, Grid, hear_long, windows_of
 
@@ -98,7 +99,7 @@ class WaveformSpeech(nn.Module):
         projected = self.model.feature_projection(frames)
         hidden = projected[0] if isinstance(projected, tuple) else projected  # HuBERT gives nothing beside it
         if self.masking is not None:
-            hidden = self.masking(hidden, list(map(len, alone)), getattr(self.model, "masked_spec_embed", None))
+            hidden = self.masking(hidden, list(map(len, alone)), getattr(self.model, MASK, None))
         with _zero_padding(self.model.encoder.pos_conv_embed, valid):
             return self.states(hidden, attention_mask=valid), valid
 
