@@ -242,3 +242,25 @@ def test_words_that_mean_nothing(speech, expected, recipe):
     with pytest.raises(UserError) as error:
         recipe(speech, None)
     assert expected in str(error.value)
+
+
+def test_encoders_and_systems_for_which_it_is_not(recipe):
+    plain = recipe("lora", None).model_dump()
+    scratch = {**plain, "speech": {"encoder": "log_mel_cnn", "train": "lora"}}
+    with pytest.raises(UserError, match=r"speech\.train: log_mel_cnn trains from scratch anyway"):
+        config.validate(scratch, "recipe", build.CHECKS)
+    config.validate({**plain, "speech": {"encoder": "log_mel_cnn", "train": "frozen"}}, "recipe", build.CHECKS)
+    classical = {**plain, "system": "classical", "classical": {"features": ["speech"]}}
+    with pytest.raises(UserError, match=r"speech\.train: a classical system takes an encoder as it is, so lora"):
+        config.validate(classical, "recipe", build.CHECKS)
+
+
+def test_the_recipe_with_adapters():
+    path = config.recipes_folder() / "xlsr_roberta_lora.yaml"
+    loaded = config.load(path)
+    assert (loaded.speech.train.name, loaded.text.train.options["rank"]) == ("lora", 16)
+    assert loaded.cache is None
+    assert (loaded.speech.train.lr, loaded.train.optimizer.lr) == (1e-4, 5e-4)
+    other = config.load(path, ["speech.train=top:4", "text.train=frozen", "cache={}"])
+    assert (other.speech.train.name, other.speech.train.options) == ("top:4", {}), "the options of lora go with it"
+    assert other.speech.train.lr == 1e-4
