@@ -33,8 +33,8 @@ class Speech(Section):
     crop_seconds: Annotated[float, Field(ge=0.05)] | None = (
         None  # random crop in training, short clips repeated; evaluation hears all
     )
-    # dBFS: every clip, in prediction too, is scaled to this RMS level before crop and augmentation; auto: the mean level
-    # of the training clips, measured before training; null: clips stay as loud as they are
+    # every clip, in prediction too, is scaled to this RMS level, in dBFS, before crop and augmentation; auto: the mean
+    # level of the training clips, measured before training; null: clips stay as loud as they are
     gain_dbfs: Annotated[float | str | None, PlainValidator(_gain)] = None
     augment: Augment | None = None
 

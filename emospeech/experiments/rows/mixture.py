@@ -112,7 +112,7 @@ def _read_part(part: Part, recipe: Recipe, divide: bool) -> pd.DataFrame:
         manifest = manifest if part.task is None else _with_task(manifest, part.task)
     if not divide:
         return manifest
-    if manifest["label"].isna().all() and len(data.parts) > 1:
+    if part.only_trains or (manifest["label"].isna().all() and len(data.parts) > 1):
         return _only_training(manifest, recipe, part)
     if len(data.parts) > 1:
         say(f"{_name(part)}:")
@@ -125,7 +125,7 @@ def _targeted(manifest: pd.DataFrame, target: str) -> pd.DataFrame:
 
 
 def _only_training(manifest: pd.DataFrame, recipe: Recipe, part: Part) -> pd.DataFrame:
-    """Rows that have but labels of further tasks.
+    """All rows that have a label, of any task, as training rows.
 
     Raises:
         UserError: if none has any, though the corpus is to be told as the others are.
@@ -170,7 +170,8 @@ def _mapped(manifest: pd.DataFrame, part: Part, space: str | None) -> tuple[pd.D
     if space is not None and CORPORA[part.corpus].kind != "emotion" and own - set(part.label_map):
         raise UserError(
             f"the labels of {part.corpus} ({_listed(own)}) are no emotions, so they have no place in the label space "
-            f"{space}; give it a head of its own (task: …), or say with label_map what each of them is ({NON_NEUTRAL}: some emotion)"
+            f"{space}; give it a head of its own (task: …), or say with label_map what each of them is "
+            f"({NON_NEUTRAL}: some emotion)"
         )
     return _in_words(manifest, part.label_map, space, part.corpus)
 
@@ -204,7 +205,8 @@ def _in_words(
         if strange := sorted({label for label in after if label is not None} - known):
             raise UserError(
                 f"label_space: no map knows the labels {', '.join(strange)} of {whose}; say what they are with "
-                f"label_map: {{{strange[0]}: …}} (words: {', '.join([*WORDS, NON_NEUTRAL])}; null leaves a class out)"
+                f"label_map: {{{strange[0]}: …}} (words: {', '.join([*WORDS, NON_NEUTRAL])}; "
+                "null leaves a class out)"
             )
         after = all_in_space(after, [None if pd.isna(gender) else gender for gender in manifest["gender"]], space)
     lost = pd.Series([isinstance(a, str) and b is None for a, b in zip(before, after, strict=True)], dtype=bool)
