@@ -140,15 +140,11 @@ train: {{epochs: 4, batch_size: 7, optimizer: {{lr: 0.01}}, trackers: []}}
 
 
 @pytest.mark.slow
-def test_a_sampler_and_a_measured_level(folder, challenge):
+def test_a_sampler_and_a_measured_level(folder, challenge, tiny_xlsr):
     """The main process measures for all; every process has its share of one order."""
     text = f"""
 data: {{corpus: emospeech2024, root: {challenge}}}
-speech:
-  encoder: log_mel_cnn
-  options: {{width: 8, bands: 16, channels: [4], dropout: 0.0, normalise: false}}
-  crop_seconds: 0.4
-  gain_dbfs: auto
+speech: {{encoder: {tiny_xlsr}, crop_seconds: 0.4, gain_dbfs: auto}}
 model: {{dropout: 0.0, head: {{blocks: 0}}}}
 train: {{epochs: 3, batch_size: 7, sampler: balanced, optimizer: {{lr: 0.01}}, trackers: []}}
 """
@@ -162,7 +158,7 @@ train: {{epochs: 3, batch_size: 7, sampler: balanced, optimizer: {{lr: 0.01}}, t
         histories.append([json.loads(line)["train_loss"] for line in lines])
         levels.append(json.loads((folder / f"runs/with{count}/model/config.json").read_text())["recipe"]["speech"])
     assert levels[0] == levels[1]
-    assert histories[1] == pytest.approx(histories[0], abs=1e-3)
+    assert histories[1] == pytest.approx(histories[0], abs=1e-4)
 
 
 @pytest.mark.slow

@@ -116,6 +116,12 @@ def test_the_store_keeps_each_level_apart(folder, tiny_xlsr):
     rows = data_rows.load(build.load_recipe("recipe.yaml"))
     clips = len(rows.train) + len(rows.dev) + len(rows.test)
     assert len(keys("store")) == 2 * clips
+    measured = [speech.replace("LEVEL", "auto"), "cache={folder: store}"]
+    assert main(["extract", "recipe.yaml", *measured]) == 0
+    ready = keys("store")
+    assert len(ready) >= 3 * clips
+    assert train("name=measured", *measured) == 0
+    assert keys("store") == ready, "training finds the level that extraction found"
 
 
 def test_stored_states_are_of_the_level(folder, tiny_xlsr, tmp_path):
