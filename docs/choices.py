@@ -30,6 +30,7 @@ from emospeech.systems.classical.models import MODELS
 from emospeech.systems.classical.transforms import TRANSFORMS
 from emospeech.systems.plan import OPTIMIZERS
 from emospeech.training.losses import CLASS_WEIGHTS, LOSSES
+from emospeech.training.samplers import SAMPLERS
 from emospeech.training.schedules import SCHEDULES
 
 PAGE = Path(__file__).with_name("choices.md")
@@ -93,6 +94,7 @@ VARIANTS: tuple[tuple[str, str, Mapping[str, Any], Parameters], ...] = (
     ("Poolings", "model.pooling", POOLINGS, keyword_only),
     ("Losses", "train.loss", LOSSES, keyword_only),
     ("Class weights", "train.loss.class_weights", CLASS_WEIGHTS, keyword_only),
+    ("Samplers", "train.sampler", SAMPLERS, keyword_only),
     ("Schedules", "train.schedule", SCHEDULES, keyword_only),
     ("Augmentation", "speech.augment.effects", EFFECTS, keyword_only),
     ("Features of a clip, for classical systems", "classical.features", FEATURES, keyword_only),

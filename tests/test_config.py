@@ -11,7 +11,7 @@ from emospeech.systems.build import CHECKS, load_benchmark, load_recipe, load_se
 
 RECIPES = sorted(config.recipes_folder().rglob("*.yaml"))
 ROOTS = ["emospeech2024", "es_acted", "emodb", "baved"]
-ROOTS += ["emomatch", "mesd", "inter1sp", "emofilm", "emowisconsin", "meacorpus2023"]
+ROOTS += ["coraa_ser", "emovo", "ravdess", "emomatch", "mesd", "inter1sp", "emofilm", "emowisconsin", "meacorpus2023"]
 
 
 @pytest.fixture(autouse=True)

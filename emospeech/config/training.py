@@ -54,6 +54,8 @@ class Train(Section):
     optimizer: Annotated[Optimizer, named("optimizer")] = Optimizer()
     schedule: Annotated[Schedule, named("schedule")] = Schedule()
     loss: Annotated[Loss, named("loss")] = Loss()
+    # how often an epoch takes a clip, by its main label; the mixture's weights are multiplied by it
+    sampler: Annotated[Choice, named("sampler")] = Choice(name="none")
     # of the tasks' losses: equal; numbers, as {label: 1.0, gender: 0.5}, 1 where none is given, 0: not learned at all;
     # uncertainty: learned (Kendall et al. 2018, arXiv 1705.07115). The main task is called label
     task_weights: Annotated[str | dict[str, float], PlainValidator(_task_weights)] = "equal"

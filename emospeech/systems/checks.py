@@ -36,6 +36,7 @@ from emospeech.systems.classical.tfidf import Tfidf
 from emospeech.systems.classical.transforms import TRANSFORMS
 from emospeech.systems.plan import OPTIMIZERS, build_optimizer
 from emospeech.training.losses import CLASS_WEIGHTS, LOSSES
+from emospeech.training.samplers import SAMPLERS
 from emospeech.training.schedules import SCHEDULES
 from emospeech.training.switches import compiler_fault
 
@@ -261,5 +262,6 @@ CHECKS: config.Checks = {
     "loss": loss_fault,
     "precision": precision_fault,
     "probed encoder": probed_fault,
+    "sampler": choice("sampler", SAMPLERS, [np.array([3, 1])]),
     "class weights": choice("class weights", CLASS_WEIGHTS, [np.array([3, 1])]),
 }

@@ -19,7 +19,7 @@ from emospeech.runtime.distributed import on_main
 from emospeech.runtime.interrupt import stop_on_signal
 from emospeech.runtime.memory import keep_freed_memory
 from emospeech.runtime.runs import RunFolder
-from emospeech.systems import answers, told
+from emospeech.systems import answers, gain, told
 from emospeech.systems.base import MAIN_TASK
 from emospeech.systems.features.build import feature_cache
 from emospeech.systems.features.cache import FeatureCache, in_bf16
@@ -36,6 +36,7 @@ from emospeech.systems.parts import (
 )
 from emospeech.systems.plan import build_balance, build_optimizer, repeated, steered, training_order
 from emospeech.systems.plan import losses as build_losses
+from emospeech.systems.sampling import sampled
 from emospeech.systems.saved import TOKENIZER, save_model, save_tokenizer, write_metrics
 from emospeech.training import evaluation, loop
 from emospeech.training.checkpoint import Checkpoints
@@ -134,6 +135,8 @@ class NeuralSystem:
         Raises:
             UserError: if there is no room for them.
         """
+        levels = [path and RunFolder(path).checkpoints / gain.RECORD for path in (folder, like)]
+        self.recipe = gain.settled(self.recipe, augmented[0], self.audio.load, *levels)
         if self.cache is None:
             self.cache = feature_cache(self.recipe, self.frozen, self._augmenter(), self.accelerator)
         if self.cache is not None:
@@ -156,6 +159,7 @@ class NeuralSystem:
     ) -> loop.Standing:
         """Run the loop to its end, or to a stop."""
         network, settings = self.ready(), self.recipe.train
+        train = sampled(settings.sampler, train, self.tasks[MAIN_TASK], self.recipe.data.soft_labels)
         feed = self._feed(self.cache)
         dataset = feed.for_training(train, self.tasks, self._augmenter())
         dev = None if dev is None else dev[dev[MAIN_TASK].notna()].reset_index(drop=True)  # the others steer nothing
@@ -237,7 +241,7 @@ class NeuralSystem:
             self.recipe,
             preprocess=None if speech is None else speech.preprocess,
             tokenizer=self.tokenizer,
-            load=self.audio.load,
+            load=gain.loader(self.recipe, self.audio.load),
             on_gpu=self.accelerator.device.type == "cuda",
             slow_speech=speech is not None and sum(p.numel() for p in speech.parameters()) > LARGE,
             cache=cache,

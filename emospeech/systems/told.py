@@ -7,6 +7,7 @@ from torch import nn
 
 from emospeech.config import Recipe
 from emospeech.runtime.errors import WorkError
+from emospeech.systems import gain
 from emospeech.systems.parts import synthetic
 from emospeech.training.checkpoint import Checkpoints
 from emospeech.training.loop import NonFiniteError
@@ -37,6 +38,9 @@ def fit(
     augment = recipe.speech.augment if recipe.speech is not None else None
     if augment is not None and augments and (made := synthetic(augment)):
         notes.append(f"synthetic, as the recipe names no recordings: {', '.join(made)}")
+    heard: Any = network.speech
+    if heard is not None and (idle := gain.without_effect(recipe, heard.preprocess)):
+        notes.append(idle)
     if recipe.model.modality_dropout and not recipe.may_lack:
         notes.append("modality dropout has nothing to drop, as there is one modality")
     return "; ".join(notes)

@@ -28,7 +28,7 @@ class SpeechSource:
     Args:
         encoder: frozen.
         wanted: the recipe's `speech`.
-        load: gives the waveform of a path.
+        load: gives the waveform of a path, at the level that the recipe names.
         augmenter: makes the views; None: there are none.
         may_lack: a row without audio has no speech; else it is a second of silence.
     """
@@ -46,6 +46,7 @@ class SpeechSource:
     ) -> None:
         self.encoder, self.load, self.augmenter, self.may_lack = encoder, load, augmenter, may_lack
         self.name = wanted.encoder
+        self.level = wanted.gain_dbfs
         self.effects = effects_of(wanted.augment) if wanted.augment else {}
         self.layers, self.width = encoder.depth, encoder.width
         self.reading: dict[str, Any] = {"layers": wanted.layers}
@@ -61,6 +62,8 @@ class SpeechSource:
         if path is None and self.may_lack:
             return None
         clip = self.clips.key(path)
+        if path is not None and self.level is not None:
+            clip = keys.at_level(clip, self.level)
         found = tuple(keys.of_view(clip, self.effects, view) for view in range(views))
         self.made_of |= {key: (path, view) for view, key in enumerate(found)}
         return found
