@@ -236,6 +236,12 @@ def classical_features_fault(value: Choice, section: Mapping[str, Any]) -> str |
     return choice("classical features", FEATURES, [] if FEATURES.get(value.name) is Tfidf else None)(value, section)
 
 
+def effect_fault(value: Choice, section: Mapping[str, Any]) -> str | None:
+    folder = value.options.get("folder")
+    fault = sounds_fault(folder, section) if isinstance(folder, str) else None
+    return f"{value.name}: {fault}" if fault else choice("effect", EFFECTS, [])(value, section)
+
+
 CHECKS: config.Checks = {
     "corpus": one_of("corpus", CORPORA),
     "label space": one_of("label space", SPACES),
@@ -248,7 +254,7 @@ CHECKS: config.Checks = {
     "text level": text_level_fault,
     "sounds": sounds_fault,
     "trackers": trackers_fault,
-    "augment effects": one_of("effect", EFFECTS),
+    "augment effect": effect_fault,
     "fusion": choice("fusion", FUSIONS),
     "mixer": choice("mixer", MIXERS),
     "pooling": choice("pooling", POOLINGS),

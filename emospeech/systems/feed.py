@@ -58,7 +58,7 @@ class Feed:
         )
         if self.cache is None:
             return rows
-        probability = speech.augment.probability if speech is not None and speech.augment is not None else 0.0
+        probability = augment.probability if augment is not None else 0.0
         draw = Drawing(self.cache.crop_frames(crop), probability, self.recipe.train.seed)
         return StoredDataset(
             rows,
