@@ -20,6 +20,7 @@ class Augment(Section):
 
     apply: Literal["one", "each"] = "one"  # each: in the order of `effects`, each whatever the others do
     probability: Probability = 0.6  # that a clip gets one; with `each`, of every effect that names none
+    # with `each`, one may have a probability of its own: {name: pitch, probability: 0.25}
     effects: Annotated[list[Annotated[Effect, named("augment effect")]], Field(min_length=1)] = [
         Effect(name="speed"),
         Effect(name="reverb"),

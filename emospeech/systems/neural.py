@@ -157,10 +157,10 @@ class NeuralSystem:
         """Run the loop to its end, or to a stop."""
         network, settings = self.ready(), self.recipe.train
         feed = self._feed(self.cache)
-        dataset = feed.for_training(train, self.tasks, self._augmenter())
+        order = training_order(settings, train, self.accelerator.process_index, self.accelerator.num_processes)
+        dataset = feed.for_training(train, self.tasks, self._augmenter(), order.weights)
         dev = None if dev is None else dev[dev[MAIN_TASK].notna()].reset_index(drop=True)  # the others steer nothing
         steering = None if dev is None else self._to_evaluate(dev, self.cache)
-        order = training_order(settings, train, self.accelerator.process_index, self.accelerator.num_processes)
         if dev is not None:
             plan, schedule = steered(settings, order.steps_per_epoch)
         elif self.chosen is not None:
