@@ -52,7 +52,10 @@ class Partners:
         self.ends = [np.cumsum(weights[rows]) for rows in self.rows]
 
     def of(self, ticket: Ticket, seed: int) -> Pair | None:
-        """A ticket's partner; None: it stays alone. A pure function of seed, epoch, row and take."""
+        """A ticket's partner; None: it stays alone, as one that draws itself does.
+
+        A pure function of seed, epoch, row and take.
+        """
         rng = np.random.default_rng([seed, ticket.epoch, ticket.row, ticket.take, STREAM])
         if not ticket.counts or rng.random() >= self.mixup.probability:
             return None
@@ -60,7 +63,8 @@ class Partners:
         kind = self.kind[ticket.row]
         rows, ends = self.rows[kind], self.ends[kind]
         place = int(np.searchsorted(ends, rng.random() * ends[-1], side="right"))
-        return Pair(int(rows[min(place, len(rows) - 1)]), share, rng)
+        other = int(rows[min(place, len(rows) - 1)])
+        return None if other == ticket.row else Pair(other, share, rng)
 
 
 def mixed(own: np.ndarray, other: np.ndarray, share: float) -> np.ndarray | None:

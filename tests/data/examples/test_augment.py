@@ -7,7 +7,7 @@ import soundfile
 from emospeech.data.audio import SAMPLE_RATE as RATE
 from emospeech.data.examples.augment import EFFECTS, Augmenter, Each, One, crop, rms, sounds_in
 from emospeech.data.examples.augment.synthetic import synthetic_noise, synthetic_room
-from emospeech.data.examples.augment.waves import Heard, add_noise
+from emospeech.data.examples.augment.waves import add_noise
 from emospeech.runtime.errors import UserError
 
 
