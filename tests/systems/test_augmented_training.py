@@ -119,12 +119,16 @@ def test_loaders_change_nothing(plain, tmp_path):
 
 
 @pytest.mark.slow
-def test_one_process_or_two(plain, tmp_path):
-    """Batches of 7, and the last of 3; the mixed targets of a step are shared between processes as its clips are."""
+def test_one_process_or_two(plain, tmp_path, tiny_xlsr):
+    """Batches of 7, and the last of 3; the mixed targets of a step are shared between processes as its clips are.
+
+    Without batch norm, whose statistics are of each process.
+    """
+    speech = {"encoder": str(tiny_xlsr), "crop_seconds": 0.3, "augment": EACH}
     histories = []
     for count in (1, 2):
         path = tmp_path / f"with{count}.yaml"
-        path.write_text(json.dumps(plain(f"with{count}")), encoding="utf-8")
+        path.write_text(json.dumps({**plain(f"with{count}"), "speech": speech}), encoding="utf-8")
         launcher = [sys.executable, "-m"]
         if count > 1:
             launcher += ["torch.distributed.run", "--standalone", f"--nproc_per_node={count}", "-m"]

@@ -244,6 +244,27 @@ def test_a_chain_takes_as_much_of_the_clip_as_its_speeds_need():
         assert slope * len(ramp) == pytest.approx(1.5625, rel=0.02)
 
 
+@given(
+    names=st.lists(st.sampled_from(sorted(EFFECTS)), min_size=1, max_size=4),
+    length=st.sampled_from([0, 1, 2, 399, 5000]),
+    samples=st.sampled_from([None, 1, 400, 8000]),
+    level=st.sampled_from([0.0, 1e-7, 1.0]),
+    seed=st.integers(0, 2**32 - 1),
+)
+@settings(max_examples=60, deadline=None)
+def test_no_clip_breaks_a_chain(names, length, samples, level, seed):
+    clip = (level * np.clip(rng(seed).standard_normal(length), -1, 1)).astype(np.float32)
+    before = clip.copy()
+    augmenter = Augmenter([EFFECTS[name]() for name in names], Each([1.0] * len(names)))
+    heard = augmenter.told(clip, samples, rng(seed))
+    np.testing.assert_array_equal(clip, before)
+    assert np.isfinite(heard.waveform).all()
+    assert heard.waveform.dtype == np.float32
+    assert [done.effect for done in heard.done] == (names if length else [])
+    if samples is not None and length:
+        assert len(heard.waveform) == samples
+
+
 def test_a_real_voice_through_everything(data_folder):
     clip = audio.load(sorted((data_folder / "emodb" / "wav").glob("*.flac"))[0])
     every = Augmenter([make() for make in EFFECTS.values()], Each([1.0] * len(EFFECTS)))
