@@ -237,16 +237,22 @@ def classical_features_fault(value: Choice, section: Mapping[str, Any]) -> str |
     return choice("classical features", FEATURES, [] if FEATURES.get(value.name) is Tfidf else None)(value, section)
 
 
-def training_fault(train: Train, recipe: Mapping[str, Any]) -> str | None:
+def mixup_fault(train: Train, recipe: Mapping[str, Any]) -> str | None:
     """Mixup of what cannot be mixed."""
     if train.mixup is None or recipe.get("system") == "classical":
         return None
     speech, mixes = recipe.get("speech"), "mixup: it mixes waveforms and their labels"
     if recipe.get("text") is not None:
         return f"{mixes}, and a transcript cannot be mixed; give text: null, or take it back (train.mixup=null)"
-    if speech is not None and recipe.get("cache") is not None and not from_scratch(speech):
+    frozen = speech is not None and not from_scratch(speech) and _mode(speech) == "frozen"
+    if frozen and recipe.get("cache") is not None:
         return f"{mixes}, and the states of frozen speech are stored of single clips; give cache: null"
     return None
+
+
+def _mode(part: Any) -> str:
+    """How much of a pre-trained encoder trains."""
+    return str(getattr(getattr(part, "train", None), "name", "frozen"))
 
 
 def effect_fault(value: Choice, section: Mapping[str, Any]) -> str | None:
@@ -268,7 +274,7 @@ CHECKS: config.Checks = {
     "sounds": sounds_fault,
     "trackers": trackers_fault,
     "augment effect": effect_fault,
-    "training": training_fault,
+    "mixable": mixup_fault,
     "fusion": choice("fusion", FUSIONS),
     "mixer": choice("mixer", MIXERS),
     "pooling": choice("pooling", POOLINGS),
