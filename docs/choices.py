@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from emospeech.config import Choice, Optimizer, Recipe
 from emospeech.config.words import section_of
 from emospeech.data.examples.augment import EFFECTS
+from emospeech.encoders.finetuning.modes import MODES
 from emospeech.encoders.spectrogram import SPECTROGRAM_ENCODERS
 from emospeech.encoders.speech.long import WINDOW
 from emospeech.encoders.text.subword import SUBWORD_ENCODERS
@@ -44,7 +45,8 @@ The default is in bold. How to add one: [adding a pooling](adding_a_pooling.md).
 
 PRETRAINED = f"""## Pre-trained encoders
 
-`speech.encoder` and `text.encoder` are a Hub id or a checkpoint folder, loaded through the Auto classes and frozen.
+`speech.encoder` and `text.encoder` are a Hub id or a checkpoint folder, loaded through the Auto classes; frozen,
+or trained as `speech.train` and `text.train` say ([fine-tuning](finetuning.md)).
 Widths are read from the checkpoint; where two do not match, the fusion projects. Weights of heads that are not used may
 be missing; any other missing weight is an error. A batch of different lengths gives what each utterance gives alone.
 Texts longer than an encoder takes, and recordings of more than {WINDOW:.0f} s, are read in overlapping windows; Whisper
@@ -89,6 +91,7 @@ def any_but_filled(parameter: inspect.Parameter) -> bool:
 VARIANTS: tuple[tuple[str, str, Mapping[str, Any], Parameters], ...] = (
     ("Speech encoders from scratch", "speech.encoder", SPECTROGRAM_ENCODERS, any_but_filled),
     ("Text encoders from scratch", "text.encoder", SUBWORD_ENCODERS, any_but_filled),
+    ("How much of a pre-trained encoder trains", "speech.train", MODES, keyword_only),
     ("Fusions", "model.fusion", FUSIONS, keyword_only),
     ("Mixers", "model.mixer", MIXERS, keyword_only),
     ("Poolings", "model.pooling", POOLINGS, keyword_only),
@@ -215,7 +218,8 @@ def comments(section: type[BaseModel]) -> dict[str, str]:
     """The comment beside, or above, each field of a section."""
     found: dict[str, str] = {}
     above: list[str] = []
-    for line in inspect.getsource(section).splitlines():
+    ours = [one for one in reversed(section.__mro__) if one.__module__.startswith("emospeech.")]
+    for line in (line for one in ours for line in inspect.getsource(one).splitlines()):
         alone, field = re.match(r"\s+# (.*)", line), re.match(r"    (\w+): ", line)
         beside = re.search(r"  # (.*)", line)
         if alone:
