@@ -20,7 +20,7 @@ from emospeech.config import Choice, Optimizer, Recipe
 from emospeech.config.words import section_of
 from emospeech.data.examples.augment import EFFECTS
 from emospeech.encoders.finetuning.modes import MODES
-from emospeech.encoders.spectrogram import SPECTROGRAM_ENCODERS
+from emospeech.encoders.own import OWN_SPEECH
 from emospeech.encoders.speech.long import WINDOW
 from emospeech.encoders.text.subword import SUBWORD_ENCODERS
 from emospeech.models.fusion import FUSIONS
@@ -89,7 +89,7 @@ def any_but_filled(parameter: inspect.Parameter) -> bool:
 
 
 VARIANTS: tuple[tuple[str, str, Mapping[str, Any], Parameters], ...] = (
-    ("Speech encoders from scratch", "speech.encoder", SPECTROGRAM_ENCODERS, any_but_filled),
+    ("Speech encoders from scratch", "speech.encoder", OWN_SPEECH, any_but_filled),
     ("Text encoders from scratch", "text.encoder", SUBWORD_ENCODERS, any_but_filled),
     ("How much of a pre-trained encoder trains", "speech.train", MODES, keyword_only),
     ("Fusions", "model.fusion", FUSIONS, keyword_only),

@@ -30,8 +30,10 @@ from emospeech.systems.parts import (
     build_speech,
     build_text,
     check_model,
+    check_start,
     from_scratch,
     load_pretrained,
+    start,
     train_tokenizer,
 )
 from emospeech.systems.plan import build_balance, build_optimizer, repeated, steered, training_order
@@ -73,6 +75,8 @@ class NeuralSystem:
         self.loaded = load_pretrained(recipe.speech, recipe.text, revisions or {})  # what trains of them is a copy
         finetuning.check(recipe, self.loaded)
         check_model(recipe, tasks, self.loaded)
+        if revisions is None:  # what is loaded has all its weights
+            check_start(recipe.speech)
 
     @property
     def needs_audio(self) -> bool:
@@ -212,6 +216,7 @@ class NeuralSystem:
             on_main(learn)  # it looks, too: another process may look later, find it there, and not wait
         torch.manual_seed(self.recipe.train.seed)  # the same first weights on every process and after a resumption
         self.assemble(saved)
+        start(self.ready().speech)
 
     def assemble(self, saved_tokenizer: Path) -> None:
         """A network of encoders as they were loaded, or copies that train, and a fresh trained part."""

@@ -90,6 +90,23 @@ def test_fusions_of_both_modalities(folder, tiny_xlsr, challenge, fusion, modali
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("compatibility", ["dot", "parametrised"])
+def test_pictures(folder, challenge, compatibility):
+    """Every weight of deep spectrum gets a gradient in every process, or they would wait."""
+    net = f"size: 32, bands: 16, width: 2, fc_width: 8, dropout: 0.0, attention: true, compatibility: {compatibility}"
+    speech = f"speech: {{encoder: deep_spectrum, options: {{{net}}}}}"
+    text = RECIPE.replace("ROOT", str(challenge)).replace("text:", f"{speech}\ntext:")
+    (folder / "recipe.yaml").write_text(text, encoding="utf-8")
+    histories = []
+    for count in (1, 2):
+        done = train(folder, count, "train.epochs=2", "text=null")
+        assert done.returncode == 0, done.stderr
+        lines = (folder / f"runs/with{count}/metrics.jsonl").read_text().splitlines()
+        histories.append([json.loads(line)["train_loss"] for line in lines])
+    assert histories[1] == pytest.approx(histories[0], abs=1e-4)
+
+
+@pytest.mark.slow
 def test_tasks_weighed_by_what_is_learned(folder, spanish_sentences):
     """Of a task with few labels, some processes have none while others do; of its learned weight all know the same."""
     genders = ["female", "male", "", "", "", "", ""]  # 7 and 6 sentences: another one each time
