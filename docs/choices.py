@@ -186,8 +186,8 @@ def shown(default: Any) -> Any:
     """A default as YAML has it."""
     if isinstance(default, Choice):
         return default.name
-    if isinstance(default, tuple):
-        return list(default)
+    if isinstance(default, tuple | list):
+        return [shown(one) if isinstance(one, Choice) else one for one in default]
     return {None: "null", True: "true", False: "false"}[default] if isinstance(default, bool | None) else default
 
 
@@ -241,7 +241,7 @@ def default_of(key: str) -> Any:
         field = section.model_fields[part]
         section = section_of(field.annotation) or field
     default = field.default
-    return default.name if isinstance(default, Choice) else default if isinstance(default, list) else None
+    return shown(default) if isinstance(default, Choice | list) else None
 
 
 if __name__ == "__main__":

@@ -97,7 +97,7 @@ colour: blue
         "speech.encoder: ",
         "log_mel_cnn",
         "speech.layers: should be last, weighted, a layer's number",
-        "speech.augment.effects: unknown effect 'echo'; known: speed, reverb, noise",
+        "speech.augment.effects.0: unknown effect 'echo'; known: speed, reverb, noise, gaussian_noise",
         "text.options: unknown option widht; known: width",
         "model.pooling: unknown pooling 'median'; known: attention, mean",
         "model.fusion: ",

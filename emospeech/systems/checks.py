@@ -17,7 +17,7 @@ import pydantic
 import torch
 
 from emospeech import config
-from emospeech.config import Choice, Loss, Optimizer
+from emospeech.config import Choice, Loss, Optimizer, Train
 from emospeech.corpora import CORPORA
 from emospeech.data.examples.augment import EFFECTS, sounds_in
 from emospeech.encoders import checkpoint
@@ -34,6 +34,7 @@ from emospeech.systems.classical.features import FEATURES
 from emospeech.systems.classical.models import MODELS
 from emospeech.systems.classical.tfidf import Tfidf
 from emospeech.systems.classical.transforms import TRANSFORMS
+from emospeech.systems.parts import from_scratch
 from emospeech.systems.plan import OPTIMIZERS, build_optimizer
 from emospeech.training.losses import CLASS_WEIGHTS, LOSSES
 from emospeech.training.samplers import SAMPLERS
@@ -237,6 +238,30 @@ def classical_features_fault(value: Choice, section: Mapping[str, Any]) -> str |
     return choice("classical features", FEATURES, [] if FEATURES.get(value.name) is Tfidf else None)(value, section)
 
 
+def mixup_fault(train: Train, recipe: Mapping[str, Any]) -> str | None:
+    """Mixup of what cannot be mixed."""
+    if train.mixup is None or recipe.get("system") == "classical":
+        return None
+    speech, mixes = recipe.get("speech"), "mixup: it mixes waveforms and their labels"
+    if recipe.get("text") is not None:
+        return f"{mixes}, and a transcript cannot be mixed; give text: null, or take it back (train.mixup=null)"
+    frozen = speech is not None and not from_scratch(speech) and _mode(speech) == "frozen"
+    if frozen and recipe.get("cache") is not None:
+        return f"{mixes}, and the states of frozen speech are stored of single clips; give cache: null"
+    return None
+
+
+def _mode(part: Any) -> str:
+    """How much of a pre-trained encoder trains."""
+    return str(getattr(getattr(part, "train", None), "name", "frozen"))
+
+
+def effect_fault(value: Choice, section: Mapping[str, Any]) -> str | None:
+    folder = value.options.get("folder")
+    fault = sounds_fault(folder, section) if isinstance(folder, str) else None
+    return f"{value.name}: {fault}" if fault else choice("effect", EFFECTS, [])(value, section)
+
+
 CHECKS: config.Checks = {
     "corpus": one_of("corpus", CORPORA),
     "label space": one_of("label space", SPACES),
@@ -249,7 +274,8 @@ CHECKS: config.Checks = {
     "text level": text_level_fault,
     "sounds": sounds_fault,
     "trackers": trackers_fault,
-    "augment effects": one_of("effect", EFFECTS),
+    "augment effect": effect_fault,
+    "mixable": mixup_fault,
     "fusion": choice("fusion", FUSIONS),
     "mixer": choice("mixer", MIXERS),
     "pooling": choice("pooling", POOLINGS),

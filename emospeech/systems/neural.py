@@ -161,10 +161,10 @@ class NeuralSystem:
         network, settings = self.ready(), self.recipe.train
         train = sampled(settings.sampler, train, self.tasks[MAIN_TASK], self.recipe.data.soft_labels)
         feed = self._feed(self.cache)
-        dataset = feed.for_training(train, self.tasks, self._augmenter())
+        order = training_order(settings, train, self.accelerator.process_index, self.accelerator.num_processes)
+        dataset = feed.for_training(train, self.tasks, self._augmenter(), order.weights)
         dev = None if dev is None else dev[dev[MAIN_TASK].notna()].reset_index(drop=True)  # the others steer nothing
         steering = None if dev is None else self._to_evaluate(dev, self.cache)
-        order = training_order(settings, train, self.accelerator.process_index, self.accelerator.num_processes)
         if dev is not None:
             plan, schedule = steered(settings, order.steps_per_epoch)
         elif self.chosen is not None:

@@ -35,6 +35,8 @@ def fit(
     notes = [f"{rows}; {count:,} trained parameters on {accelerator.device}; batch {share}"]
     if long := long_texts(tokenizer, pd.concat([part for part in parts if part is not None])):
         notes.append(long)
+    if recipe.train.mixup is not None:
+        notes.append(f"mixup of {recipe.train.mixup.probability:.0%} of the training clips")
     augment = recipe.speech.augment if recipe.speech is not None else None
     if augment is not None and augments and (made := synthetic(augment)):
         notes.append(f"synthetic, as the recipe names no recordings: {', '.join(made)}")
