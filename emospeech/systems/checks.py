@@ -21,6 +21,7 @@ from emospeech.config import Choice, Loss, Optimizer, Train
 from emospeech.corpora import CORPORA
 from emospeech.data.examples.augment import EFFECTS, sounds_in
 from emospeech.encoders import checkpoint
+from emospeech.encoders.finetuning import modes
 from emospeech.encoders.spectrogram import SPECTROGRAM_ENCODERS
 from emospeech.encoders.speech.layers import Layers
 from emospeech.encoders.text import sentence, subword
@@ -150,6 +151,21 @@ def layers_fault(layers: Layers, speech: Mapping[str, Any]) -> str | None:
     return None
 
 
+def training_fault(value: Choice, section: Mapping[str, Any]) -> str | None:
+    """What is wrong with `speech.train` or `text.train`, before the checkpoint is looked at."""
+    encoder, kind = section.get("encoder"), value.name.partition(":")[0]
+    if value.name != "frozen" and (encoder in SPECTROGRAM_ENCODERS or encoder in SUBWORD_ENCODERS):
+        return f"{encoder} trains from scratch anyway; {value.name} is for a pre-trained encoder, so leave it out"
+    fault = _options_of(modes.MODES[kind], value.options) if kind in modes.MODES else None
+    if fault:
+        return f"{value.name}: {fault}"
+    try:
+        modes.mode(value.name, value.options)
+    except UserError as error:
+        return str(error)
+    return None
+
+
 def text_level_fault(level: str, text: Mapping[str, Any]) -> str | None:
     if level == "sentence" and text.get("encoder") in SUBWORD_ENCODERS:
         return f"{text['encoder']} gives token states alone; sentence is for a sentence-transformers model"
@@ -269,6 +285,8 @@ CHECKS: config.Checks = {
     "speech encoder": speech_fault,
     "speech options": speech_options_fault,
     "layers": layers_fault,
+    "speech training": training_fault,
+    "text training": training_fault,
     "text encoder": text_fault,
     "text options": text_options_fault,
     "text level": text_level_fault,

@@ -19,7 +19,7 @@ from emospeech.runtime.distributed import on_main
 from emospeech.runtime.interrupt import stop_on_signal
 from emospeech.runtime.memory import keep_freed_memory
 from emospeech.runtime.runs import RunFolder
-from emospeech.systems import answers, gain, told
+from emospeech.systems import answers, finetuning, gain, told
 from emospeech.systems.base import MAIN_TASK
 from emospeech.systems.features.build import feature_cache
 from emospeech.systems.features.cache import FeatureCache, in_bf16
@@ -70,8 +70,9 @@ class NeuralSystem:
         self.chosen: loop.Standing | None = None  # of the last fit that had a dev set
         self.augmenter: Augmenter | None = None
         self.cache: FeatureCache | None = None  # of the last fit; of a loaded model, what earlier runs kept
-        self.frozen = load_pretrained(recipe.speech, recipe.text, revisions or {})
-        check_model(recipe, tasks, self.frozen)
+        self.loaded = load_pretrained(recipe.speech, recipe.text, revisions or {})  # what trains of them is a copy
+        finetuning.check(recipe, self.loaded)
+        check_model(recipe, tasks, self.loaded)
 
     @property
     def needs_audio(self) -> bool:
@@ -90,9 +91,12 @@ class NeuralSystem:
         return self.recipe.may_lack
 
     def pretrained(self, modality: str) -> Any:
-        """The frozen Hugging Face model of `speech` or `text`."""
-        part = self.frozen[modality]
+        """The Hugging Face model of `speech` or `text`, as it was loaded."""
+        part = self.loaded[modality]
         return getattr(part, "encoder", part).model
+
+    def _frozen(self) -> dict[str, Any]:
+        return finetuning.frozen(self.recipe, self.loaded)
 
     def hardware(self) -> dict[str, Any]:
         """What the network runs on, for the run's record."""
@@ -138,7 +142,7 @@ class NeuralSystem:
         levels = [path and RunFolder(path).checkpoints / gain.RECORD for path in (folder, like)]
         self.recipe = gain.settled(self.recipe, augmented[0], self.audio.load, *levels)
         if self.cache is None:
-            self.cache = feature_cache(self.recipe, self.frozen, self._augmenter(), self.accelerator)
+            self.cache = feature_cache(self.recipe, self._frozen(), self._augmenter(), self.accelerator)
         if self.cache is not None:
             records = [path and RunFolder(path).checkpoints / "features.json" for path in (folder, like)]
             self.cache.prepare(Wish(augmented, others), *records)
@@ -177,7 +181,7 @@ class NeuralSystem:
             compile_in_place([network.speech, network.text, network.classifier])
         losses = build_losses(settings.loss, train, self.tasks, soft_labels(self.recipe))
         balance = build_balance(settings.task_weights, self.tasks)
-        optimizer = build_optimizer(settings.optimizer, [p for p in network.parameters() if p.requires_grad], balance)
+        optimizer = build_optimizer(settings.optimizer, finetuning.groups(self.recipe, network), balance)
         keep_freed_memory()
         with stop_on_signal() as stop:
             try:
@@ -210,7 +214,8 @@ class NeuralSystem:
         self.assemble(saved)
 
     def assemble(self, saved_tokenizer: Path) -> None:
-        speech, text = self.frozen.get("speech"), self.frozen.get("text")
+        """A network of encoders as they were loaded, or copies that train, and a fresh trained part."""
+        speech, text = (finetuning.prepared(self.recipe, name, self.loaded.get(name)) for name in ("speech", "text"))
         if self.recipe.speech is not None and speech is None:
             speech = build_speech(self.recipe.speech)
         if self.recipe.text is not None and text is None:
@@ -249,7 +254,8 @@ class NeuralSystem:
 
     def save(self, folder: Path) -> None:
         """See `System.save`."""
-        save_model(folder, self.recipe, self.tasks, self.ready(), self.tokenizer)
+        models = {name: self.pretrained(name) for name in self.loaded}
+        save_model(folder, self.recipe, self.tasks, self.ready(), models, self.tokenizer)
 
     # ------------------------------------------------------------- predicting
 
@@ -270,7 +276,7 @@ class NeuralSystem:
     def _stored(self, manifest: pd.DataFrame) -> np.ndarray:
         """Which rows' states are stored: after a fit all; of a loaded model, those that earlier runs kept."""
         if self.cache is None:
-            self.cache = feature_cache(self.recipe, self.frozen, None, self.accelerator)
+            self.cache = feature_cache(self.recipe, self._frozen(), None, self.accelerator)
             if self.cache is None:
                 return np.zeros(len(manifest), dtype=bool)
             self.cache.open(self.ready().classifier.layer_weights)

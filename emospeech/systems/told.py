@@ -3,11 +3,11 @@
 from typing import Any
 
 import pandas as pd
-from torch import nn
 
 from emospeech.config import Recipe
+from emospeech.models.classifier import EmotionNetwork
 from emospeech.runtime.errors import WorkError
-from emospeech.systems import gain
+from emospeech.systems import finetuning, gain
 from emospeech.systems.parts import synthetic
 from emospeech.training.checkpoint import Checkpoints
 from emospeech.training.loop import NonFiniteError
@@ -15,7 +15,7 @@ from emospeech.training.loop import NonFiniteError
 
 def fit(
     recipe: Recipe,
-    network: nn.Module,
+    network: EmotionNetwork,
     tokenizer: Any,
     accelerator: Any,
     parts: tuple[pd.DataFrame, pd.DataFrame | None],
@@ -33,6 +33,8 @@ def fit(
     named = zip(("training", "dev"), parts, strict=True)
     rows = ", ".join(f"{len(part)} {name} rows" for name, part in named if part is not None)
     notes = [f"{rows}; {count:,} trained parameters on {accelerator.device}; batch {share}"]
+    if encoders := finetuning.told(recipe, network):
+        notes.append(encoders)
     if long := long_texts(tokenizer, pd.concat([part for part in parts if part is not None])):
         notes.append(long)
     if recipe.train.mixup is not None:

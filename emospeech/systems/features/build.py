@@ -17,7 +17,7 @@ def feature_cache(
     """None where nothing is to be stored: the recipe wants none, or every encoder trains.
 
     Args:
-        frozen: the pre-trained parts, by modality.
+        frozen: the pre-trained parts that do not train, by modality.
         augmenter: of training clips.
     """
     if recipe.cache is None:
