@@ -20,7 +20,7 @@ from emospeech.config import Choice, Optimizer, Recipe
 from emospeech.config.words import section_of
 from emospeech.data.examples.augment import EFFECTS
 from emospeech.encoders.finetuning.modes import MODES
-from emospeech.encoders.spectrogram import SPECTROGRAM_ENCODERS
+from emospeech.encoders.own import OWN_SPEECH
 from emospeech.encoders.speech.long import WINDOW
 from emospeech.encoders.text.subword import SUBWORD_ENCODERS
 from emospeech.models.fusion import FUSIONS
@@ -31,6 +31,7 @@ from emospeech.systems.classical.models import MODELS
 from emospeech.systems.classical.transforms import TRANSFORMS
 from emospeech.systems.plan import OPTIMIZERS
 from emospeech.training.losses import CLASS_WEIGHTS, LOSSES
+from emospeech.training.samplers import SAMPLERS
 from emospeech.training.schedules import SCHEDULES
 
 PAGE = Path(__file__).with_name("choices.md")
@@ -88,7 +89,7 @@ def any_but_filled(parameter: inspect.Parameter) -> bool:
 
 
 VARIANTS: tuple[tuple[str, str, Mapping[str, Any], Parameters], ...] = (
-    ("Speech encoders from scratch", "speech.encoder", SPECTROGRAM_ENCODERS, any_but_filled),
+    ("Speech encoders from scratch", "speech.encoder", OWN_SPEECH, any_but_filled),
     ("Text encoders from scratch", "text.encoder", SUBWORD_ENCODERS, any_but_filled),
     ("How much of a pre-trained encoder trains", "speech.train", MODES, keyword_only),
     ("Fusions", "model.fusion", FUSIONS, keyword_only),
@@ -96,6 +97,7 @@ VARIANTS: tuple[tuple[str, str, Mapping[str, Any], Parameters], ...] = (
     ("Poolings", "model.pooling", POOLINGS, keyword_only),
     ("Losses", "train.loss", LOSSES, keyword_only),
     ("Class weights", "train.loss.class_weights", CLASS_WEIGHTS, keyword_only),
+    ("Samplers", "train.sampler", SAMPLERS, keyword_only),
     ("Schedules", "train.schedule", SCHEDULES, keyword_only),
     ("Augmentation", "speech.augment.effects", EFFECTS, keyword_only),
     ("Features of a clip, for classical systems", "classical.features", FEATURES, keyword_only),
@@ -187,8 +189,8 @@ def shown(default: Any) -> Any:
     """A default as YAML has it."""
     if isinstance(default, Choice):
         return default.name
-    if isinstance(default, tuple):
-        return list(default)
+    if isinstance(default, tuple | list):
+        return [shown(one) if isinstance(one, Choice) else one for one in default]
     return {None: "null", True: "true", False: "false"}[default] if isinstance(default, bool | None) else default
 
 
@@ -243,7 +245,7 @@ def default_of(key: str) -> Any:
         field = section.model_fields[part]
         section = section_of(field.annotation) or field
     default = field.default
-    return default.name if isinstance(default, Choice) else default if isinstance(default, list) else None
+    return shown(default) if isinstance(default, Choice | list) else None
 
 
 if __name__ == "__main__":

@@ -95,6 +95,23 @@ def predict(
     typer.echo(f"{len(predictions)} predictions: {output}")
 
 
+def attention(
+    run: Annotated[Path, typer.Argument(help="A run folder, of a network with attention over spectrograms.")],
+    sources: Annotated[list[Path], typer.Argument(help="One manifest (CSV), or audio files.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The folder for the figures, one a clip.")],
+    audio: AudioFolder = None,
+    on_bad_audio: OnBadAudio = "fail",
+) -> None:
+    """Draw what a deep-spectrum network looks at: its attention maps over the spectrogram of each clip."""
+    quiet()
+    check_policy(on_bad_audio)
+    from emospeech.experiments import attention as looking
+
+    system, rows = _load(run, sources, audio)
+    figures = looking.draw(system, rows, output, on_bad_audio)
+    typer.echo(f"{len(figures)} figures: {output}")
+
+
 def _load(run: Path, sources: list[Path], audio: Path | None) -> tuple[Any, Any]:
     """Rows first: a wrong table shows before a large model is read."""
     from emospeech.experiments import inference

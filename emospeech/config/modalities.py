@@ -17,6 +17,14 @@ def _layers(value: Any) -> Any:
     raise ValueError(f"should be last, weighted, a layer's number, or a list of different ones, got {value!r}")
 
 
+def _gain(value: Any) -> Any:
+    if value is None or value == "auto":
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool) and -100 <= value <= 0:
+        return float(value)
+    raise ValueError(f"should be auto, a level between -100 and 0 dBFS, or null, got {value!r}")
+
+
 class Speech(Section):
     encoder: Annotated[str, named("speech encoder")]
     options: Annotated[dict[str, Any] | None, named("speech options")] = None  # of a from-scratch encoder
@@ -28,6 +36,9 @@ class Speech(Section):
     crop_seconds: Annotated[float, Field(ge=0.05)] | None = (
         None  # random crop in training, short clips repeated; evaluation hears all
     )
+    # every clip, in prediction too, is scaled to this RMS level, in dBFS, before crop and augmentation; auto: the mean
+    # level of the training clips, measured before training; null: clips stay as loud as they are
+    gain_dbfs: Annotated[float | str | None, PlainValidator(_gain)] = None
     augment: Augment | None = None
 
 

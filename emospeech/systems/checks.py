@@ -17,12 +17,13 @@ import pydantic
 import torch
 
 from emospeech import config
-from emospeech.config import Choice, Loss, Optimizer
+from emospeech.config import Choice, Loss, Optimizer, Train
 from emospeech.corpora import CORPORA
 from emospeech.data.examples.augment import EFFECTS, sounds_in
 from emospeech.encoders import checkpoint
+from emospeech.encoders.deepspectrum.weights import name_fault as weights_fault
 from emospeech.encoders.finetuning import modes
-from emospeech.encoders.spectrogram import SPECTROGRAM_ENCODERS
+from emospeech.encoders.own import OWN_SPEECH
 from emospeech.encoders.speech.layers import Layers
 from emospeech.encoders.text import sentence, subword
 from emospeech.encoders.text.subword import SUBWORD_ENCODERS
@@ -35,8 +36,10 @@ from emospeech.systems.classical.features import FEATURES
 from emospeech.systems.classical.models import MODELS
 from emospeech.systems.classical.tfidf import Tfidf
 from emospeech.systems.classical.transforms import TRANSFORMS
+from emospeech.systems.parts import from_scratch
 from emospeech.systems.plan import OPTIMIZERS, build_optimizer
 from emospeech.training.losses import CLASS_WEIGHTS, LOSSES
+from emospeech.training.samplers import SAMPLERS
 from emospeech.training.schedules import SCHEDULES
 from emospeech.training.switches import compiler_fault
 
@@ -128,11 +131,11 @@ def _options_of(entry: Any, options: Mapping[str, Any], extra: Sequence[str] = (
 
 
 def speech_fault(name: str, _: Mapping[str, Any]) -> str | None:
-    return checkpoint.name_fault(name, SPECTROGRAM_ENCODERS)
+    return checkpoint.name_fault(name, OWN_SPEECH)
 
 
 def probed_fault(name: str, _: Mapping[str, Any]) -> str | None:
-    if name in SPECTROGRAM_ENCODERS:
+    if name in OWN_SPEECH:
         return f"{name} is trained from scratch; probes are for pre-trained encoders: a Hub id or a checkpoint folder"
     return checkpoint.name_fault(name, [])
 
@@ -144,7 +147,7 @@ def text_fault(name: str, _: Mapping[str, Any]) -> str | None:
 
 
 def layers_fault(layers: Layers, speech: Mapping[str, Any]) -> str | None:
-    if layers != "last" and speech.get("encoder") in SPECTROGRAM_ENCODERS:
+    if layers != "last" and speech.get("encoder") in OWN_SPEECH:
         return f"{speech['encoder']} has one layer of output; only a pre-trained encoder has more"
     return None
 
@@ -152,7 +155,7 @@ def layers_fault(layers: Layers, speech: Mapping[str, Any]) -> str | None:
 def training_fault(value: Choice, section: Mapping[str, Any]) -> str | None:
     """What is wrong with `speech.train` or `text.train`, before the checkpoint is looked at."""
     encoder, kind = section.get("encoder"), value.name.partition(":")[0]
-    if value.name != "frozen" and (encoder in SPECTROGRAM_ENCODERS or encoder in SUBWORD_ENCODERS):
+    if value.name != "frozen" and (encoder in OWN_SPEECH or encoder in SUBWORD_ENCODERS):
         return f"{encoder} trains from scratch anyway; {value.name} is for a pre-trained encoder, so leave it out"
     fault = _options_of(modes.MODES[kind], value.options) if kind in modes.MODES else None
     if fault:
@@ -171,7 +174,10 @@ def text_level_fault(level: str, text: Mapping[str, Any]) -> str | None:
 
 
 def speech_options_fault(options: Mapping[str, Any] | None, speech: Mapping[str, Any]) -> str | None:
-    return _options_fault(options, speech, SPECTROGRAM_ENCODERS)
+    if fault := _options_fault(options, speech, OWN_SPEECH):
+        return fault
+    weights = (options or {}).get("weights")  # of a saved model they need not be there any more
+    return None if weights is None else weights_fault(weights)
 
 
 def text_options_fault(options: Mapping[str, Any] | None, text: Mapping[str, Any]) -> str | None:
@@ -198,7 +204,8 @@ def _options_fault(
     if not isinstance(vocabulary, int) or vocabulary < len(subword.SPECIAL) + 1:
         return f"vocabulary should be a number of tokens, got {vocabulary!r}"
     sizes = [10 for p in inspect.signature(maker).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
-    return _tried(section["encoder"], maker, sizes, own)
+    with torch.device("meta"):  # shapes alone
+        return _tried(section["encoder"], maker, sizes, own)
 
 
 def optimizer_fault(value: Optimizer, _: Mapping[str, Any]) -> str | None:
@@ -252,6 +259,30 @@ def classical_features_fault(value: Choice, section: Mapping[str, Any]) -> str |
     return choice("classical features", FEATURES, [] if FEATURES.get(value.name) is Tfidf else None)(value, section)
 
 
+def mixup_fault(train: Train, recipe: Mapping[str, Any]) -> str | None:
+    """Mixup of what cannot be mixed."""
+    if train.mixup is None or recipe.get("system") == "classical":
+        return None
+    speech, mixes = recipe.get("speech"), "mixup: it mixes waveforms and their labels"
+    if recipe.get("text") is not None:
+        return f"{mixes}, and a transcript cannot be mixed; give text: null, or take it back (train.mixup=null)"
+    frozen = speech is not None and not from_scratch(speech) and _mode(speech) == "frozen"
+    if frozen and recipe.get("cache") is not None:
+        return f"{mixes}, and the states of frozen speech are stored of single clips; give cache: null"
+    return None
+
+
+def _mode(part: Any) -> str:
+    """How much of a pre-trained encoder trains."""
+    return str(getattr(getattr(part, "train", None), "name", "frozen"))
+
+
+def effect_fault(value: Choice, section: Mapping[str, Any]) -> str | None:
+    folder = value.options.get("folder")
+    fault = sounds_fault(folder, section) if isinstance(folder, str) else None
+    return f"{value.name}: {fault}" if fault else choice("effect", EFFECTS, [])(value, section)
+
+
 CHECKS: config.Checks = {
     "corpus": one_of("corpus", CORPORA),
     "label space": one_of("label space", SPACES),
@@ -266,7 +297,8 @@ CHECKS: config.Checks = {
     "text level": text_level_fault,
     "sounds": sounds_fault,
     "trackers": trackers_fault,
-    "augment effects": one_of("effect", EFFECTS),
+    "augment effect": effect_fault,
+    "mixable": mixup_fault,
     "fusion": choice("fusion", FUSIONS),
     "mixer": choice("mixer", MIXERS),
     "pooling": choice("pooling", POOLINGS),
@@ -279,5 +311,6 @@ CHECKS: config.Checks = {
     "loss": loss_fault,
     "precision": precision_fault,
     "probed encoder": probed_fault,
+    "sampler": choice("sampler", SAMPLERS, [np.array([3, 1])]),
     "class weights": choice("class weights", CLASS_WEIGHTS, [np.array([3, 1])]),
 }

@@ -19,7 +19,7 @@ from emospeech.runtime.distributed import on_main
 from emospeech.runtime.interrupt import stop_on_signal
 from emospeech.runtime.memory import keep_freed_memory
 from emospeech.runtime.runs import RunFolder
-from emospeech.systems import answers, finetuning, told
+from emospeech.systems import answers, finetuning, gain, told
 from emospeech.systems.base import MAIN_TASK
 from emospeech.systems.features.build import feature_cache
 from emospeech.systems.features.cache import FeatureCache, in_bf16
@@ -30,12 +30,15 @@ from emospeech.systems.parts import (
     build_speech,
     build_text,
     check_model,
+    check_start,
     from_scratch,
     load_pretrained,
+    start,
     train_tokenizer,
 )
 from emospeech.systems.plan import build_balance, build_optimizer, repeated, steered, training_order
 from emospeech.systems.plan import losses as build_losses
+from emospeech.systems.sampling import sampled
 from emospeech.systems.saved import TOKENIZER, save_model, save_tokenizer, write_metrics
 from emospeech.training import evaluation, loop
 from emospeech.training.checkpoint import Checkpoints
@@ -72,6 +75,8 @@ class NeuralSystem:
         self.loaded = load_pretrained(recipe.speech, recipe.text, revisions or {})  # what trains of them is a copy
         finetuning.check(recipe, self.loaded)
         check_model(recipe, tasks, self.loaded)
+        if revisions is None:  # what is loaded has all its weights
+            check_start(recipe.speech)
 
     @property
     def needs_audio(self) -> bool:
@@ -138,6 +143,8 @@ class NeuralSystem:
         Raises:
             UserError: if there is no room for them.
         """
+        levels = [path and RunFolder(path).checkpoints / gain.RECORD for path in (folder, like)]
+        self.recipe = gain.settled(self.recipe, augmented[0], self.audio.load, *levels)
         if self.cache is None:
             self.cache = feature_cache(self.recipe, self._frozen(), self._augmenter(), self.accelerator)
         if self.cache is not None:
@@ -160,11 +167,12 @@ class NeuralSystem:
     ) -> loop.Standing:
         """Run the loop to its end, or to a stop."""
         network, settings = self.ready(), self.recipe.train
+        train = sampled(settings.sampler, train, self.tasks[MAIN_TASK], self.recipe.data.soft_labels)
         feed = self._feed(self.cache)
-        dataset = feed.for_training(train, self.tasks, self._augmenter())
+        order = training_order(settings, train, self.accelerator.process_index, self.accelerator.num_processes)
+        dataset = feed.for_training(train, self.tasks, self._augmenter(), order.weights)
         dev = None if dev is None else dev[dev[MAIN_TASK].notna()].reset_index(drop=True)  # the others steer nothing
         steering = None if dev is None else self._to_evaluate(dev, self.cache)
-        order = training_order(settings, train, self.accelerator.process_index, self.accelerator.num_processes)
         if dev is not None:
             plan, schedule = steered(settings, order.steps_per_epoch)
         elif self.chosen is not None:
@@ -208,6 +216,7 @@ class NeuralSystem:
             on_main(learn)  # it looks, too: another process may look later, find it there, and not wait
         torch.manual_seed(self.recipe.train.seed)  # the same first weights on every process and after a resumption
         self.assemble(saved)
+        start(self.ready().speech)
 
     def assemble(self, saved_tokenizer: Path) -> None:
         """A network of encoders as they were loaded, or copies that train, and a fresh trained part."""
@@ -242,7 +251,7 @@ class NeuralSystem:
             self.recipe,
             preprocess=None if speech is None else speech.preprocess,
             tokenizer=self.tokenizer,
-            load=self.audio.load,
+            load=gain.loader(self.recipe, self.audio.load),
             on_gpu=self.accelerator.device.type == "cuda",
             slow_speech=speech is not None and sum(p.numel() for p in speech.parameters()) > LARGE,
             cache=cache,

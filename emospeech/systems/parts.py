@@ -8,8 +8,9 @@ from typing import Any
 import torch
 
 from emospeech.config import Augment, Recipe, Speech, Text
-from emospeech.data.examples.augment import Augmenter, sounds_in
-from emospeech.encoders.spectrogram import SPECTROGRAM_ENCODERS
+from emospeech.data.examples.augment import EFFECTS, Augmenter, Each, One
+from emospeech.encoders.deepspectrum import IMAGE_ENCODERS
+from emospeech.encoders.own import OWN_SPEECH
 from emospeech.encoders.speech import load_speech
 from emospeech.encoders.text import subword
 from emospeech.encoders.text.pretrained import PretrainedText
@@ -31,7 +32,7 @@ class TextPart:
 
 
 def from_scratch(part: Speech | Text) -> bool:
-    return part.encoder in SPECTROGRAM_ENCODERS or part.encoder in SUBWORD_ENCODERS
+    return part.encoder in OWN_SPEECH or part.encoder in SUBWORD_ENCODERS
 
 
 def build_speech(speech: Speech, revision: str | None = None) -> Any:
@@ -40,8 +41,8 @@ def build_speech(speech: Speech, revision: str | None = None) -> Any:
     Raises:
         UserError: if it cannot be loaded.
     """
-    if speech.encoder in SPECTROGRAM_ENCODERS:
-        return SPECTROGRAM_ENCODERS[speech.encoder](**(speech.options or {}))
+    if speech.encoder in OWN_SPEECH:
+        return OWN_SPEECH[speech.encoder](**(speech.options or {}))
     return load_speech(speech.encoder, speech.layers, revision)
 
 
@@ -109,7 +110,8 @@ def check_model(recipe: Recipe, tasks: Mapping[str, Sequence[str]], frozen: Mapp
     speech, text = frozen.get("speech"), frozen.get("text")
     with torch.random.fork_rng(devices=[]):
         if recipe.speech is not None and speech is None:
-            speech = build_speech(recipe.speech)
+            with torch.device("meta"):  # shapes alone
+                speech = build_speech(recipe.speech)
         width = text.encoder.width if text is not None else None
         if recipe.text is not None and text is None:
             width = _scratch_text(recipe.text, 10, 10).width
@@ -119,10 +121,32 @@ def check_model(recipe: Recipe, tasks: Mapping[str, Sequence[str]], frozen: Mapp
             raise UserError(f"model: {error}") from None
 
 
+def start(encoder: Any) -> None:
+    """Give an encoder of this project's own the pre-trained weights that it begins with, if it names some.
+
+    Raises:
+        UserError: if they cannot be had, or are of another net.
+    """
+    if hasattr(encoder, "start"):
+        encoder.start()
+
+
+def check_start(speech: Speech | None) -> None:
+    """Whether the weights that an encoder begins with are there, and are its own: before any work.
+
+    Raises:
+        UserError: if they are not.
+    """
+    if speech is not None and speech.encoder in IMAGE_ENCODERS:
+        with torch.device("meta"):
+            encoder = build_speech(speech)
+        encoder.initial()
+
+
 def synthetic(wanted: Augment) -> list[str]:
     """The effects for which a recipe names no recordings."""
-    folders = {"reverb": wanted.impulse_folder, "noise": wanted.noise_folder}
-    return [effect for effect in wanted.effects if effect in folders and folders[effect] is None]
+    recorded = [one.name for one in wanted.effects if wanted.options(one).get("folder") is None]
+    return [name for name in dict.fromkeys(recorded) if name in ("reverb", "noise")]
 
 
 def build_augmenter(wanted: Augment) -> Augmenter:
@@ -133,11 +157,6 @@ def build_augmenter(wanted: Augment) -> Augmenter:
     Raises:
         UserError: if a folder of recordings cannot be used.
     """
-    return Augmenter(
-        probability=wanted.probability,
-        effects=wanted.effects,
-        speeds=wanted.speeds,
-        snr_db=wanted.snr_db,
-        impulses=sounds_in(wanted.impulse_folder, decode=False) if wanted.impulse_folder else (),
-        noises=sounds_in(wanted.noise_folder, decode=False) if wanted.noise_folder else (),
-    )
+    effects = [EFFECTS[one.name](**wanted.options(one)) for one in wanted.effects]
+    drawing = Each(wanted.probabilities) if wanted.apply == "each" else One(wanted.probability)
+    return Augmenter(effects, drawing)

@@ -57,7 +57,8 @@ def save_model(
         for name, part in (("speech", recipe.speech), ("text", recipe.text))
     }
     with replacing_folder(folder) as temporary:
-        write_json(temporary / CONFIG, described(recipe, tasks, encoders))
+        begun = {"started_from": getattr(network.speech, "started_from", None)}  # told, and needed no more
+        write_json(temporary / CONFIG, described(recipe, tasks, encoders) | begun)
         weights = {key: value.contiguous().cpu() for key, value in network.trained_state().items()}
         (temporary / WEIGHTS).write_bytes(to_bytes(weights, metadata={"format": "pt"}))
         if tokenizer is not None:
@@ -94,7 +95,8 @@ def read_config(folder: Path) -> Saved:
         raise UserError(f"{folder / CONFIG} has format {told!r}; this version reads format {FORMAT}")
     encoders = {name: entry for name, entry in stored["encoders"].items() if entry}
     for name, entry in encoders.items():
-        stored["recipe"][name]["encoder"] = entry["name"]
+        if name in stored["recipe"]:
+            stored["recipe"][name]["encoder"] = entry["name"]
     recipe = validate(stored["recipe"], f"the recipe in {folder / CONFIG}")
     return Saved(recipe, {task: tuple(names) for task, names in stored["tasks"].items()}, encoders)
 

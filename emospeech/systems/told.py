@@ -7,7 +7,7 @@ import pandas as pd
 from emospeech.config import Recipe
 from emospeech.models.classifier import EmotionNetwork
 from emospeech.runtime.errors import WorkError
-from emospeech.systems import finetuning
+from emospeech.systems import finetuning, gain
 from emospeech.systems.parts import synthetic
 from emospeech.training.checkpoint import Checkpoints
 from emospeech.training.loop import NonFiniteError
@@ -37,9 +37,14 @@ def fit(
         notes.append(encoders)
     if long := long_texts(tokenizer, pd.concat([part for part in parts if part is not None])):
         notes.append(long)
+    if recipe.train.mixup is not None:
+        notes.append(f"mixup of {recipe.train.mixup.probability:.0%} of the training clips")
     augment = recipe.speech.augment if recipe.speech is not None else None
     if augment is not None and augments and (made := synthetic(augment)):
         notes.append(f"synthetic, as the recipe names no recordings: {', '.join(made)}")
+    heard: Any = network.speech
+    if heard is not None and (idle := gain.without_effect(recipe, heard.preprocess)):
+        notes.append(idle)
     if recipe.model.modality_dropout and not recipe.may_lack:
         notes.append("modality dropout has nothing to drop, as there is one modality")
     return "; ".join(notes)

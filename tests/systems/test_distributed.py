@@ -90,6 +90,23 @@ def test_fusions_of_both_modalities(folder, tiny_xlsr, challenge, fusion, modali
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("compatibility", ["dot", "parametrised"])
+def test_pictures(folder, challenge, compatibility):
+    """Every weight of deep spectrum gets a gradient in every process, or they would wait."""
+    net = f"size: 32, bands: 16, width: 2, fc_width: 8, dropout: 0.0, attention: true, compatibility: {compatibility}"
+    speech = f"speech: {{encoder: deep_spectrum, options: {{{net}}}}}"
+    text = RECIPE.replace("ROOT", str(challenge)).replace("text:", f"{speech}\ntext:")
+    (folder / "recipe.yaml").write_text(text, encoding="utf-8")
+    histories = []
+    for count in (1, 2):
+        done = train(folder, count, "train.epochs=2", "text=null")
+        assert done.returncode == 0, done.stderr
+        lines = (folder / f"runs/with{count}/metrics.jsonl").read_text().splitlines()
+        histories.append([json.loads(line)["train_loss"] for line in lines])
+    assert histories[1] == pytest.approx(histories[0], abs=1e-4)
+
+
+@pytest.mark.slow
 def test_tasks_weighed_by_what_is_learned(folder, spanish_sentences):
     """Of a task with few labels, some processes have none while others do; of its learned weight all know the same."""
     genders = ["female", "male", "", "", "", "", ""]  # 7 and 6 sentences: another one each time
@@ -137,6 +154,28 @@ train: {{epochs: 4, batch_size: 7, optimizer: {{lr: 0.01}}, trackers: []}}
         stores.append(sorted(key for shard in shards for key in shard.keys))
     assert histories[1] == pytest.approx(histories[0], abs=1e-5)
     assert stores[1] == stores[0]  # nothing missing, nothing twice
+
+
+@pytest.mark.slow
+def test_a_sampler_and_a_measured_level(folder, challenge, tiny_xlsr):
+    """The main process measures for all; every process has its share of one order."""
+    text = f"""
+data: {{corpus: emospeech2024, root: {challenge}}}
+speech: {{encoder: {tiny_xlsr}, crop_seconds: 0.4, gain_dbfs: auto}}
+model: {{dropout: 0.0, head: {{blocks: 0}}}}
+train: {{epochs: 3, batch_size: 7, sampler: balanced, optimizer: {{lr: 0.01}}, trackers: []}}
+"""
+    (folder / "recipe.yaml").write_text(text, encoding="utf-8")
+    histories, levels = [], []
+    for count in (1, 2):
+        done = train(folder, count)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count("speech.gain_dbfs: auto:") == 1
+        lines = (folder / f"runs/with{count}/metrics.jsonl").read_text().splitlines()
+        histories.append([json.loads(line)["train_loss"] for line in lines])
+        levels.append(json.loads((folder / f"runs/with{count}/model/config.json").read_text())["recipe"]["speech"])
+    assert levels[0] == levels[1]
+    assert histories[1] == pytest.approx(histories[0], abs=1e-4)
 
 
 @pytest.mark.slow

@@ -16,7 +16,10 @@ PARTS = {
     "learned late": {"fusion": {"name": "late", "weights": "learned"}, "mixer": {"name": "multi_head", "dropout": 0.2}},
     "cross attention": {"fusion": {"name": "cross_attention", "heads": 2}, "pooling": "double_multi_head"},
     "from the store": {"mixer": {"name": "multi_head", "dropout": 0.2}},
+    "pictures": {"modality_dropout": 0.0},
 }
+NET = {"size": 32, "bands": 16, "width": 2, "fc_width": 8, "attention": True, "batch_norm": True, "time_masks": 1}
+PICTURES = {"speech": {"encoder": "deep_spectrum", "options": NET, "augment": {"probability": 0.9}}, "text": None}
 
 
 class StopAfter:
@@ -68,10 +71,10 @@ def recipe(tmp_path, challenge):
 
 
 @pytest.mark.parametrize(
-    "parts", ["learned late", pytest.param("cross attention", marks=pytest.mark.slow), "from the store"]
+    "parts", ["learned late", pytest.param("cross attention", marks=pytest.mark.slow), "from the store", "pictures"]
 )
 def test_resumed_is_uninterrupted_bit_for_bit(parts, recipe, frozen, tmp_path, monkeypatch):
-    more = frozen if parts == "from the store" else {}
+    more = {"from the store": frozen, "pictures": PICTURES}.get(parts, {})
     experiments.run(recipe("whole", PARTS[parts], **more))
     stops = [3, 3]  # after step 4 and step 8, of 9
     stopped = recipe("stopped", PARTS[parts], **more)

@@ -17,6 +17,7 @@ from emospeech.systems.classical.scaling import ALOUD, Scale
 from emospeech.systems.classical.tfidf import Tfidf
 from emospeech.systems.saved import CONFIG, Saved, described, require
 from emospeech.systems.vectors.deep import SpeechFeatures, TextFeatures
+from emospeech.systems.vectors.images import DeepSpectrumFeatures
 
 ESTIMATOR = "estimator.skops"
 HERE = "emospeech.systems.classical"
@@ -52,7 +53,7 @@ def save(
     }
     with replacing_folder(folder) as temporary:
         note = {"normalise": ALOUD} if prepared.section.normalise == "speaker" else {}
-        write_json(temporary / CONFIG, described(recipe, tasks, _encoders(prepared.parts)) | note)
+        write_json(temporary / CONFIG, described(_found(recipe, prepared), tasks, _encoders(prepared.parts)) | note)
         dump(learned, temporary / ESTIMATOR, compression=ZIP_DEFLATED)
 
 
@@ -90,6 +91,19 @@ def load(folder: Path, parts: Sequence[Part], stored: Saved) -> tuple[Prepared, 
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UserError(f"{folder / ESTIMATOR} is not of the recipe beside it: {error!r}") from None
     return Prepared(parts, scales, section), votes
+
+
+def _found(recipe: Recipe, prepared: Prepared) -> Recipe:
+    """The recipe with whole paths of the weights that its features name, which a reader elsewhere must find."""
+    features = [
+        one.model_copy(update={"weights": part.recorded()["name"]}) if _has_weights(part) else one
+        for one, part in zip(prepared.section.features, prepared.parts, strict=True)
+    ]
+    return recipe.model_copy(update={"classical": prepared.section.model_copy(update={"features": features})})
+
+
+def _has_weights(part: Part) -> bool:
+    return isinstance(part, DeepSpectrumFeatures) and part.name is not None
 
 
 def _plain(vote: Vote) -> dict[str, Any]:
@@ -141,4 +155,4 @@ def _require_sound(estimator: Any) -> None:
 def _encoders(parts: Sequence[Part]) -> dict[str, Mapping[str, str | None]]:
     """The frozen encoders behind features, by modality: name, revision, sha256."""
     deep = [part.source for part in parts if isinstance(part, SpeechFeatures | TextFeatures)]
-    return {source.kind: source.recorded() for source in deep}
+    return {one.kind: one.recorded() for one in [*deep, *filter(_has_weights, parts)]}

@@ -6,6 +6,7 @@ from typing import Any
 from emospeech.config import Recipe
 from emospeech.data import audio
 from emospeech.data.examples.augment import Augmenter
+from emospeech.systems import gain
 from emospeech.systems.features.cache import FeatureCache
 from emospeech.systems.features.sources import Source, SpeechSource, TextSource
 
@@ -23,7 +24,8 @@ def feature_cache(
         return None
     sources: dict[str, Source] = {}
     if recipe.speech is not None and "speech" in frozen:
-        sources["speech"] = SpeechSource(frozen["speech"], recipe.speech, audio.load, augmenter, recipe.may_lack)
+        load = gain.loader(recipe, audio.load)
+        sources["speech"] = SpeechSource(frozen["speech"], recipe.speech, load, augmenter, recipe.may_lack)
     if recipe.text is not None and "text" in frozen:
         part = frozen["text"]
         sources["text"] = TextSource(part.encoder, part.tokenizer, recipe.text, recipe.may_lack)

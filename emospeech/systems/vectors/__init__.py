@@ -1,7 +1,7 @@
 """One vector a clip, computed clip by clip, once: a recipe's `classical.features` of that kind, kept in the store.
 
 >>> sorted(CLIP_FEATURES)
-['compare', 'egemaps', 'functionals', 'speech', 'text']
+['compare', 'deep_spectrum', 'egemaps', 'functionals', 'speech', 'text']
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,12 +11,13 @@ from typing import Any, Literal
 from emospeech.config import Recipe
 from emospeech.data.audio import SAMPLE_RATE
 from emospeech.encoders.by_clip import Compute, played_faster
+from emospeech.encoders.own import OWN_SPEECH
 from emospeech.encoders.pooled import STATISTICS
-from emospeech.encoders.spectrogram import SPECTROGRAM_ENCODERS
 from emospeech.encoders.text.subword import SUBWORD_ENCODERS
 from emospeech.runtime.errors import UserError
 from emospeech.systems.vectors.base import ClipFeatures
 from emospeech.systems.vectors.deep import PooledSpeech, PooledText, SpeechFeatures, TextFeatures, pooled_layers
+from emospeech.systems.vectors.images import KIND, DeepSpectrumFeatures, Wanted
 from emospeech.systems.vectors.sound import SoundFeatures
 
 __all__ = ["CLIP_FEATURES", "ClipFeatures", "build", "pooled_layers"]
@@ -101,10 +102,12 @@ def speech(recipe: Recipe, revisions: Revisions, *, statistics: Statistics = ("m
     wanted = recipe.speech
     if wanted is None:
         raise UserError("classical.features: speech pools the states of the recipe's section speech, which is null")
-    if wanted.encoder in SPECTROGRAM_ENCODERS:
+    if wanted.encoder in OWN_SPEECH:
         raise UserError(
             f"classical.features: speech pools a frozen, pre-trained encoder; {wanted.encoder} trains from scratch"
         )
+    if wanted.gain_dbfs is not None:
+        raise UserError("speech.gain_dbfs: a classical system hears clips as loud as they are; take it back with null")
     if wanted.layers == "weighted":
         raise UserError(
             "speech.layers: weighted: a classical system learns no layer weights; give last, a number, or a list of "
@@ -114,6 +117,36 @@ def speech(recipe: Recipe, revisions: Revisions, *, statistics: Statistics = ("m
         raise UserError(f"classical.features: speech: statistics should be mean, std or both, got {list(statistics)}")
     source = PooledSpeech(wanted.encoder, revisions.get("speech"), recipe.cache)
     return SpeechFeatures(source, wanted.layers, statistics)
+
+
+def deep_spectrum(
+    recipe: Recipe,
+    revisions: Revisions,
+    *,
+    weights: str | None = None,
+    seed: int = 0,
+    layer: Literal["fc1", "fc2"] = "fc2",
+    colours: str = "viridis",
+    size: int = 224,
+    bands: int = 128,
+    range_db: float | None = 80.0,
+    width: int = 64,
+    fc_width: int = 4096,
+    batch_norm: bool = False,
+) -> ClipFeatures:
+    """A fully connected layer of VGG-16 that sees the picture of the clip's mel spectrogram.
+
+    `weights`: a Hub id, file or folder; null: random ones, drawn with `seed`. The others are those of the encoder
+    `deep_spectrum`.
+
+    Source: Amiriparian et al. 2017 (doi 10.21437/Interspeech.2017-434).
+
+    Raises:
+        UserError: if there can be no such net.
+    """
+    wanted = Wanted(layer, colours, size, bands, range_db, width, fc_width, batch_norm)
+    revision = revisions.get(f"{KIND} {weights}")
+    return DeepSpectrumFeatures(wanted, weights, seed, revision, recipe.cache)
 
 
 def text(recipe: Recipe, revisions: Revisions) -> ClipFeatures:
@@ -139,6 +172,7 @@ CLIP_FEATURES: dict[str, Callable[..., ClipFeatures]] = {
     "functionals": functionals,
     "egemaps": egemaps,
     "compare": compare,
+    "deep_spectrum": deep_spectrum,
     "speech": speech,
     "text": text,
 }

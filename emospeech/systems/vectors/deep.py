@@ -87,7 +87,7 @@ class _Frozen:
         """Known without loading the encoder, where it is a folder or the Hub's cache tells its commit."""
         if self._which is None:
             self._which = self._found()
-        bf16 = in_bf16(self.precise, _device())
+        bf16 = in_bf16(self.precise, own_device())
         return keys.identity(KIND, self._which, self._reading(), "fp32", 1, "bf16" if bf16 else "fp32")
 
     def _found(self) -> dict[str, Any]:
@@ -114,7 +114,7 @@ class _Frozen:
         return int(into.entries[keys_of_rows[0]].values.shape[2])
 
 
-def _device() -> torch.device:
+def own_device() -> torch.device:
     from accelerate import PartialState
 
     device: torch.device = PartialState().device
@@ -155,7 +155,7 @@ class PooledSpeech(_Frozen):
 
     @contextmanager
     def reading(self, count: int) -> Iterator[Reader]:
-        device = _device()
+        device = own_device()
         encoder = self.loaded().to(device)
         yield Reader(pooled_speech(encoder), device, in_bf16(self.precise, device), speech_budget(device))
 
@@ -202,7 +202,7 @@ class PooledText(_Frozen):
 
     @contextmanager
     def reading(self, count: int) -> Iterator[Reader]:
-        device, part = _device(), self.loaded()
+        device, part = own_device(), self.loaded()
         encode = pooled_text(part.encoder.to(device))
         bf16 = in_bf16(self.precise, device)
         yield Reader(encode, device, bf16, text_budget(device), float(part.tokenizer.pad_id))
