@@ -10,6 +10,7 @@ from emospeech.data.examples.augment import Heard
 from emospeech.figures.sounds import Sound
 from emospeech.runtime.errors import UserError
 from emospeech.runtime.files import refuse_existing, replacing_folder
+from emospeech.systems import gain
 from emospeech.systems.parts import build_augmenter
 
 FIGURE = "augmentation.png"
@@ -28,7 +29,9 @@ def write(recipe: Recipe, clip: Path, folder: Path, count: int, seed: int) -> li
     refuse_existing(folder)
     if fault := audio.fault(clip):
         raise UserError(f"{clip}: {fault}")
-    waveform = audio.load(clip)
+    level = recipe.speech.gain_dbfs if recipe.speech is not None else None
+    measured = level == "auto"  # on training clips, of which there are none here
+    waveform = (audio.load if measured else gain.loader(recipe, audio.load))(str(clip))
     examples = drawn(recipe, wanted, waveform, count, seed)
     names = [f"{number}_{_joined(one)}.wav" for number, one in enumerate(examples, start=1)]
     titles = ["; ".join(map(str, one.done)) or "a crop" for one in examples]
@@ -37,6 +40,8 @@ def write(recipe: Recipe, clip: Path, folder: Path, count: int, seed: int) -> li
         _write(temporary, sounds, [f"as it is ({clip.name})", *titles])
     share = build_augmenter(wanted).probability
     told = [f"{name}: {title}" for name, title in zip(sounds, ["as it is", *titles], strict=True)]
+    if measured:
+        told.append("as loud as it is: speech.gain_dbfs: auto is measured on training clips; give a level to hear it")
     return [*told, f"training alters {share:.0%} of its clips; written to {folder}, seen in {FIGURE}"]
 
 

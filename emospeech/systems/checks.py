@@ -266,15 +266,10 @@ def mixup_fault(train: Train, recipe: Mapping[str, Any]) -> str | None:
     speech, mixes = recipe.get("speech"), "mixup: it mixes waveforms and their labels"
     if recipe.get("text") is not None:
         return f"{mixes}, and a transcript cannot be mixed; give text: null, or take it back (train.mixup=null)"
-    frozen = speech is not None and not from_scratch(speech) and _mode(speech) == "frozen"
+    frozen = speech is not None and not from_scratch(speech) and speech.train.name == "frozen"
     if frozen and recipe.get("cache") is not None:
         return f"{mixes}, and the states of frozen speech are stored of single clips; give cache: null"
     return None
-
-
-def _mode(part: Any) -> str:
-    """How much of a pre-trained encoder trains."""
-    return str(getattr(getattr(part, "train", None), "name", "frozen"))
 
 
 def effect_fault(value: Choice, section: Mapping[str, Any]) -> str | None:

@@ -1,6 +1,6 @@
 """The neural system: encoders, fusion, heads, trained end to end of whatever is not frozen."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,14 @@ from emospeech.models.build import build_classifier
 from emospeech.models.classifier import EmotionNetwork
 from emospeech.runtime.console import progress, say
 from emospeech.runtime.distributed import on_main
-from emospeech.runtime.interrupt import stop_on_signal
-from emospeech.runtime.memory import keep_freed_memory
 from emospeech.runtime.runs import RunFolder
 from emospeech.systems import answers, finetuning, gain, told
 from emospeech.systems.base import MAIN_TASK
 from emospeech.systems.features.build import feature_cache
 from emospeech.systems.features.cache import FeatureCache, in_bf16
 from emospeech.systems.features.planning import Wish
-from emospeech.systems.feed import Evaluated, Feed, soft_labels
+from emospeech.systems.feed import Evaluated, Feed
+from emospeech.systems.fitting import Fitting
 from emospeech.systems.parts import (
     build_augmenter,
     build_speech,
@@ -36,13 +35,10 @@ from emospeech.systems.parts import (
     start,
     train_tokenizer,
 )
-from emospeech.systems.plan import build_balance, build_optimizer, repeated, steered, training_order
-from emospeech.systems.plan import losses as build_losses
-from emospeech.systems.sampling import sampled
-from emospeech.systems.saved import TOKENIZER, save_model, save_tokenizer, write_metrics
+from emospeech.systems.saved import TOKENIZER, save_model, save_tokenizer
 from emospeech.training import evaluation, loop
 from emospeech.training.checkpoint import Checkpoints
-from emospeech.training.switches import compile_in_place, deterministic, recompute_in_place
+from emospeech.training.switches import deterministic
 from emospeech.training.trackers import Fit, tracking
 
 LARGE = 50_000_000  # parameters of an encoder that keeps a CPU busy with one clip
@@ -165,43 +161,18 @@ class NeuralSystem:
     def _trained(
         self, train: pd.DataFrame, dev: pd.DataFrame | None, checkpoints: Checkpoints, metrics: Path
     ) -> loop.Standing:
-        """Run the loop to its end, or to a stop."""
-        network, settings = self.ready(), self.recipe.train
-        train = sampled(settings.sampler, train, self.tasks[MAIN_TASK], self.recipe.data.soft_labels)
-        feed = self._feed(self.cache)
-        order = training_order(settings, train, self.accelerator.process_index, self.accelerator.num_processes)
-        dataset = feed.for_training(train, self.tasks, self._augmenter(), order.weights)
-        dev = None if dev is None else dev[dev[MAIN_TASK].notna()].reset_index(drop=True)  # the others steer nothing
-        steering = None if dev is None else self._to_evaluate(dev, self.cache)
-        if dev is not None:
-            plan, schedule = steered(settings, order.steps_per_epoch)
-        elif self.chosen is not None:
-            plan, schedule = repeated(settings, self.chosen)
-        else:
-            raise RuntimeError("a fit without a dev set needs one with a dev set before it, to choose the steps")
-        if settings.gradient_checkpointing:
-            recompute_in_place([network.speech, network.text])
-        if settings.compile:
-            compile_in_place([network.speech, network.text, network.classifier])
-        losses = build_losses(settings.loss, train, self.tasks, soft_labels(self.recipe))
-        balance = build_balance(settings.task_weights, self.tasks)
-        optimizer = build_optimizer(settings.optimizer, finetuning.groups(self.recipe, network), balance)
-        keep_freed_memory()
-        with stop_on_signal() as stop:
-            try:
-                return loop.train(
-                    loop.Parts(network, losses, optimizer, schedule, self.accelerator, balance),
-                    plan,
-                    order,
-                    loader=lambda remaining: feed.batches(dataset, remaining),
-                    validate=None if dev is None or steering is None else (lambda: self._validate(dev, steering)),
-                    checkpoints=checkpoints,
-                    journal=lambda history: write_metrics(history, metrics),
-                    stop=stop,
-                    description="training on all labelled rows" if dev is None else "training",
-                )
-            except loop.NonFiniteError as error:
-                raise told.not_finite(error, train, checkpoints) from None
+        return Fitting(
+            self.recipe,
+            self.tasks,
+            self.ready(),
+            self.accelerator,
+            self._feed(self.cache),
+            self._augmenter(),
+            validate=None if dev is None else self._validation(dev[dev[MAIN_TASK].notna()].reset_index(drop=True)),
+            chosen=self.chosen,
+            checkpoints=checkpoints,
+            metrics=metrics,
+        ).run(train)
 
     def _build(self, train: pd.DataFrame, folder: Path) -> None:
         """A fresh network; a from-scratch text encoder learns its tokenizer, once for all processes and resumptions."""
@@ -296,9 +267,15 @@ class NeuralSystem:
             batches = evaluation.batches_of(rows.batches(), bar)
             return answers.chances(evaluation.predict(self.ready(), batches, self.accelerator), manifest)
 
-    def _validate(self, dev: pd.DataFrame, rows: Evaluated) -> dict[str, float]:
-        found = evaluation.predict(self.ready(), rows.batches(), self.accelerator)
-        return answers.steering(found, dev, self.tasks[MAIN_TASK])
+    def _validation(self, dev: pd.DataFrame) -> Callable[[], Mapping[str, float]]:
+        """What scores the network on dev rows, which are made ready once; all of them have a main label."""
+        rows = self._to_evaluate(dev, self.cache)
+
+        def validate() -> dict[str, float]:
+            found = evaluation.predict(self.ready(), rows.batches(), self.accelerator)
+            return answers.steering(found, dev, self.tasks[MAIN_TASK])
+
+        return validate
 
     def _to_evaluate(self, manifest: pd.DataFrame, cache: FeatureCache | None) -> Evaluated:
         share = self.accelerator.process_index, self.accelerator.num_processes

@@ -16,6 +16,7 @@ from emospeech.encoders.finetuning import lora
 from emospeech.experiments import run as experiments
 from emospeech.runtime.errors import Interrupted, UserError
 from emospeech.systems import build, finetuning, neural
+from emospeech.systems.plan import build_optimizer
 
 TASKS = {"label": emospeech2024.EMOSPEECH2024}
 LORA = {"name": "lora", "rank": 2, "alpha": 8, "dropout": 0.1}
@@ -168,7 +169,7 @@ def test_rates_of_head_and_blocks(recipe, rows, tmp_path):
     assert told[1:5] == [({"2"}, 1e-3), ({"1"}, 5e-4), ({"0"}, 2.5e-4), ({"speech"}, 1.25e-4)]
     assert all(names[id(p)].startswith("text.model.encoder.layer.1.") for p in groups[5]["params"])
     assert groups[5]["lr"] == 0.01
-    optimizer = neural.build_optimizer(wanted.train.optimizer, groups)
+    optimizer = build_optimizer(wanted.train.optimizer, groups)
     assert [group["lr"] for group in optimizer.param_groups] == [0.01, 1e-3, 5e-4, 2.5e-4, 1.25e-4, 0.01]
     assert {group["weight_decay"] for group in optimizer.param_groups} == {0.01}
 
