@@ -1,6 +1,6 @@
 """One optimiser step of XLS-R-300M at full size with random weights, by what of it trains: time and peak memory.
 
-    python benchmarks/finetune.py [--clips 2] [--seconds 5.5] [--rows full top:4] [--small]
+    python benchmarks/finetune.py [--clips 2] [--seconds 5.5] [--rows full top:4] [--precisions fp32] [--small]
 
 Each row is a fresh process, whose peak is then its own: of its resident memory on a CPU, of what was allocated on a
 GPU. A head of the main recipe trains above; two steps are run, the second is timed. Needs no recipe, no data, and of
@@ -91,6 +91,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=5.5)
     parser.add_argument("--rows", nargs="*", choices=MODES, default=list(MODES))
+    parser.add_argument("--precisions", nargs="*", choices=PRECISIONS, default=list(PRECISIONS))
     parser.add_argument("--small", action="store_true", help="a tiny architecture, to try it")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)  # row and precision: measured in this process
     asked = parser.parse_args()
@@ -101,7 +102,7 @@ def main() -> None:
     print(f"{hardware()}; {asked.clips} x {asked.seconds} s, random weights\n")
     print("| what trains | precision | trained parameters | s a step | CPU s | peak GiB |\n|---|---|---|---|---|---|")
     for row in asked.rows:
-        for precision in PRECISIONS:
+        for precision in asked.precisions:
             found = in_a_fresh_process(row, precision, words)
             counts = f"{found.trained / 1e6:.1f} M" if found.trained > 1e5 else str(found.trained)
             times = f"{found.seconds:.2f} | {found.busy:.2f}"
