@@ -27,7 +27,7 @@ from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
 from emospeech.config import Recipe, recipes_folder
 from emospeech.data import audio
-from emospeech.data.examples.augment import Augmenter
+from emospeech.data.examples.augment import EFFECTS, Augmenter, One
 from emospeech.data.splits import stratified
 from emospeech.experiments import extract, rows
 from emospeech.experiments import run as experiment
@@ -66,7 +66,8 @@ KERNELS, STRIDES = (400, 3), (160, 2)  # samples, then frames of 10 ms: 50 state
 BANDS, PHASES, LEVELS = 23, 4, (1.0, -1.0, 0.3, -0.3)
 BATCH, RATE = 16, 1.5e-3
 # other voices than the recipe's own augmentation makes: ten speakers are soon known by heart
-VOICES = Augmenter(0.9, effects=("speed", "speed", "noise"), speeds=(0.8, 0.87, 0.94, 1.06, 1.15, 1.25))
+SPEED = EFFECTS["speed"](factors=(0.8, 0.87, 0.94, 1.06, 1.15, 1.25))
+VOICES = Augmenter([SPEED, SPEED, EFFECTS["noise"]()], One(0.9))
 
 
 def small_config() -> Wav2Vec2Config:

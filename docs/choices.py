@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from emospeech.config import Choice, Optimizer, Recipe
 from emospeech.config.words import section_of
 from emospeech.data.examples.augment import EFFECTS
+from emospeech.encoders.finetuning.modes import MODES
 from emospeech.encoders.own import OWN_SPEECH
 from emospeech.encoders.speech.long import WINDOW
 from emospeech.encoders.text.subword import SUBWORD_ENCODERS
@@ -30,6 +31,7 @@ from emospeech.systems.classical.models import MODELS
 from emospeech.systems.classical.transforms import TRANSFORMS
 from emospeech.systems.plan import OPTIMIZERS
 from emospeech.training.losses import CLASS_WEIGHTS, LOSSES
+from emospeech.training.samplers import SAMPLERS
 from emospeech.training.schedules import SCHEDULES
 
 PAGE = Path(__file__).with_name("choices.md")
@@ -43,7 +45,8 @@ The default is in bold. How to add one: [adding a pooling](adding_a_pooling.md).
 
 PRETRAINED = f"""## Pre-trained encoders
 
-`speech.encoder` and `text.encoder` are a Hub id or a checkpoint folder, loaded through the Auto classes and frozen.
+`speech.encoder` and `text.encoder` are a Hub id or a checkpoint folder, loaded through the Auto classes; frozen,
+or trained as `speech.train` and `text.train` say ([fine-tuning](finetuning.md)).
 Widths are read from the checkpoint; where two do not match, the fusion projects. Weights of heads that are not used may
 be missing; any other missing weight is an error. A batch of different lengths gives what each utterance gives alone.
 Texts longer than an encoder takes, and recordings of more than {WINDOW:.0f} s, are read in overlapping windows; Whisper
@@ -88,11 +91,13 @@ def any_but_filled(parameter: inspect.Parameter) -> bool:
 VARIANTS: tuple[tuple[str, str, Mapping[str, Any], Parameters], ...] = (
     ("Speech encoders from scratch", "speech.encoder", OWN_SPEECH, any_but_filled),
     ("Text encoders from scratch", "text.encoder", SUBWORD_ENCODERS, any_but_filled),
+    ("How much of a pre-trained encoder trains", "speech.train", MODES, keyword_only),
     ("Fusions", "model.fusion", FUSIONS, keyword_only),
     ("Mixers", "model.mixer", MIXERS, keyword_only),
     ("Poolings", "model.pooling", POOLINGS, keyword_only),
     ("Losses", "train.loss", LOSSES, keyword_only),
     ("Class weights", "train.loss.class_weights", CLASS_WEIGHTS, keyword_only),
+    ("Samplers", "train.sampler", SAMPLERS, keyword_only),
     ("Schedules", "train.schedule", SCHEDULES, keyword_only),
     ("Augmentation", "speech.augment.effects", EFFECTS, keyword_only),
     ("Features of a clip, for classical systems", "classical.features", FEATURES, keyword_only),
@@ -184,8 +189,8 @@ def shown(default: Any) -> Any:
     """A default as YAML has it."""
     if isinstance(default, Choice):
         return default.name
-    if isinstance(default, tuple):
-        return list(default)
+    if isinstance(default, tuple | list):
+        return [shown(one) if isinstance(one, Choice) else one for one in default]
     return {None: "null", True: "true", False: "false"}[default] if isinstance(default, bool | None) else default
 
 
@@ -213,7 +218,8 @@ def comments(section: type[BaseModel]) -> dict[str, str]:
     """The comment beside, or above, each field of a section."""
     found: dict[str, str] = {}
     above: list[str] = []
-    for line in inspect.getsource(section).splitlines():
+    ours = [one for one in reversed(section.__mro__) if one.__module__.startswith("emospeech.")]
+    for line in (line for one in ours for line in inspect.getsource(one).splitlines()):
         alone, field = re.match(r"\s+# (.*)", line), re.match(r"    (\w+): ", line)
         beside = re.search(r"  # (.*)", line)
         if alone:
@@ -239,7 +245,7 @@ def default_of(key: str) -> Any:
         field = section.model_fields[part]
         section = section_of(field.annotation) or field
     default = field.default
-    return default.name if isinstance(default, Choice) else default if isinstance(default, list) else None
+    return shown(default) if isinstance(default, Choice | list) else None
 
 
 if __name__ == "__main__":

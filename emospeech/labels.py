@@ -13,6 +13,8 @@ EMOSPEECH2024 = ("neutral", "disgust", "anger", "sadness", "joy", "fear")
 EKMAN = ("neutral", "anger", "disgust", "fear", "joy", "sadness", "surprise")
 # CORAA SER (SE&R 2022, PROPOR): neutral speech, else the speaker's gender.
 CORAA_SER = ("neutral", "non-neutral-female", "non-neutral-male")
+# Of a clip of which is known that somebody feels something, and not what: in CORAA SER's space, by gender.
+NON_NEUTRAL = "non-neutral"
 # The quarters of the plane of arousal and valence (Russell 1980, J. Pers. Soc. Psychol. 39), arousal first.
 QUADRANTS = ("high-positive", "high-negative", "low-negative", "low-positive")
 
@@ -47,7 +49,7 @@ def in_space(label: str, gender: str | None, space: str) -> str | None:
     """A clip's label in another space; None where the space has no place for it.
 
     Args:
-        label: one of `WORDS`, or of CORAA SER's own classes.
+        label: one of `WORDS`, `NON_NEUTRAL`, or one of CORAA SER's own classes.
         gender: `female`, `male` or None.
         space: a name in `SPACES`.
 
@@ -55,10 +57,14 @@ def in_space(label: str, gender: str | None, space: str) -> str | None:
     ('joy', None)
     >>> in_space("anger", "female", "coraa_ser"), in_space("anger", None, "coraa_ser")
     ('non-neutral-female', None)
+    >>> in_space("non-neutral", "male", "coraa_ser"), in_space("non-neutral", "male", "ekman")
+    ('non-neutral-male', None)
     """
     if label in SPACES[space]:
         return label
-    if label in CORAA_SER and space != "coraa_ser":  # somebody's feeling, of which nothing more is known
+    if (
+        label in (NON_NEUTRAL, *CORAA_SER) and space != "coraa_ser"
+    ):  # somebody's feeling, of which nothing more is known
         return None
     if space == "coraa_ser":
         return _GENDERS.get(gender or "")

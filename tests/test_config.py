@@ -11,7 +11,7 @@ from emospeech.systems.build import CHECKS, load_benchmark, load_recipe, load_se
 
 RECIPES = sorted(config.recipes_folder().rglob("*.yaml"))
 ROOTS = ["emospeech2024", "es_acted", "emodb", "baved"]
-ROOTS += ["emomatch", "mesd", "inter1sp", "emofilm", "emowisconsin", "meacorpus2023"]
+ROOTS += ["coraa_ser", "emovo", "ravdess", "emomatch", "mesd", "inter1sp", "emofilm", "emowisconsin", "meacorpus2023"]
 
 
 @pytest.fixture(autouse=True)
@@ -97,7 +97,7 @@ colour: blue
         "speech.encoder: ",
         "log_mel_cnn",
         "speech.layers: should be last, weighted, a layer's number",
-        "speech.augment.effects: unknown effect 'echo'; known: speed, reverb, noise",
+        "speech.augment.effects.0: unknown effect 'echo'; known: speed, reverb, noise, gaussian_noise",
         "text.options: unknown option widht; known: width",
         "model.pooling: unknown pooling 'median'; known: attention, mean",
         "model.fusion: ",

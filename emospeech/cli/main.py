@@ -11,7 +11,7 @@ import time
 
 import typer
 
-from emospeech.cli import data, experiment, output, store, transcribe
+from emospeech.cli import augment, data, experiment, output, store, transcribe
 from emospeech.cli import run as run_commands
 from emospeech.runtime import distributed
 from emospeech.runtime.console import complain
@@ -27,6 +27,7 @@ app = typer.Typer(
 )
 app.command("demo")(run_commands.demo)
 app.command("transcribe")(transcribe.transcribe)
+app.command("augment")(augment.augment)
 app.command("extract")(store.extract)
 app.command("train")(run_commands.train)
 app.command("evaluate")(run_commands.evaluate)

@@ -1,22 +1,62 @@
 """The section `speech.augment` of a recipe: what is done to training clips, and how often."""
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from emospeech.config.words import Probability, Section, named
+from emospeech.config.words import Choice, Probability, Section, named
+
+Ratio = Annotated[float, Field(ge=-100, le=100)]
+
+
+class Effect(Choice):
+    """An effect by its name, `noise`, or with options of its own beside it, `{name: noise, snr_db: [0.0, 10.0]}`."""
+
+    probability: Probability | None = None  # with `apply: each`; null: the section's
 
 
 class Augment(Section):
-    """One effect, drawn evenly, with this probability; on training clips only."""
+    """Effects on training clips only: one of them, drawn evenly, or each by its own probability."""
 
-    probability: Probability = 0.6
-    effects: Annotated[list[str], Field(min_length=1), named("augment effects")] = [
-        "speed",
-        "reverb",
-        "noise",
+    apply: Literal["one", "each"] = "one"  # each: in the order of `effects`, each whatever the others do
+    probability: Probability = 0.6  # that a clip gets one; with `each`, of every effect that names none
+    # with `each`, one may have a probability of its own: {name: pitch, probability: 0.25}
+    effects: Annotated[list[Annotated[Effect, named("augment effect")]], Field(min_length=1)] = [
+        Effect(name="speed"),
+        Effect(name="reverb"),
+        Effect(name="noise"),
     ]
+    # what effects take that do not say themselves: `factors` of speed
     speeds: Annotated[list[Annotated[float, Field(ge=0.5, le=2)]], Field(min_length=1)] = [0.9, 1.1]
-    snr_db: Annotated[list[float], Field(min_length=2, max_length=2)] = [15.0, 25.0]  # drawn evenly between
-    impulse_folder: Annotated[str, named("sounds")] | None = None  # None: synthetic rooms
-    noise_folder: Annotated[str, named("sounds")] | None = None  # None: synthetic noise
+    snr_db: Annotated[list[Ratio], Field(min_length=2, max_length=2)] = [15.0, 25.0]  # of noise; drawn evenly between
+    impulse_folder: Annotated[str, named("sounds")] | None = None  # `folder` of reverb; null: synthetic rooms
+    noise_folder: Annotated[str, named("sounds")] | None = None  # `folder` of noise; null: synthetic noise
+
+    @model_validator(mode="after")
+    def _probabilities_count(self) -> "Augment":
+        own = [effect.name for effect in self.effects if effect.probability is not None]
+        if self.apply == "one" and own:
+            raise ValueError(
+                f"effects: {', '.join(own)} with a probability of its own, but apply: one draws them evenly; "
+                "give apply: each, or leave it out"
+            )
+        return self
+
+    @property
+    def plain(self) -> bool:
+        """Whether it says nothing but names of effects, of which one is drawn."""
+        return self.apply == "one" and not any(effect.options for effect in self.effects)
+
+    def options(self, effect: Effect) -> dict[str, Any]:
+        """Those of one of its effects, the section's own words among them."""
+        shared: dict[str, dict[str, Any]] = {
+            "speed": {"factors": self.speeds},
+            "reverb": {"folder": self.impulse_folder},
+            "noise": {"snr_db": sorted(self.snr_db), "folder": self.noise_folder},
+        }
+        return {**shared.get(effect.name, {}), **effect.options}
+
+    @property
+    def probabilities(self) -> list[float]:
+        """Of each effect, with `apply: each`."""
+        return [self.probability if one.probability is None else one.probability for one in self.effects]

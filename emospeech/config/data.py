@@ -33,6 +33,7 @@ class Part(Section):
     weight: Positive = 1.0  # how often an epoch hears each of its training rows
     label_map: dict[str, str | None] = {}  # its labels in other words; null leaves a class out
     split: Split = Split()
+    only_trains: bool = False  # all its labelled rows train, none steers or tests
     # a head of its own, for labels that have no place among the others'; rows without a main label only train
     task: Annotated[str, Field(pattern=r"^[a-z]\w*$")] | None = None
 
@@ -86,6 +87,10 @@ class Data(Section):
             raise ValueError(f"mixture: {', '.join(doubled)} is there twice; give each a name of its own (name: …)")
         if self.mixture and all(part.task for part in self.mixture):
             raise ValueError("mixture: one corpus at least must be without a task of its own")
+        if self.mixture and all(part.task or part.only_trains for part in self.mixture):
+            raise ValueError("mixture: one corpus at least must steer, so it cannot be one that only_trains")
+        if idle := [part.name or part.corpus for part in self.mixture if part.only_trains and part.split != Split()]:
+            raise ValueError(f"mixture: the split of {', '.join(idle)} divides nothing, as only_trains is true")
         fields = type(self).model_fields
         beside = [name for name in OF_A_PART if getattr(self, name) != fields[name].default]
         if doubled := sorted({task for task in self.tasks if self.tasks.count(task) > 1 or task == self.target}):

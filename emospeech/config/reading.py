@@ -113,7 +113,7 @@ def _missing_parts(recipe: Recipe) -> list[str]:
         if recipe.classical is None:
             return ["classical: missing; system: classical needs it, as classical: {features: [functionals]}"]
         named = [one.name for one in recipe.classical.features]
-        return [
+        return _trained_in_vain(recipe) + [
             f"classical.features: {part} is there, but the section {part} is null; name an encoder as {part}.encoder=…"
             for part in ("speech", "text")
             if part in named and getattr(recipe, part) is None
@@ -121,6 +121,15 @@ def _missing_parts(recipe: Recipe) -> list[str]:
     if recipe.speech is None and recipe.text is None:
         return ["speech, text: both are null; a recipe needs at least one of them"]
     return []
+
+
+def _trained_in_vain(recipe: Recipe) -> list[str]:
+    parts = {"speech": recipe.speech, "text": recipe.text}
+    return [
+        f"{name}.train: a classical system takes an encoder as it is, so {part.train.name} is not for it; leave it out"
+        for name, part in parts.items()
+        if part is not None and part.train.name != "frozen"
+    ]
 
 
 def recipes_folder() -> Path:

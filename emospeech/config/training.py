@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator
 
-from emospeech.config.words import Choice, Count, Positive, Section, Seed, count_or_auto, named, whole
+from emospeech.config.words import Choice, Count, Positive, Probability, Section, Seed, count_or_auto, named, whole
 
 
 def _steps_or_fraction(value: Any) -> Any:
@@ -46,6 +46,13 @@ class Loss(Choice):
     class_weights: Annotated[Choice, named("class weights")] = Choice(name="inverse")
 
 
+class Mixup(Section):
+    """Two training clips heard as one, learned as both (Zhang et al. 2018, arXiv 1710.09412)."""
+
+    alpha: Annotated[float, Field(gt=0, le=10)] = 0.2  # the clip's share is drawn from Beta(alpha, alpha)
+    probability: Probability = 0.5  # that a clip is mixed at all
+
+
 class Train(Section):
     seed: Seed = 0  # a list of them, as train.seed=[1,2,3]: one run each, and a summary
     epochs: Count = 10
@@ -54,10 +61,13 @@ class Train(Section):
     optimizer: Annotated[Optimizer, named("optimizer")] = Optimizer()
     schedule: Annotated[Schedule, named("schedule")] = Schedule()
     loss: Annotated[Loss, named("loss")] = Loss()
+    # how often an epoch takes a clip, by its main label; the mixture's weights are multiplied by it
+    sampler: Annotated[Choice, named("sampler")] = Choice(name="none")
     # of the tasks' losses: equal; numbers, as {label: 1.0, gender: 0.5}, 1 where none is given, 0: not learned at all;
     # uncertainty: learned (Kendall et al. 2018, arXiv 1705.07115). The main task is called label
     task_weights: Annotated[str | dict[str, float], PlainValidator(_task_weights)] = "equal"
     clip_norm: Positive | None = None
+    mixup: Mixup | None = None  # of waveforms: for recipes of speech alone, none of it stored
     validate_every: Count | None = None  # optimiser steps; None: once an epoch
     early_stopping: Count | None = None  # validations without gain
     precision: Annotated[Literal["fp32", "bf16", "fp16"], named("precision")] = "fp32"

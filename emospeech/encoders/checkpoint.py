@@ -13,6 +13,7 @@ HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 # Weights that a frozen encoder never uses, so a checkpoint may lack them: heads of other tasks, Whisper's decoder.
 UNUSED = ("pooler.", "masked_spec_embed", "quantizer.", "project_", "lm_head", "decoder.")
 
+MASK = "masked_spec_embed"  # what stands in the masked places of a speech encoder's training
 CONTENT = (".safetensors", ".bin", ".json", ".model", ".txt")  # files that decide what a checkpoint computes
 
 
@@ -77,6 +78,8 @@ def pretrained_model(name: str, revision: str | None, **options: Any) -> Any:
         lambda: AutoModel.from_pretrained(name, revision=revision, output_loading_info=True, **options),
     )
     require_weights(name, model.config.model_type, info["missing_keys"])
+    if MASK in info["missing_keys"]:
+        model.get_parameter(MASK).data.zero_()  # else random; SpecAugment takes it, where the encoder trains
     return frozen(model, name, revision)
 
 

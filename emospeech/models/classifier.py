@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from emospeech.data.examples.dataset import Batch
 from emospeech.encoders.features import Features
+from emospeech.encoders.finetuning.tuned import untrained
 from emospeech.encoders.store.dataset import NOTHING, StoredBatch
 from emospeech.encoders.store.packed import strided_batch
 from emospeech.models.mixing import LayerMix, only_layer
@@ -75,7 +76,8 @@ class Classifier(nn.Module):
 
 
 class EmotionNetwork(nn.Module):
-    """Encoders and classifier. Frozen encoders stay in eval mode and build no graph, whatever the network's mode."""
+    """Encoders and classifier. Frozen encoders stay in eval mode and build no graph, whatever the network's mode; so
+    do the frozen parts of one that trains partly."""
 
     def __init__(self, classifier: Classifier, speech: Any = None, text: Any = None) -> None:
         super().__init__()
@@ -89,6 +91,8 @@ class EmotionNetwork(nn.Module):
         for encoder in (self.speech, self.text):
             if encoder is not None and encoder.frozen:
                 encoder.eval()
+            elif hasattr(encoder, "tuned"):
+                encoder.tuned.set_mode(encoder, mode)
         return self
 
     def features(self, batch: Batch) -> Features:
@@ -117,10 +121,13 @@ class EmotionNetwork(nn.Module):
         return logits
 
     def trained_state(self) -> dict[str, Tensor]:
-        """Parameters and buffers of all that trains: what a checkpoint holds, frozen encoders left out."""
-        frozen = [f"{name}." for name in ("speech", "text") if getattr(getattr(self, name), "frozen", False)]
+        """Parameters and buffers of all that trains: what a checkpoint holds, without what is frozen of encoders."""
+        encoders = {"speech": self.speech, "text": self.text}
+        frozen = tuple(f"{name}." for name, encoder in encoders.items() if getattr(encoder, "frozen", False))
+        partly = {name: encoder for name, encoder in encoders.items() if hasattr(encoder, "tuned")}
+        fixed = {f"{name}.{key}" for name, encoder in partly.items() for key in untrained(encoder)}
         state = self.state_dict()
-        return {key: value for key, value in state.items() if not key.startswith(tuple(frozen))}
+        return {key: value for key, value in state.items() if not key.startswith(frozen) and key not in fixed}
 
     def load_trained_state(self, state: Mapping[str, Tensor]) -> None:
         """The inverse of `trained_state`.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from emospeech import config
 from emospeech.config import Comparison, Recipe
+from emospeech.encoders.finetuning.lora import merge
 from emospeech.runtime.errors import UserError, gather, some
 from emospeech.systems import tuned
 from emospeech.systems.base import System
@@ -85,6 +86,7 @@ def _neural(path: Path, config: Saved) -> System:
         system.ready().load_trained_state(saved.weights)
     except ValueError as error:
         raise UserError(f"the weights in {path} are of another model: {error}") from None
+    merge(system.ready())  # adapters cost time that predictions need not take
     return system
 
 

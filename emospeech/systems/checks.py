@@ -17,11 +17,12 @@ import pydantic
 import torch
 
 from emospeech import config
-from emospeech.config import Choice, Loss, Optimizer
+from emospeech.config import Choice, Loss, Optimizer, Train
 from emospeech.corpora import CORPORA
 from emospeech.data.examples.augment import EFFECTS, sounds_in
 from emospeech.encoders import checkpoint
 from emospeech.encoders.deepspectrum.weights import name_fault as weights_fault
+from emospeech.encoders.finetuning import modes
 from emospeech.encoders.own import OWN_SPEECH
 from emospeech.encoders.speech.layers import Layers
 from emospeech.encoders.text import sentence, subword
@@ -35,8 +36,10 @@ from emospeech.systems.classical.features import FEATURES
 from emospeech.systems.classical.models import MODELS
 from emospeech.systems.classical.tfidf import Tfidf
 from emospeech.systems.classical.transforms import TRANSFORMS
+from emospeech.systems.parts import from_scratch
 from emospeech.systems.plan import OPTIMIZERS, build_optimizer
 from emospeech.training.losses import CLASS_WEIGHTS, LOSSES
+from emospeech.training.samplers import SAMPLERS
 from emospeech.training.schedules import SCHEDULES
 from emospeech.training.switches import compiler_fault
 
@@ -149,6 +152,21 @@ def layers_fault(layers: Layers, speech: Mapping[str, Any]) -> str | None:
     return None
 
 
+def training_fault(value: Choice, section: Mapping[str, Any]) -> str | None:
+    """What is wrong with `speech.train` or `text.train`, before the checkpoint is looked at."""
+    encoder, kind = section.get("encoder"), value.name.partition(":")[0]
+    if value.name != "frozen" and (encoder in OWN_SPEECH or encoder in SUBWORD_ENCODERS):
+        return f"{encoder} trains from scratch anyway; {value.name} is for a pre-trained encoder, so leave it out"
+    fault = _options_of(modes.MODES[kind], value.options) if kind in modes.MODES else None
+    if fault:
+        return f"{value.name}: {fault}"
+    try:
+        modes.mode(value.name, value.options)
+    except UserError as error:
+        return str(error)
+    return None
+
+
 def text_level_fault(level: str, text: Mapping[str, Any]) -> str | None:
     if level == "sentence" and text.get("encoder") in SUBWORD_ENCODERS:
         return f"{text['encoder']} gives token states alone; sentence is for a sentence-transformers model"
@@ -241,6 +259,25 @@ def classical_features_fault(value: Choice, section: Mapping[str, Any]) -> str |
     return choice("classical features", FEATURES, [] if FEATURES.get(value.name) is Tfidf else None)(value, section)
 
 
+def mixup_fault(train: Train, recipe: Mapping[str, Any]) -> str | None:
+    """Mixup of what cannot be mixed."""
+    if train.mixup is None or recipe.get("system") == "classical":
+        return None
+    speech, mixes = recipe.get("speech"), "mixup: it mixes waveforms and their labels"
+    if recipe.get("text") is not None:
+        return f"{mixes}, and a transcript cannot be mixed; give text: null, or take it back (train.mixup=null)"
+    frozen = speech is not None and not from_scratch(speech) and speech.train.name == "frozen"
+    if frozen and recipe.get("cache") is not None:
+        return f"{mixes}, and the states of frozen speech are stored of single clips; give cache: null"
+    return None
+
+
+def effect_fault(value: Choice, section: Mapping[str, Any]) -> str | None:
+    folder = value.options.get("folder")
+    fault = sounds_fault(folder, section) if isinstance(folder, str) else None
+    return f"{value.name}: {fault}" if fault else choice("effect", EFFECTS, [])(value, section)
+
+
 CHECKS: config.Checks = {
     "corpus": one_of("corpus", CORPORA),
     "label space": one_of("label space", SPACES),
@@ -248,12 +285,15 @@ CHECKS: config.Checks = {
     "speech encoder": speech_fault,
     "speech options": speech_options_fault,
     "layers": layers_fault,
+    "speech training": training_fault,
+    "text training": training_fault,
     "text encoder": text_fault,
     "text options": text_options_fault,
     "text level": text_level_fault,
     "sounds": sounds_fault,
     "trackers": trackers_fault,
-    "augment effects": one_of("effect", EFFECTS),
+    "augment effect": effect_fault,
+    "mixable": mixup_fault,
     "fusion": choice("fusion", FUSIONS),
     "mixer": choice("mixer", MIXERS),
     "pooling": choice("pooling", POOLINGS),
@@ -266,5 +306,6 @@ CHECKS: config.Checks = {
     "loss": loss_fault,
     "precision": precision_fault,
     "probed encoder": probed_fault,
+    "sampler": choice("sampler", SAMPLERS, [np.array([3, 1])]),
     "class weights": choice("class weights", CLASS_WEIGHTS, [np.array([3, 1])]),
 }

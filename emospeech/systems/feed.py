@@ -16,6 +16,7 @@ from emospeech.data import audio
 from emospeech.data.examples.augment import Augmenter
 from emospeech.data.examples.batching import Ticket, evaluation_order
 from emospeech.data.examples.dataset import Batch, Collate, Preprocessor, UtteranceDataset
+from emospeech.data.examples.mixup import Mixup
 from emospeech.encoders.store.dataset import WHOLE, Drawing, StoredDataset
 from emospeech.encoders.store.prefetch import ahead, fetched, pinned
 from emospeech.systems.base import MAIN_TASK
@@ -48,17 +49,29 @@ class Feed:
     cache: FeatureCache | None = None  # where the states of frozen encoders come from
 
     def for_training(
-        self, manifest: pd.DataFrame, tasks: Mapping[str, Sequence[str]], augment: Augmenter | None
+        self,
+        manifest: pd.DataFrame,
+        tasks: Mapping[str, Sequence[str]],
+        augment: Augmenter | None,
+        weights: Sequence[float] | None = None,
     ) -> Dataset:
-        """Labelled rows, cropped and augmented as the recipe says."""
-        speech = self.recipe.speech
+        """Labelled rows, cropped, augmented and mixed as the recipe says.
+
+        `weights`: how often an epoch takes each row; None: all the same.
+        """
+        speech, mixup = self.recipe.speech, self.recipe.train.mixup
         crop = speech.crop_seconds if speech is not None else None
         rows = self._dataset(
-            manifest, labels=tasks, soft_labels=soft_labels(self.recipe), crop_seconds=crop, augment=augment
+            manifest,
+            labels=tasks,
+            soft_labels=soft_labels(self.recipe),
+            crop_seconds=crop,
+            augment=augment,
+            mixup=mixup and Mixup(mixup.alpha, mixup.probability, weights),
         )
         if self.cache is None:
             return rows
-        probability = speech.augment.probability if speech is not None and speech.augment is not None else 0.0
+        probability = augment.probability if augment is not None else 0.0
         draw = Drawing(self.cache.crop_frames(crop), probability, self.recipe.train.seed)
         return StoredDataset(
             rows,

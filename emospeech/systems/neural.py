@@ -1,6 +1,6 @@
 """The neural system: encoders, fusion, heads, trained end to end of whatever is not frozen."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,14 @@ from emospeech.models.build import build_classifier
 from emospeech.models.classifier import EmotionNetwork
 from emospeech.runtime.console import progress, say
 from emospeech.runtime.distributed import on_main
-from emospeech.runtime.interrupt import stop_on_signal
-from emospeech.runtime.memory import keep_freed_memory
 from emospeech.runtime.runs import RunFolder
-from emospeech.systems import answers, told
+from emospeech.systems import answers, finetuning, gain, told
 from emospeech.systems.base import MAIN_TASK
 from emospeech.systems.features.build import feature_cache
 from emospeech.systems.features.cache import FeatureCache, in_bf16
 from emospeech.systems.features.planning import Wish
-from emospeech.systems.feed import Evaluated, Feed, soft_labels
+from emospeech.systems.feed import Evaluated, Feed
+from emospeech.systems.fitting import Fitting
 from emospeech.systems.parts import (
     build_augmenter,
     build_speech,
@@ -35,12 +34,10 @@ from emospeech.systems.parts import (
     start,
     train_tokenizer,
 )
-from emospeech.systems.plan import build_balance, build_optimizer, repeated, steered, training_order
-from emospeech.systems.plan import losses as build_losses
-from emospeech.systems.saved import TOKENIZER, save_model, save_tokenizer, write_metrics
+from emospeech.systems.saved import TOKENIZER, save_model, save_tokenizer
 from emospeech.training import evaluation, loop
 from emospeech.training.checkpoint import Checkpoints
-from emospeech.training.switches import compile_in_place, deterministic, recompute_in_place
+from emospeech.training.switches import deterministic
 from emospeech.training.trackers import Fit, tracking
 
 LARGE = 50_000_000  # parameters of an encoder that keeps a CPU busy with one clip
@@ -70,8 +67,9 @@ class NeuralSystem:
         self.chosen: loop.Standing | None = None  # of the last fit that had a dev set
         self.augmenter: Augmenter | None = None
         self.cache: FeatureCache | None = None  # of the last fit; of a loaded model, what earlier runs kept
-        self.frozen = load_pretrained(recipe.speech, recipe.text, revisions or {})
-        check_model(recipe, tasks, self.frozen, begins=revisions is None)
+        self.loaded = load_pretrained(recipe.speech, recipe.text, revisions or {})  # what trains of them is a copy
+        finetuning.check(recipe, self.loaded)
+        check_model(recipe, tasks, self.loaded, begins=revisions is None)
 
     @property
     def needs_audio(self) -> bool:
@@ -90,9 +88,12 @@ class NeuralSystem:
         return self.recipe.may_lack
 
     def pretrained(self, modality: str) -> Any:
-        """The frozen Hugging Face model of `speech` or `text`."""
-        part = self.frozen[modality]
+        """The Hugging Face model of `speech` or `text`, as it was loaded."""
+        part = self.loaded[modality]
         return getattr(part, "encoder", part).model
+
+    def _frozen(self) -> dict[str, Any]:
+        return finetuning.frozen(self.recipe, self.loaded)
 
     def hardware(self) -> dict[str, Any]:
         """What the network runs on, for the run's record."""
@@ -135,8 +136,10 @@ class NeuralSystem:
         Raises:
             UserError: if there is no room for them.
         """
+        levels = [path and RunFolder(path).checkpoints / gain.RECORD for path in (folder, like)]
+        self.recipe = gain.settled(self.recipe, augmented[0], self.audio.load, *levels)
         if self.cache is None:
-            self.cache = feature_cache(self.recipe, self.frozen, self._augmenter(), self.accelerator)
+            self.cache = feature_cache(self.recipe, self._frozen(), self._augmenter(), self.accelerator)
         if self.cache is not None:
             records = [path and RunFolder(path).checkpoints / "features.json" for path in (folder, like)]
             self.cache.prepare(Wish(augmented, others), *records)
@@ -155,42 +158,18 @@ class NeuralSystem:
     def _trained(
         self, train: pd.DataFrame, dev: pd.DataFrame | None, checkpoints: Checkpoints, metrics: Path
     ) -> loop.Standing:
-        """Run the loop to its end, or to a stop."""
-        network, settings = self.ready(), self.recipe.train
-        feed = self._feed(self.cache)
-        dataset = feed.for_training(train, self.tasks, self._augmenter())
-        dev = None if dev is None else dev[dev[MAIN_TASK].notna()].reset_index(drop=True)  # the others steer nothing
-        steering = None if dev is None else self._to_evaluate(dev, self.cache)
-        order = training_order(settings, train, self.accelerator.process_index, self.accelerator.num_processes)
-        if dev is not None:
-            plan, schedule = steered(settings, order.steps_per_epoch)
-        elif self.chosen is not None:
-            plan, schedule = repeated(settings, self.chosen)
-        else:
-            raise RuntimeError("a fit without a dev set needs one with a dev set before it, to choose the steps")
-        if settings.gradient_checkpointing:
-            recompute_in_place([network.speech, network.text])
-        if settings.compile:
-            compile_in_place([network.speech, network.text, network.classifier])
-        losses = build_losses(settings.loss, train, self.tasks, soft_labels(self.recipe))
-        balance = build_balance(settings.task_weights, self.tasks)
-        optimizer = build_optimizer(settings.optimizer, [p for p in network.parameters() if p.requires_grad], balance)
-        keep_freed_memory()
-        with stop_on_signal() as stop:
-            try:
-                return loop.train(
-                    loop.Parts(network, losses, optimizer, schedule, self.accelerator, balance),
-                    plan,
-                    order,
-                    loader=lambda remaining: feed.batches(dataset, remaining),
-                    validate=None if dev is None or steering is None else (lambda: self._validate(dev, steering)),
-                    checkpoints=checkpoints,
-                    journal=lambda history: write_metrics(history, metrics),
-                    stop=stop,
-                    description="training on all labelled rows" if dev is None else "training",
-                )
-            except loop.NonFiniteError as error:
-                raise told.not_finite(error, train, checkpoints) from None
+        return Fitting(
+            self.recipe,
+            self.tasks,
+            self.ready(),
+            self.accelerator,
+            self._feed(self.cache),
+            self._augmenter(),
+            validate=None if dev is None else self._validation(dev[dev[MAIN_TASK].notna()].reset_index(drop=True)),
+            chosen=self.chosen,
+            checkpoints=checkpoints,
+            metrics=metrics,
+        ).run(train)
 
     def _build(self, train: pd.DataFrame, folder: Path) -> None:
         """A fresh network; a from-scratch text encoder learns its tokenizer, once for all processes and resumptions."""
@@ -208,7 +187,8 @@ class NeuralSystem:
         start(self.ready().speech)
 
     def assemble(self, saved_tokenizer: Path) -> None:
-        speech, text = self.frozen.get("speech"), self.frozen.get("text")
+        """A network of encoders as they were loaded, or copies that train, and a fresh trained part."""
+        speech, text = (finetuning.prepared(self.recipe, name, self.loaded.get(name)) for name in ("speech", "text"))
         if self.recipe.speech is not None and speech is None:
             speech = build_speech(self.recipe.speech)
         if self.recipe.text is not None and text is None:
@@ -239,7 +219,7 @@ class NeuralSystem:
             self.recipe,
             preprocess=None if speech is None else speech.preprocess,
             tokenizer=self.tokenizer,
-            load=self.audio.load,
+            load=gain.loader(self.recipe, self.audio.load),
             on_gpu=self.accelerator.device.type == "cuda",
             slow_speech=speech is not None and sum(p.numel() for p in speech.parameters()) > LARGE,
             cache=cache,
@@ -247,7 +227,8 @@ class NeuralSystem:
 
     def save(self, folder: Path) -> None:
         """See `System.save`."""
-        save_model(folder, self.recipe, self.tasks, self.ready(), self.tokenizer)
+        models = {name: self.pretrained(name) for name in self.loaded}
+        save_model(folder, self.recipe, self.tasks, self.ready(), models, self.tokenizer)
 
     # ------------------------------------------------------------- predicting
 
@@ -268,7 +249,7 @@ class NeuralSystem:
     def _stored(self, manifest: pd.DataFrame) -> np.ndarray:
         """Which rows' states are stored: after a fit all; of a loaded model, those that earlier runs kept."""
         if self.cache is None:
-            self.cache = feature_cache(self.recipe, self.frozen, None, self.accelerator)
+            self.cache = feature_cache(self.recipe, self._frozen(), None, self.accelerator)
             if self.cache is None:
                 return np.zeros(len(manifest), dtype=bool)
             self.cache.open(self.ready().classifier.layer_weights)
@@ -283,9 +264,15 @@ class NeuralSystem:
             batches = evaluation.batches_of(rows.batches(), bar)
             return answers.chances(evaluation.predict(self.ready(), batches, self.accelerator), manifest)
 
-    def _validate(self, dev: pd.DataFrame, rows: Evaluated) -> dict[str, float]:
-        found = evaluation.predict(self.ready(), rows.batches(), self.accelerator)
-        return answers.steering(found, dev, self.tasks[MAIN_TASK])
+    def _validation(self, dev: pd.DataFrame) -> Callable[[], Mapping[str, float]]:
+        """What scores the network on dev rows, which are made ready once; all of them have a main label."""
+        rows = self._to_evaluate(dev, self.cache)
+
+        def validate() -> dict[str, float]:
+            found = evaluation.predict(self.ready(), rows.batches(), self.accelerator)
+            return answers.steering(found, dev, self.tasks[MAIN_TASK])
+
+        return validate
 
     def _to_evaluate(self, manifest: pd.DataFrame, cache: FeatureCache | None) -> Evaluated:
         share = self.accelerator.process_index, self.accelerator.num_processes

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from emospeech.config import Augment, Recipe, Speech, Text
-from emospeech.data.examples.augment import Augmenter, sounds_in
+from emospeech.data.examples.augment import EFFECTS, Augmenter, Each, One
 from emospeech.encoders.deepspectrum.encoder import DeepSpectrum
 from emospeech.encoders.own import OWN_SPEECH
 from emospeech.encoders.speech import load_speech
@@ -140,8 +140,8 @@ def start(encoder: Any) -> None:
 
 def synthetic(wanted: Augment) -> list[str]:
     """The effects for which a recipe names no recordings."""
-    folders = {"reverb": wanted.impulse_folder, "noise": wanted.noise_folder}
-    return [effect for effect in wanted.effects if effect in folders and folders[effect] is None]
+    recorded = [one.name for one in wanted.effects if wanted.options(one).get("folder") is None]
+    return [name for name in dict.fromkeys(recorded) if name in ("reverb", "noise")]
 
 
 def build_augmenter(wanted: Augment) -> Augmenter:
@@ -152,11 +152,6 @@ def build_augmenter(wanted: Augment) -> Augmenter:
     Raises:
         UserError: if a folder of recordings cannot be used.
     """
-    return Augmenter(
-        probability=wanted.probability,
-        effects=wanted.effects,
-        speeds=wanted.speeds,
-        snr_db=wanted.snr_db,
-        impulses=sounds_in(wanted.impulse_folder, decode=False) if wanted.impulse_folder else (),
-        noises=sounds_in(wanted.noise_folder, decode=False) if wanted.noise_folder else (),
-    )
+    effects = [EFFECTS[one.name](**wanted.options(one)) for one in wanted.effects]
+    drawing = Each(wanted.probabilities) if wanted.apply == "each" else One(wanted.probability)
+    return Augmenter(effects, drawing)

@@ -93,16 +93,22 @@ OPTIMIZERS: dict[str, Any] = {
 }
 
 
+Group = dict[str, Any]  # params, and options of their own
+
+
 def build_optimizer(
-    wanted: Optimizer, parameters: Sequence[nn.Parameter], balance: nn.Module | None = None
+    wanted: Optimizer, parameters: Sequence[nn.Parameter] | Sequence[Group], balance: nn.Module | None = None
 ) -> torch.optim.Optimizer:
     """One of torch's, with its own checks of what it is given.
 
     Args:
+        parameters: or groups of them with options of their own, such as `lr`.
         balance: what weighs the tasks, which may learn, too; weight decay would draw it to equal weights.
     """
     learned = [] if balance is None else list(balance.parameters())
-    groups = [{"params": list(parameters)}, {"params": learned, "weight_decay": 0.0}] if learned else parameters
+    grouped = any(isinstance(one, dict) for one in parameters)
+    groups: list[Any] = list(parameters) if grouped else [{"params": list(parameters)}]
+    groups += [{"params": learned, "weight_decay": 0.0}] if learned else []
     optimizer: torch.optim.Optimizer = OPTIMIZERS[wanted.name](
         groups, lr=wanted.lr, weight_decay=wanted.weight_decay, **wanted.options
     )

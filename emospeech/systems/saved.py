@@ -40,15 +40,21 @@ class SavedModel(Saved):
 
 
 def save_model(
-    folder: Path, recipe: Recipe, tasks: Mapping[str, Sequence[str]], network: EmotionNetwork, tokenizer: Any
+    folder: Path,
+    recipe: Recipe,
+    tasks: Mapping[str, Sequence[str]],
+    network: EmotionNetwork,
+    models: Mapping[str, Any],
+    tokenizer: Any,
 ) -> None:
-    """Write the folder, whole or not at all; frozen encoders are named, not copied."""
+    """Write the folder, whole or not at all; pre-trained encoders are named, and what trained of them is copied.
+
+    Args:
+        models: by modality the pre-trained ones, as they were loaded.
+    """
     encoders = {
-        name: checkpoint.identity(part.encoder, encoder.model) if part and encoder and encoder.frozen else None
-        for name, part, encoder in (
-            ("speech", recipe.speech, network.speech),
-            ("text", recipe.text, network.text),
-        )
+        name: checkpoint.identity(part.encoder, models[name]) if part and name in models else None
+        for name, part in (("speech", recipe.speech), ("text", recipe.text))
     }
     with replacing_folder(folder) as temporary:
         begun = {"started_from": getattr(network.speech, "started_from", None)}  # told, and needed no more

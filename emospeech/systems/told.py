@@ -3,10 +3,11 @@
 from typing import Any
 
 import pandas as pd
-from torch import nn
 
 from emospeech.config import Recipe
+from emospeech.models.classifier import EmotionNetwork
 from emospeech.runtime.errors import WorkError
+from emospeech.systems import finetuning, gain
 from emospeech.systems.parts import synthetic
 from emospeech.training.checkpoint import Checkpoints
 from emospeech.training.loop import NonFiniteError
@@ -14,7 +15,7 @@ from emospeech.training.loop import NonFiniteError
 
 def fit(
     recipe: Recipe,
-    network: nn.Module,
+    network: EmotionNetwork,
     tokenizer: Any,
     accelerator: Any,
     parts: tuple[pd.DataFrame, pd.DataFrame | None],
@@ -32,11 +33,18 @@ def fit(
     named = zip(("training", "dev"), parts, strict=True)
     rows = ", ".join(f"{len(part)} {name} rows" for name, part in named if part is not None)
     notes = [f"{rows}; {count:,} trained parameters on {accelerator.device}; batch {share}"]
+    if encoders := finetuning.told(recipe, network):
+        notes.append(encoders)
     if long := long_texts(tokenizer, pd.concat([part for part in parts if part is not None])):
         notes.append(long)
+    if recipe.train.mixup is not None:
+        notes.append(f"mixup of {recipe.train.mixup.probability:.0%} of the training clips")
     augment = recipe.speech.augment if recipe.speech is not None else None
     if augment is not None and augments and (made := synthetic(augment)):
         notes.append(f"synthetic, as the recipe names no recordings: {', '.join(made)}")
+    heard: Any = network.speech
+    if heard is not None and (idle := gain.without_effect(recipe, heard.preprocess)):
+        notes.append(idle)
     if recipe.model.modality_dropout and not recipe.may_lack:
         notes.append("modality dropout has nothing to drop, as there is one modality")
     return "; ".join(notes)

@@ -157,6 +157,28 @@ train: {{epochs: 4, batch_size: 7, optimizer: {{lr: 0.01}}, trackers: []}}
 
 
 @pytest.mark.slow
+def test_a_sampler_and_a_measured_level(folder, challenge, tiny_xlsr):
+    """The main process measures for all; every process has its share of one order."""
+    text = f"""
+data: {{corpus: emospeech2024, root: {challenge}}}
+speech: {{encoder: {tiny_xlsr}, crop_seconds: 0.4, gain_dbfs: auto}}
+model: {{dropout: 0.0, head: {{blocks: 0}}}}
+train: {{epochs: 3, batch_size: 7, sampler: balanced, optimizer: {{lr: 0.01}}, trackers: []}}
+"""
+    (folder / "recipe.yaml").write_text(text, encoding="utf-8")
+    histories, levels = [], []
+    for count in (1, 2):
+        done = train(folder, count)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count("speech.gain_dbfs: auto:") == 1
+        lines = (folder / f"runs/with{count}/metrics.jsonl").read_text().splitlines()
+        histories.append([json.loads(line)["train_loss"] for line in lines])
+        levels.append(json.loads((folder / f"runs/with{count}/model/config.json").read_text())["recipe"]["speech"])
+    assert levels[0] == levels[1]
+    assert histories[1] == pytest.approx(histories[0], abs=1e-4)
+
+
+@pytest.mark.slow
 def test_a_users_mistake_ends_all_processes_with_one_message(folder):
     (folder / "recipe.yaml").write_text(RECIPE.replace("ROOT", str(folder)), encoding="utf-8")
     done = train(folder, 2)

@@ -42,7 +42,8 @@ class TrainingOrder:
     @property
     def examples(self) -> int:
         """Of an epoch."""
-        return self.size if self.weights is None else max(round(sum(self.weights)), 1)
+        # weights that a sampler has multiplied sum to what they did, but for the last digits
+        return self.size if self.weights is None else max(round(round(sum(self.weights), 6)), 1)
 
     @property
     def steps_per_epoch(self) -> int:

@@ -13,6 +13,7 @@ from emospeech.data import audio
 from emospeech.data.examples import votes
 from emospeech.data.examples.augment import Augmenter, crop
 from emospeech.data.examples.batching import Ticket
+from emospeech.data.examples.mixup import Mixup, Partners, mixed
 
 UNLABELLED = -100  # torch's own "ignore this target"
 
@@ -91,6 +92,7 @@ class UtteranceDataset(torch.utils.data.Dataset[Example]):
         augment: effects for training clips.
         seed: of crops and effects.
         load: gives the waveform of a path.
+        mixup: mixes training clips, and their targets, which are soft ones then.
         may_lack: whether a row may lack a modality, its audio or transcription being NA. Else a row without audio is
             heard as a second of silence, and every row has text: `data.usable` lets none through unasked.
     """
@@ -107,28 +109,37 @@ class UtteranceDataset(torch.utils.data.Dataset[Example]):
         load: Callable[[str], np.ndarray] = audio.load,
         may_lack: bool = False,
         soft_labels: Mapping[str, str] | None = None,
+        mixup: Mixup | None = None,
     ) -> None:
         self.rows = len(manifest)
         self.audio = manifest["audio"].tolist() if preprocess else []
         self.texts = manifest["transcription"].tolist() if tokenize else []
         self.preprocess, self.tokenize = preprocess, tokenize
         soft = soft_labels or {}
-        self.targets = {task: _targets(manifest, task, names, soft.get(task)) for task, names in (labels or {}).items()}
+        self.targets = {
+            task: _targets(manifest, task, names, soft.get(task), mixup is not None)
+            for task, names in (labels or {}).items()
+        }
         self.crop_samples = None if crop_seconds is None else round(crop_seconds * audio.SAMPLE_RATE)
         self.augment, self.seed, self.load, self.may_lack = augment, seed, load, may_lack
+        self.partners = None if mixup is None else Partners(mixup, self.targets)
 
     def __len__(self) -> int:
         return self.rows
 
     def __getitem__(self, ticket: Ticket) -> Example:
         row = ticket.row
+        waveform = self._waveform(row, ticket.rng(self.seed)) if self.preprocess else None
+        labels: Mapping[str, Any] = {
+            task: values[row] if ticket.counts else _uncounted(values[row]) for task, values in self.targets.items()
+        }
+        if waveform is not None and self.partners is not None:
+            waveform, labels = self._mixed(waveform, labels, ticket, self.partners)
         return Example(
             row=row,
-            speech=self.preprocess(self._waveform(ticket)) if self.preprocess else None,
+            speech=None if waveform is None or self.preprocess is None else self.preprocess(waveform),
             tokens=self.tokenize(self._text(row)) if self.tokenize else None,
-            labels={
-                task: values[row] if ticket.counts else _uncounted(values[row]) for task, values in self.targets.items()
-            },
+            labels=labels,
             has_speech=not (self.may_lack and self.audio and pd.isna(self.audio[row])),
             has_text=not (self.may_lack and self.texts and pd.isna(self.texts[row])),
         )
@@ -137,15 +148,28 @@ class UtteranceDataset(torch.utils.data.Dataset[Example]):
         text = self.texts[row]
         return "" if self.may_lack and pd.isna(text) else str(text)
 
-    def _waveform(self, ticket: Ticket) -> np.ndarray:
-        path = self.audio[ticket.row]
+    def _waveform(self, row: int, rng: np.random.Generator) -> np.ndarray:
+        path = self.audio[row]
         if self.may_lack and pd.isna(path):
             return np.zeros(0, dtype=np.float32)
         waveform = np.zeros(audio.SAMPLE_RATE, dtype=np.float32) if pd.isna(path) else self.load(path)
-        rng = ticket.rng(self.seed)
         if self.augment is not None:
             return self.augment(waveform, self.crop_samples, rng)
         return crop(waveform, self.crop_samples, rng)
+
+    def _mixed(
+        self, waveform: np.ndarray, labels: Mapping[str, Any], ticket: Ticket, partners: Partners
+    ) -> tuple[np.ndarray, Mapping[str, Any]]:
+        """A clip with its partner, if it gets one: the partner is cropped, or repeated, to the clip's length."""
+        pair = partners.of(ticket, self.seed)
+        if pair is None:
+            return waveform, labels
+        other = crop(self._waveform(pair.row, pair.rng), len(waveform), pair.rng)
+        both = mixed(waveform, other, pair.share)
+        if both is None:
+            return waveform, labels
+        own, rest = np.float32(pair.share), np.float32(1 - pair.share)
+        return both, {task: own * labels[task] + rest * values[pair.row] for task, values in self.targets.items()}
 
 
 @dataclass(frozen=True)
@@ -179,12 +203,11 @@ def pad(sequences: Sequence[Tensor], value: float) -> tuple[Tensor, Tensor]:
     return padded, torch.arange(int(lengths.max())) < lengths[:, None]
 
 
-def _targets(
-    manifest: pd.DataFrame, task: str, names: Sequence[str], votes_in: str | None
-) -> Sequence[int] | np.ndarray:
+def _targets(manifest: pd.DataFrame, task: str, names: Sequence[str], votes_in: str | None, soft: bool) -> Any:
     """A class for each row, or soft targets float32 (rows, classes)."""
-    if votes_in is not None:
-        return votes.targets(manifest[task], names, manifest[votes_in]).astype(np.float32)
+    if soft or votes_in is not None:
+        cast = None if votes_in is None else manifest[votes_in]
+        return votes.targets(manifest[task], names, cast).astype(np.float32)
     index = {name: k for k, name in enumerate(names)}
     return [UNLABELLED if pd.isna(value) else index[value] for value in manifest[task]]
 

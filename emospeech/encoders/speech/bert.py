@@ -1,5 +1,6 @@
 """w2v-BERT 2.0: a conformer over mel frames."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from emospeech.data.audio import SAMPLE_RATE
+from emospeech.encoders.checkpoint import MASK
 from emospeech.encoders.speech.layers import HiddenStates, Layers
 from emospeech.encoders.speech.long import WINDOW, Grid, hear_long, windows_of
 
@@ -56,7 +58,7 @@ class W2vBertSpeech(nn.Module):
         ValueError: if the window is no time.
     """
 
-    frozen = True
+    frozen = True  # until it is made to train, see finetuning
 
     def __init__(self, model: Any, extractor: Any, layers: Layers = "last", window: float = WINDOW) -> None:
         super().__init__()
@@ -66,6 +68,22 @@ class W2vBertSpeech(nn.Module):
         self.width: int = model.config.hidden_size
         self.preprocess = MelPreprocessor(extractor)
         self.windows = windows_of(window, self.frames)
+        self.masking: Any = None  # of one that trains
+
+    @property
+    def blocks(self) -> Sequence[nn.Module]:
+        """Of the transformer, lowest first."""
+        return self.model.encoder.layers
+
+    @property
+    def front(self) -> Sequence[nn.Module]:
+        """Convolutions, which never train: it has none."""
+        return []
+
+    @property
+    def above(self) -> Sequence[nn.Module]:
+        """What stands behind the blocks."""
+        return []
 
     def frames(self, samples: int) -> int:
         """How many states an utterance of so many samples gives."""
@@ -78,4 +96,6 @@ class W2vBertSpeech(nn.Module):
     def _hear(self, mels: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """`forward` of utterances that fit."""
         hidden, _ = self.model.feature_projection(mels)
+        if self.masking is not None:
+            hidden = self.masking(hidden, mask.sum(1).tolist(), getattr(self.model, MASK, None))
         return self.states(hidden, attention_mask=mask), mask

@@ -63,8 +63,10 @@ class HiddenStates:
     def __init__(self, encoder: Any, layers: Layers, name: str) -> None:
         self.encoder = encoder
         self.numbers = layer_numbers(layers, len(encoder.layers), name)
+        there = len(encoder.layers)
         if self.numbers is not None:
             del encoder.layers[max(*self.numbers, 1) :]
+        self.cut = len(encoder.layers) < there
         self.output_too = layers == ALL
         self.depth = 1 if self.numbers is None else len(self.numbers) + self.output_too
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from emospeech.data.audio import SAMPLE_RATE
 from emospeech.data.examples.dataset import pad
+from emospeech.encoders.checkpoint import MASK
 from emospeech.encoders.speech.layers import HiddenStates, Layers
 from emospeech.encoders.speech.long import WINDOW, Grid, hear_long, windows_of
 
@@ -52,7 +53,7 @@ class WaveformSpeech(nn.Module):
         ValueError: if the window is no time.
     """
 
-    frozen = True
+    frozen = True  # until it is made to train, see finetuning
 
     def __init__(self, model: Any, extractor: Any, layers: Layers = "last", window: float = WINDOW) -> None:
         super().__init__()
@@ -64,6 +65,22 @@ class WaveformSpeech(nn.Module):
         self.grid = Grid(math.prod(strides), receptive_field(kernels, strides))
         self.windows = windows_of(window, self.frames)
         self.preprocess = WaveformPreprocessor(extractor, self.grid.field)
+        self.masking: Any = None  # of one that trains
+
+    @property
+    def blocks(self) -> Sequence[nn.Module]:
+        """Of the transformer, lowest first."""
+        return self.model.encoder.layers
+
+    @property
+    def front(self) -> Sequence[nn.Module]:
+        """The convolutions, which never train."""
+        return [self.model.feature_extractor]
+
+    @property
+    def above(self) -> Sequence[nn.Module]:
+        """What stands behind the blocks."""
+        return [self.model.encoder.layer_norm] if getattr(self.model.config, "do_stable_layer_norm", False) else []
 
     def frames(self, samples: int) -> int:
         """How many states an utterance of so many samples gives."""
@@ -81,6 +98,8 @@ class WaveformSpeech(nn.Module):
         valid = valid.to(frames.device)
         projected = self.model.feature_projection(frames)
         hidden = projected[0] if isinstance(projected, tuple) else projected  # HuBERT gives nothing beside it
+        if self.masking is not None:
+            hidden = self.masking(hidden, list(map(len, alone)), getattr(self.model, MASK, None))
         with _zero_padding(self.model.encoder.pos_conv_embed, valid):
             return self.states(hidden, attention_mask=valid), valid
 

@@ -36,7 +36,7 @@ class WhisperSpeech(nn.Module):
         UserError: if there is no such layer.
     """
 
-    frozen = True
+    frozen = True  # until it is made to train, see finetuning
     preprocess = staticmethod(at_least_a_sample)
 
     def __init__(self, model: Any, extractor: Any, layers: Layers = "last") -> None:
@@ -48,6 +48,22 @@ class WhisperSpeech(nn.Module):
         self.depth = self.states.depth
         self.width: int = model.config.d_model
         self.frame: int = extractor.hop_length * self.model.conv2.stride[0]  # samples
+        self.masking: Any = None  # of one that trains
+
+    @property
+    def blocks(self) -> Sequence[nn.Module]:
+        """Of the transformer, lowest first."""
+        return self.model.layers
+
+    @property
+    def front(self) -> Sequence[nn.Module]:
+        """The convolutions and the table of positions, which never train."""
+        return [self.model.conv1, self.model.conv2, self.model.embed_positions]
+
+    @property
+    def above(self) -> Sequence[nn.Module]:
+        """What stands behind the blocks."""
+        return [self.model.layer_norm]
 
     def frames(self, samples: int) -> int:
         """How many states an utterance of so many samples gives."""
@@ -57,6 +73,8 @@ class WhisperSpeech(nn.Module):
         """waveforms (B, samples), mask (B, samples) -> (B, depth, frames, width), mask (B, frames)."""
         utterances = [self._windows(w[m]) for w, m in zip(waveforms, mask, strict=True)]
         mels = self._log_mel([window for windows in utterances for window in windows])
+        if self.masking is not None:
+            mels = self._masked(mels, [len(window) for windows in utterances for window in windows])
         groups = mels.split(len(utterances))  # long clips make a batch no wider than short ones
         states = (one for group in groups for one in self.states(group).transpose(1, 2))  # (30 s, depth, width)
         whole = [torch.cat([next(states)[: self.frames(len(w))] for w in windows]) for windows in utterances]
@@ -68,6 +86,12 @@ class WhisperSpeech(nn.Module):
         frames = self.frames(len(waveform))
         count = math.ceil(frames / self.model.config.max_source_positions)
         return waveform.split(math.ceil(frames / count) * self.frame)
+
+    def _masked(self, mels: Tensor, samples: Sequence[int]) -> Tensor:
+        """mels (windows, bands, mel frames): as they are, or with the masks of training."""
+        heard = [math.ceil(max(count, 1) / self.extractor.hop_length) for count in samples]
+        hidden: Tensor = self.masking(mels.transpose(1, 2), heard).transpose(1, 2)
+        return hidden
 
     def _log_mel(self, windows: Sequence[Tensor]) -> Tensor:
         """Windows of at most 30 s -> (windows, bands, mel frames of 30 s), on their device."""

@@ -30,6 +30,11 @@ def of_view(clip: str, effects: Mapping[str, Any], view: int) -> str:
     return clip if view == 0 else digest([clip, effects, view])
 
 
+def at_level(clip: str, level: float | str) -> str:
+    """The key of a clip that is scaled to a level, in dBFS."""
+    return digest([clip, {"dbfs": level}])
+
+
 def of_tokens(tokens: Sequence[int]) -> str:
     """The key of a text, by the ids that its encoder reads: transcript and tokenizer are both in them."""
     return hashlib.sha256(np.asarray(tokens, dtype="<i8").tobytes()).hexdigest()

@@ -1,5 +1,6 @@
 """Pre-trained text encoders of any encoder-only family (BERT, RoBERTa, XLM-R, DeBERTa …), frozen."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from emospeech.encoders import checkpoint
+from emospeech.encoders.finetuning.parts import blocks_of
 from emospeech.encoders.text import probe, sentence
 from emospeech.encoders.text.tokenizer import Tokenizer, load_tokenizer, require_vocabulary
 from emospeech.encoders.text.windows import read_tokens
@@ -20,7 +22,9 @@ class PretrainedText(nn.Module):
     Source: Devlin et al. 2019 (BERT, arXiv 1810.04805); Conneau et al. 2020 (XLM-R, arXiv 1911.02116).
     """
 
-    frozen = True
+    frozen = True  # until it is made to train, see finetuning
+    front: Sequence[nn.Module] = ()  # convolutions, which never train
+    above: Sequence[nn.Module] = ()  # what stands behind the blocks
 
     def __init__(self, model: Any, width: int, windows: Windows) -> None:
         super().__init__()
@@ -44,6 +48,11 @@ class PretrainedText(nn.Module):
         tokenizer = Tokenizer(plain, probe.token_limit(model, plain, max_tokens))
         width = probe.token_width(name, model.config.model_type, partial(_states, model), tokenizer)
         return cls(model, width, tokenizer.windows()), tokenizer
+
+    @property
+    def blocks(self) -> Sequence[nn.Module]:
+        """Of the transformer, lowest first."""
+        return blocks_of(self.model)
 
     def states(self, tokens: int) -> int:
         """How many states a text of so many tokens gives, special ones included: one each."""

@@ -1,7 +1,7 @@
 """sentence-transformers models, frozen: a pipeline of a transformer, pooling, and what else was trained behind it."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from emospeech.encoders import checkpoint
+from emospeech.encoders.finetuning.parts import blocks_of
 from emospeech.encoders.text import probe
 from emospeech.encoders.text.tokenizer import Tokenizer, require_padding, require_tokens, require_vocabulary
 from emospeech.encoders.text.windows import read_windows
@@ -27,7 +28,8 @@ class SentenceText(nn.Module):
     Source: Reimers and Gurevych 2019 (Sentence-BERT, arXiv 1908.10084).
     """
 
-    frozen = True
+    frozen = True  # until it is made to train, see finetuning
+    front: Sequence[nn.Module] = ()  # convolutions, which never train
 
     def __init__(self, model: Any, width: int, windows: Windows, features: Features) -> None:
         """`features`: tokens and mask to what the model's first module takes."""
@@ -59,6 +61,16 @@ class SentenceText(nn.Module):
             features = partial(features, prompt_length=windows.prefix)
         width = probe.vector_width(name, partial(_vectors, model, features), tokenizer)
         return cls(model, width, windows, features), tokenizer
+
+    @property
+    def blocks(self) -> Sequence[nn.Module]:
+        """Of the transformer, lowest first; none in a model without one."""
+        return blocks_of(self.model.transformers_model)
+
+    @property
+    def above(self) -> Sequence[nn.Module]:
+        """Pooling, and what else stands behind the blocks."""
+        return list(self.model)[1:]
 
     def states(self, tokens: int) -> int:
         """How many vectors a text of so many tokens gives, special ones included: one for each window."""

@@ -105,22 +105,24 @@ def as_yaml(asked: Comparison) -> str:
 
 
 def _extract(rows: Mapping[str, Recipe], materials: Mapping[str, Material]) -> None:
-    """Features that no label has a say in, for all folds at once."""
+    """Features that neither labels nor the choice of training rows have a say in, for all folds at once."""
     done = set()
     for name, recipe in rows.items():
         hears = recipe.model_dump_json(include={"system", "speech", "text", "classical", "cache", "tune"})
         key = (hears, id(materials[name]))
-        if key not in done and not _summed_by_labels(recipe):
+        if key not in done and not _differs_by_fold(recipe):
             build.build(recipe, materials[name].tasks).extract([materials[name].manifest], [])
         done.add(key)
 
 
-def _summed_by_labels(recipe: Recipe) -> bool:
-    """Whether layers may be stored as a sum whose weights are learned from labels: each fold learns its own."""
+def _differs_by_fold(recipe: Recipe) -> bool:
+    """Whether each fold learns of its training rows what is stored: the weights of a sum of layers, or the level."""
     weighted = recipe.speech is not None and (
         recipe.speech.layers == "weighted" or isinstance(recipe.speech.layers, list)
     )
-    return recipe.system == "neural" and weighted and recipe.cache is not None and recipe.cache.mode != "layers"
+    summed = weighted and recipe.cache is not None and recipe.cache.mode != "layers"
+    levelled = recipe.speech is not None and recipe.speech.gain_dbfs == "auto"
+    return recipe.system == "neural" and (summed or levelled)
 
 
 def _reported(asked: Comparison, units: Sequence[Unit], folder: RunFolder, json: Path | None) -> list[Outcome]:

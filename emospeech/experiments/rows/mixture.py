@@ -15,7 +15,7 @@ from emospeech.data import usable
 from emospeech.data.examples import votes
 from emospeech.data.manifest import WEIGHT
 from emospeech.experiments.rows import dividing
-from emospeech.labels import CORAA_SER, SPACES, WORDS, all_in_space
+from emospeech.labels import CORAA_SER, NON_NEUTRAL, SPACES, WORDS, all_in_space
 from emospeech.runtime.console import say
 from emospeech.runtime.distributed import on_main
 from emospeech.runtime.errors import UserError, faults, gather
@@ -112,7 +112,7 @@ def _read_part(part: Part, recipe: Recipe, divide: bool) -> pd.DataFrame:
         manifest = manifest if part.task is None else _with_task(manifest, part.task)
     if not divide:
         return manifest
-    if manifest["label"].isna().all() and len(data.parts) > 1:
+    if part.only_trains or (manifest["label"].isna().all() and len(data.parts) > 1):
         return _only_training(manifest, recipe, part)
     if len(data.parts) > 1:
         say(f"{_name(part)}:")
@@ -125,7 +125,7 @@ def _targeted(manifest: pd.DataFrame, target: str) -> pd.DataFrame:
 
 
 def _only_training(manifest: pd.DataFrame, recipe: Recipe, part: Part) -> pd.DataFrame:
-    """Rows that have but labels of further tasks.
+    """All rows that have a label, of any task, as training rows.
 
     Raises:
         UserError: if none has any, though the corpus is to be told as the others are.
@@ -167,10 +167,11 @@ def _mapped(manifest: pd.DataFrame, part: Part, space: str | None) -> tuple[pd.D
         raise UserError(
             f"label_map: no clip of {part.corpus} is labelled {', '.join(unknown)}; there are {_listed(own)}"
         )
-    if space is not None and CORPORA[part.corpus].kind != "emotion":
+    if space is not None and CORPORA[part.corpus].kind != "emotion" and own - set(part.label_map):
         raise UserError(
             f"the labels of {part.corpus} ({_listed(own)}) are no emotions, so they have no place in the label space "
-            f"{space}; give it a head of its own (task: …), or other words (label_map)"
+            f"{space}; give it a head of its own (task: …), or say with label_map what each of them is "
+            f"({NON_NEUTRAL}: some emotion)"
         )
     return _in_words(manifest, part.label_map, space, part.corpus)
 
@@ -200,10 +201,12 @@ def _in_words(
     before = manifest["label"].tolist()
     after = [label_map.get(label, label) if isinstance(label, str) else None for label in before]
     if space is not None:
-        if strange := sorted({label for label in after if label is not None} - {*WORDS, *CORAA_SER, *SPACES[space]}):
+        known = {*WORDS, NON_NEUTRAL, *CORAA_SER, *SPACES[space]}
+        if strange := sorted({label for label in after if label is not None} - known):
             raise UserError(
                 f"label_space: no map knows the labels {', '.join(strange)} of {whose}; say what they are with "
-                f"label_map: {{{strange[0]}: …}} (words: {', '.join(WORDS)}; null leaves a class out)"
+                f"label_map: {{{strange[0]}: …}} (words: {', '.join([*WORDS, NON_NEUTRAL])}; "
+                "null leaves a class out)"
             )
         after = all_in_space(after, [None if pd.isna(gender) else gender for gender in manifest["gender"]], space)
     lost = pd.Series([isinstance(a, str) and b is None for a, b in zip(before, after, strict=True)], dtype=bool)

@@ -6,6 +6,7 @@ from typing import Any
 from emospeech.config import Recipe
 from emospeech.data import audio
 from emospeech.data.examples.augment import Augmenter
+from emospeech.systems import gain
 from emospeech.systems.features.cache import FeatureCache
 from emospeech.systems.features.sources import Source, SpeechSource, TextSource
 
@@ -16,14 +17,15 @@ def feature_cache(
     """None where nothing is to be stored: the recipe wants none, or every encoder trains.
 
     Args:
-        frozen: the pre-trained parts, by modality.
+        frozen: the pre-trained parts that do not train, by modality.
         augmenter: of training clips.
     """
     if recipe.cache is None:
         return None
     sources: dict[str, Source] = {}
     if recipe.speech is not None and "speech" in frozen:
-        sources["speech"] = SpeechSource(frozen["speech"], recipe.speech, audio.load, augmenter, recipe.may_lack)
+        load = gain.loader(recipe, audio.load)
+        sources["speech"] = SpeechSource(frozen["speech"], recipe.speech, load, augmenter, recipe.may_lack)
     if recipe.text is not None and "text" in frozen:
         part = frozen["text"]
         sources["text"] = TextSource(part.encoder, part.tokenizer, recipe.text, recipe.may_lack)

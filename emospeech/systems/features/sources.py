@@ -1,5 +1,6 @@
 """What a store keeps for a recipe: the keys of each row's states, and how missing ones are computed."""
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from emospeech.config import Augment, Cache, Speech, Text
 from emospeech.data import audio
-from emospeech.data.examples.augment import SOUND_FILES, Augmenter
+from emospeech.data.examples.augment import EFFECTS, SOUND_FILES, Augmenter
 from emospeech.encoders import checkpoint
 from emospeech.encoders.store import keys
 from emospeech.encoders.store.reader import Item
@@ -28,7 +29,7 @@ class SpeechSource:
     Args:
         encoder: frozen.
         wanted: the recipe's `speech`.
-        load: gives the waveform of a path.
+        load: gives the waveform of a path, at the level that the recipe names.
         augmenter: makes the views; None: there are none.
         may_lack: a row without audio has no speech; else it is a second of silence.
     """
@@ -46,6 +47,7 @@ class SpeechSource:
     ) -> None:
         self.encoder, self.load, self.augmenter, self.may_lack = encoder, load, augmenter, may_lack
         self.name = wanted.encoder
+        self.level = wanted.gain_dbfs
         self.effects = effects_of(wanted.augment) if wanted.augment else {}
         self.layers, self.width = encoder.depth, encoder.width
         self.reading: dict[str, Any] = {"layers": wanted.layers}
@@ -61,6 +63,8 @@ class SpeechSource:
         if path is None and self.may_lack:
             return None
         clip = self.clips.key(path)
+        if path is not None and self.level is not None:
+            clip = keys.at_level(clip, self.level)
         found = tuple(keys.of_view(clip, self.effects, view) for view in range(views))
         self.made_of |= {key: (path, view) for view, key in enumerate(found)}
         return found
@@ -171,10 +175,24 @@ def text_budget(device: torch.device) -> float:
 
 def effects_of(wanted: Augment) -> Mapping[str, Any]:
     """All that decides what augmentation does to a clip; how often it does so is drawn in training."""
-    plain = wanted.model_dump(exclude={"probability"})
-    for folder in ("impulse_folder", "noise_folder"):
-        plain[folder] = plain[folder] and recordings(Path(plain[folder]).expanduser())
-    return plain
+    if wanted.plain:
+        plain = wanted.model_dump(exclude={"apply", "effects", "probability"})
+        plain |= {key: _recorded(plain[key]) for key in ("impulse_folder", "noise_folder")}
+        return {"effects": [effect.name for effect in wanted.effects], **plain}
+    effects = [[effect.name, _options(effect.name, wanted.options(effect))] for effect in wanted.effects]
+    shares = wanted.probabilities if wanted.apply == "each" else None  # they decide which effects meet
+    return {"apply": wanted.apply, "effects": effects, "probabilities": shares}
+
+
+def _options(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """All of an effect's, defaults too, which another version may change."""
+    known = inspect.signature(EFFECTS[name]).parameters
+    options = {option: given.get(option, parameter.default) for option, parameter in known.items()}
+    return {option: _recorded(value) if option == "folder" else value for option, value in options.items()}
+
+
+def _recorded(folder: str | None) -> list[list[Any]] | None:
+    return recordings(Path(folder).expanduser()) if folder else None
 
 
 def recordings(folder: Path) -> list[list[Any]]:

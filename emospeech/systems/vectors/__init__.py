@@ -106,6 +106,8 @@ def speech(recipe: Recipe, revisions: Revisions, *, statistics: Statistics = ("m
         raise UserError(
             f"classical.features: speech pools a frozen, pre-trained encoder; {wanted.encoder} trains from scratch"
         )
+    if wanted.gain_dbfs is not None:
+        raise UserError("speech.gain_dbfs: a classical system hears clips as loud as they are; take it back with null")
     if wanted.layers == "weighted":
         raise UserError(
             "speech.layers: weighted: a classical system learns no layer weights; give last, a number, or a list of "

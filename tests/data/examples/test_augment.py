@@ -5,8 +5,9 @@ import pytest
 import soundfile
 
 from emospeech.data.audio import SAMPLE_RATE as RATE
-from emospeech.data.examples import augment
-from emospeech.data.examples.augment import Augmenter, add_noise, crop, rms
+from emospeech.data.examples.augment import EFFECTS, Augmenter, Each, One, crop, rms, sounds_in
+from emospeech.data.examples.augment.synthetic import synthetic_noise, synthetic_room
+from emospeech.data.examples.augment.waves import add_noise
 from emospeech.runtime.errors import UserError
 
 
@@ -15,7 +16,14 @@ def rng(*seed: int) -> np.random.Generator:
 
 
 def only(effect: str, **options) -> Augmenter:
-    return Augmenter(probability=1.0, effects=[effect], **options)
+    return Augmenter([EFFECTS[effect](**options)], One(1.0))
+
+
+WINNER = ("speed", "reverb", "noise")  # of EmoSPeech 2024
+
+
+def one_of(names, probability: float) -> Augmenter:
+    return Augmenter([EFFECTS[name]() for name in names], One(probability))
 
 
 @pytest.fixture
@@ -58,28 +66,43 @@ def test_a_short_clip_is_repeated_from_its_start():
 
 
 def test_probability_zero_is_a_plain_crop(voice):
-    piece = Augmenter(probability=0.0)(voice, 1000, rng(3))
-    start = int(np.flatnonzero(voice == piece[0])[0])
-    np.testing.assert_array_equal(piece, voice[start : start + 1000])
-    np.testing.assert_array_equal(Augmenter(probability=0.0)(voice, None, rng(3)), voice)
+    for never in (one_of(WINNER, 0.0), Augmenter([EFFECTS["gain"]()], Each([0.0]))):
+        piece = never(voice, 1000, rng(3))
+        start = int(np.flatnonzero(voice == piece[0])[0])
+        np.testing.assert_array_equal(piece, voice[start : start + 1000])
+        np.testing.assert_array_equal(never(voice, None, rng(3)), voice)
 
 
-def test_the_share_of_augmented_clips_and_of_each_effect(voice, monkeypatch):
+class Recorder:
+    """An effect that only notes that it was there."""
+
+    def __init__(self, name, heard):
+        self.name, self.heard = name, heard
+
+    def __call__(self, take, samples, generator):
+        self.heard.append(self.name)
+        return take(samples).then(np.zeros(1), self.name, "")
+
+
+def test_the_share_of_augmented_clips_and_of_each_effect(voice):
     heard = []
-
-    def recorder(name):
-        def effect(self, waveform, samples, generator):
-            heard.append(name)
-            return waveform
-
-        return effect
-
-    monkeypatch.setattr(augment, "EFFECTS", {name: recorder(name) for name in augment.EFFECTS})
+    augmenter = Augmenter([Recorder(name, heard) for name in WINNER], One(0.6))
     for seed in range(3000):
-        Augmenter(probability=0.6)(voice, 10, rng(seed))
+        augmenter(voice, 10, rng(seed))
     assert len(heard) / 3000 == pytest.approx(0.6, abs=0.04)
-    for name in augment.EFFECTS:
+    for name in WINNER:
         assert heard.count(name) / len(heard) == pytest.approx(1 / 3, abs=0.04)
+
+
+def test_the_draws_of_older_recipes_stay(voice):
+    """What 0.1 of this project drew for them, sample by sample: `probability`, then the effect, then its own."""
+    expected = {
+        8000: [0.6757, 0.37098, 0.5348, -0.20431, 0.18854, -0.39278, 0.7583, 1.16005, 0.41239, 0.16604, -1.23215],
+        None: [0.31391, 0.26377, 0.31391, 0.54535, 0.2961, 0.19866, 0.88324, 0.31391, 0.31391, 0.80349, 0.26377],
+    }
+    for samples, values in expected.items():
+        heard = [one_of(WINNER, 0.6)(voice, samples, rng(7, epoch, 5)) for epoch in range(len(values))]
+        assert [out[100] + 10 * out[5000] for out in heard] == pytest.approx(values, abs=2e-5)
 
 
 @pytest.mark.parametrize("effect", ["speed", "reverb", "noise"])
@@ -132,7 +155,7 @@ def test_the_clip_itself_is_not_touched(effect, voice):
 @pytest.mark.parametrize("samples", [None, RATE])
 def test_speed_changes_pitch_by_its_factor(factor, samples):
     sine = np.sin(2 * np.pi * 300 * np.arange(2 * RATE) / RATE).astype(np.float32)
-    out = only("speed", speeds=[factor])(sine, samples, rng())
+    out = only("speed", factors=[factor])(sine, samples, rng())
     assert pitch_of(out) == pytest.approx(300 * factor, abs=0.5)
     if samples is None:
         assert len(out) == pytest.approx(2 * RATE / factor, abs=1)
@@ -142,12 +165,12 @@ def test_speed_does_not_repeat_where_the_clip_is_long_enough(voice):
     """A crop of `samples` at factor 1.1 needs 1.1 times as much of the clip."""
     ramp = np.linspace(0, 1, 2 * RATE, dtype=np.float32)
     for seed in range(5):
-        out = only("speed", speeds=[1.1])(ramp, RATE, rng(seed))
+        out = only("speed", factors=[1.1])(ramp, RATE, rng(seed))
         assert (np.diff(out[100:-100]) > 0).all()
 
 
 def test_every_speed_is_drawn(voice):
-    lengths = {len(only("speed", speeds=[0.9, 1.0, 1.1])(voice, None, rng(seed))) for seed in range(30)}
+    lengths = {len(only("speed", factors=[0.9, 1.0, 1.1])(voice, None, rng(seed))) for seed in range(30)}
     assert len(lengths) == 3
 
 
@@ -162,11 +185,12 @@ def test_reverb_keeps_length_level_and_place(voice):
         assert rms(only("reverb")(voice, None, rng(seed))) == pytest.approx(rms(voice), rel=1e-5)
 
 
-def test_reverb_by_a_recorded_impulse_response(voice):
+def test_reverb_by_a_recorded_impulse_response(voice, tmp_path):
     """An echo at half the level 100 samples after a direct path that itself comes late."""
     impulse = np.zeros(500)
     impulse[50], impulse[150] = 0.8, 0.4
-    wet = only("reverb", impulses=[impulse])(voice, None, rng())
+    soundfile.write(tmp_path / "room.wav", impulse, RATE, subtype="FLOAT")
+    wet = only("reverb", folder=str(tmp_path))(voice, None, rng())
     expected = voice.astype(float)
     expected[100:] += 0.5 * voice[:-100]
     expected *= rms(voice) / rms(expected)
@@ -175,7 +199,7 @@ def test_reverb_by_a_recorded_impulse_response(voice):
 
 def test_synthetic_rooms_decay_by_60_db_within_their_time():
     for seed in range(5):
-        room = augment.synthetic_room(rng(seed))
+        room = synthetic_room(rng(seed))
         assert 0.2 * RATE <= len(room) <= 0.8 * RATE
         assert room[0] == np.abs(room).max() == 1.0
         late = np.sum(room[1:] ** 2)
@@ -194,11 +218,13 @@ def test_the_signal_to_noise_ratio_is_exact(snr, voice):
 
 
 @pytest.mark.parametrize("recorded", [True, False])
-def test_the_ratio_is_drawn_evenly_from_its_range(recorded, voice):
-    noises = [rng(4).standard_normal(500), rng(5).standard_normal(90_000)] if recorded else []
+def test_the_ratio_is_drawn_evenly_from_its_range(recorded, voice, tmp_path):
+    for seed, length in ((4, 500), (5, 90_000)):
+        soundfile.write(tmp_path / f"{seed}.wav", 0.1 * rng(seed).standard_normal(length), RATE, subtype="FLOAT")
+    folder = str(tmp_path) if recorded else None
     ratios = []
     for seed in range(200):
-        noisy = only("noise", snr_db=[15.0, 25.0], noises=noises)(voice, None, rng(seed))
+        noisy = only("noise", snr_db=[15.0, 25.0], folder=folder)(voice, None, rng(seed))
         ratios.append(20 * np.log10(rms(voice) / rms(noisy - voice)))
     assert min(ratios) > 14.99
     assert max(ratios) < 25.01
@@ -213,7 +239,7 @@ def test_a_silent_noise_adds_nothing(voice):
 def test_synthetic_noise_is_white_to_brown():
     slopes = []
     for seed in range(60):
-        spectrum = np.abs(np.fft.rfft(augment.synthetic_noise(4 * RATE, rng(seed)))) ** 2
+        spectrum = np.abs(np.fft.rfft(synthetic_noise(4 * RATE, rng(seed)))) ** 2
         low, high = spectrum[200:400].mean(), spectrum[20_000:22_000].mean()
         slopes.append(np.log10(low / high) / np.log10(21_000 / 300))
     assert min(slopes) > -0.2
@@ -229,18 +255,18 @@ def test_sounds_in_a_folder(tmp_path):
     soundfile.write(tmp_path / "deep" / "b.flac", 0.1 * rng().standard_normal(8000), 8000)
     soundfile.write(tmp_path / "z.WAV", 0.1 * rng().standard_normal(4000), RATE, format="WAV")
     (tmp_path / "README.txt").write_text("not a sound")
-    assert [len(sound) for sound in augment.sounds_in(str(tmp_path))] == [16_000, 4000]
+    assert [len(sound) for sound in sounds_in(str(tmp_path))] == [16_000, 4000]
 
 
 def test_a_folder_without_sounds_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"holds no sound files \(\.wav, \.flac"):
-        augment.sounds_in(str(tmp_path))
+        sounds_in(str(tmp_path))
     with pytest.raises(UserError, match="holds no sound files"):
-        augment.sounds_in(str(tmp_path / "absent"))
+        sounds_in(str(tmp_path / "absent"))
 
 
 def test_a_folder_with_a_broken_sound_is_refused(tmp_path):
     soundfile.write(tmp_path / "a.wav", 0.1 * rng().standard_normal(8000), RATE)
     (tmp_path / "b.wav").write_bytes(b"junk")
     with pytest.raises(UserError, match=r"1 of 2 sounds cannot be used, the first: .*b\.wav: not audio"):
-        augment.sounds_in(str(tmp_path))
+        sounds_in(str(tmp_path))

@@ -9,7 +9,7 @@ import torch
 
 from emospeech.data import manifest
 from emospeech.data.audio import SAMPLE_RATE as RATE
-from emospeech.data.examples.augment import Augmenter
+from emospeech.data.examples.augment import EFFECTS, Augmenter, One
 from emospeech.data.examples.batching import Ticket
 from emospeech.data.examples.dataset import UNLABELLED, Batch, Collate, Example, UtteranceDataset, pad
 
@@ -96,7 +96,8 @@ def test_crops_are_of_the_asked_length_and_differ_by_epoch(rows):
 @pytest.mark.parametrize("workers", [0, 1])
 def test_augmentation_is_decided_by_seed_epoch_and_row_alone(rows, workers):
     """In whatever order, and in whichever process, an example is loaded."""
-    dataset = UtteranceDataset(rows, as_it_is, crop_seconds=0.1, augment=Augmenter(probability=0.8), seed=1)
+    augment = Augmenter([make() for make in EFFECTS.values()], One(0.8))
+    dataset = UtteranceDataset(rows, as_it_is, crop_seconds=0.1, augment=augment, seed=1)
     tickets = [Ticket(row, epoch) for epoch in (0, 1) for row in range(3)]
     expected = {ticket: dataset[ticket].speech for ticket in tickets}
     loader = torch.utils.data.DataLoader(

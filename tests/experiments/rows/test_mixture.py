@@ -128,6 +128,12 @@ def test_a_head_of_its_own(load, spanish, levels):
     assert found.train.loc[~found.train["id"].str.startswith("levels"), "intensity"].isna().all()
 
 
+def test_a_corpus_that_only_trains(load, german, spanish):
+    found = load({"root": spanish, "name": "es"}, {"root": german, "name": "de", "only_trains": True})
+    assert (found.train["corpus"] == "de").sum() == 16
+    assert set(found.dev["corpus"]) == {"es"}
+
+
 def test_a_single_corpus_in_a_label_space(german):
     plain = {
         "name": "r",
@@ -146,6 +152,8 @@ def test_a_single_corpus_in_a_label_space(german):
         ([{"name": "a", "task": "x"}], "one corpus at least must be without a task"),
         ([{"name": "a"}, {"name": "b", "weight": 0.0}], r"data\.mixture\.1\.weight"),
         ([{"name": "a"}, {"name": "b", "task": "speaker"}], "a task cannot be called 'speaker'"),
+        ([{"name": "a", "only_trains": True}, {"name": "b", "task": "x"}], "one corpus at least must steer"),
+        ([{"name": "a"}, {"name": "b", "only_trains": True, "split": {"seed": 3}}], "the split of b divides nothing"),
         ([{"name": "a", "corpus": "nothing"}], r"data\.mixture\.0\.corpus: unknown corpus 'nothing'"),
     ],
 )

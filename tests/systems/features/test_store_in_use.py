@@ -209,6 +209,24 @@ def test_augmented_views_are_the_same_for_every_seed(recipe, extract, rows):
     assert extract(recipe({"views": 3}, speech=louder))[1] == 2 * len(rows[0])
 
 
+def test_views_of_effects_by_their_own_probabilities(recipe, extract, rows):
+    """Each view has one effect at least; what decides which meet is in its key."""
+
+    def speech(share):
+        effects = [
+            {"name": "noise", "probability": share},
+            {"name": "time_mask", "probability": 0.1, "fraction": [0.2, 0.4]},
+        ]
+        return {"augment": {"apply": "each", "effects": effects}, "crop_seconds": 0.4}
+
+    cache, count, _ = extract(recipe({"views": 3}, speech=speech(0.5)))
+    assert count == 3 * len(rows[0]) + len(rows[1])
+    clips = cache.stored("speech", rows[0], views=True).rows
+    assert all(bool((clip[0].values != view.values).any()) for clip in clips for view in clip[1:])
+    assert extract(recipe({"views": 3}, speech=speech(0.5), train={"seed": 9}))[1] == 0
+    assert extract(recipe({"views": 3}, speech=speech(0.6)))[1] == 2 * len(rows[0])
+
+
 def test_held_in_memory_it_is_no_map_of_a_file(recipe, extract, rows):
     mapped = extract(recipe({}))[0].stored("speech", rows[0]).rows[0][0].values
     held = extract(recipe({"device": "cpu"}))[0].stored("speech", rows[0]).rows[0][0].values
