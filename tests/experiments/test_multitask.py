@@ -20,7 +20,7 @@ from emospeech.experiments import run as experiments
 from emospeech.metrics.scores import score
 from emospeech.outputs import submission
 from emospeech.runtime.errors import Interrupted
-from emospeech.systems import build, fitting
+from emospeech.systems import build, fitting, neural
 
 SPEAKERS, WORDS = 6, ("joy", "anger", "fear")
 TASKS = {"label": ["anger", "fear", "joy"], "gender": ["female", "male"], "intensity": ["high", "low"]}
