@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from emospeech import config
 from emospeech.experiments import run as experiments
 from emospeech.runtime.errors import Interrupted
-from emospeech.systems import build, neural
+from emospeech.systems import build, fitting
 
 PARTS = {
     "learned late": {"fusion": {"name": "late", "weights": "learned"}, "mixer": {"name": "multi_head", "dropout": 0.2}},
@@ -83,7 +83,7 @@ def test_resumed_is_uninterrupted_bit_for_bit(parts, recipe, frozen, tmp_path, m
     def stop_on_signal():
         yield StopAfter(stops[0] if stops else 1000)
 
-    monkeypatch.setattr(neural, "stop_on_signal", stop_on_signal)
+    monkeypatch.setattr(fitting, "stop_on_signal", stop_on_signal)
     for attempt in range(20):
         try:
             experiments.run(stopped, resume=attempt > 0)
