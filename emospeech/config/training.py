@@ -3,7 +3,7 @@
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator
+from pydantic import Field, PlainValidator, model_validator
 
 from emospeech.config.words import Choice, Count, Positive, Probability, Section, Seed, count_or_auto, named, whole
 
@@ -70,6 +70,9 @@ class Train(Section):
     mixup: Mixup | None = None  # of waveforms: for recipes of speech alone, none of it stored
     validate_every: Count | None = None  # optimiser steps; None: once an epoch
     early_stopping: Count | None = None  # validations without gain
+    # which weights a fit ends with. best: those of the best validation on dev; last: those of the last step, for which
+    # no dev set is needed, so that folds of a benchmark train on all that they do not test
+    keep: Literal["best", "last"] = "best"
     precision: Annotated[Literal["fp32", "bf16", "fp16"], named("precision")] = "fp32"
     # torch.compile: a minute to start; small networks on a CPU gain nothing
     compile: Annotated[bool, named("compile")] = False
@@ -81,3 +84,12 @@ class Train(Section):
     )
     workers: Annotated[int, Field(ge=0)] = 0  # processes that load audio
     trackers: Annotated[list[Literal["tensorboard", "wandb"]], named("trackers")] = ["tensorboard"]
+
+    @model_validator(mode="after")
+    def _keeps_what_it_can(self) -> "Train":
+        """The last step is where the plan ends, so nothing on dev may decide it."""
+        steers = {"early_stopping": self.early_stopping is not None, "schedule: plateau": self.schedule.name == "plateau"}
+        found = [name for name, there in steers.items() if there]
+        if self.keep == "last" and found:
+            raise ValueError(f"keep: last trains to the end of the epochs, and {found[0]} goes by scores on dev")
+        return self

@@ -74,7 +74,7 @@ class Fitting:
                 raise told.not_finite(error, train, self.checkpoints) from None
 
     def _plan(self, steps_per_epoch: int) -> tuple[loop.Plan, Schedule]:
-        if self.validate is not None:
+        if self.validate is not None or self.recipe.train.keep == "last":
             return steered(self.recipe.train, steps_per_epoch)
         if self.chosen is None:
             raise RuntimeError("a fit without a dev set needs one with a dev set before it, to choose the steps")

@@ -81,7 +81,7 @@ class NeuralSystem:
 
     @property
     def needs_dev(self) -> bool:
-        return True
+        return self.recipe.train.keep == "best"
 
     @property
     def may_lack(self) -> bool:

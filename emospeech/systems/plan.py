@@ -32,12 +32,13 @@ def training_order(settings: Train, train: pd.DataFrame, rank: int, world_size: 
 
 
 def steered(settings: Train, steps_per_epoch: int) -> tuple[Plan, Schedule]:
-    """A fit with a dev set: as the recipe says."""
+    """A fit with a dev set, or one that keeps its last weights: as the recipe says."""
     plan = Plan(
         steps=settings.epochs * steps_per_epoch,
         validate_every=settings.validate_every or steps_per_epoch,
         early_stopping=settings.early_stopping,
         clip_norm=settings.clip_norm,
+        keep_last=settings.keep == "last",
     )
     wanted = settings.schedule
     rise = wanted.warmup_steps if isinstance(wanted.warmup_steps, int) else round(wanted.warmup_steps * plan.steps)

@@ -47,6 +47,7 @@ class Plan:
     validate_every: int | None = None  # None: never (there is no dev set); the last weights are the best
     early_stopping: int | None = None  # validations without gain
     clip_norm: float | None = None
+    keep_last: bool = False  # whatever validations say, the last weights are the best
 
 
 @dataclass
@@ -110,7 +111,7 @@ def train(
                 run.save()
                 raise Interrupted(f"stopped at step {run.standing.step} of {plan.steps}; --resume goes on from there")
     run.save()
-    if validate is None:
+    if validate is None or plan.keep_last:
         run.keep_best()
     return run.standing
 
@@ -209,7 +210,8 @@ class _Run:
         self.parts.schedule.validated(score)
         if score > standing.best_score:
             standing.best_score, standing.best_step, standing.waited = score, standing.step, 0
-            self.keep_best()
+            if not self.plan.keep_last:
+                self.keep_best()
         else:
             standing.waited += 1
         entry = {

@@ -20,7 +20,7 @@ from emospeech.experiments import run as experiments
 from emospeech.metrics.scores import score
 from emospeech.outputs import submission
 from emospeech.runtime.errors import Interrupted
-from emospeech.systems import build, neural
+from emospeech.systems import build, fitting, neural
 
 SPEAKERS, WORDS = 6, ("joy", "anger", "fear")
 TASKS = {"label": ["anger", "fear", "joy"], "gender": ["female", "male"], "intensity": ["high", "low"]}
@@ -153,7 +153,7 @@ def test_resumed_is_uninterrupted_bit_for_bit(recipe, tmp_path, monkeypatch):
     def stop_on_signal():
         yield StopAfter(stops[0] if stops else 1000)
 
-    monkeypatch.setattr(neural, "stop_on_signal", stop_on_signal)
+    monkeypatch.setattr(fitting, "stop_on_signal", stop_on_signal)
     for attempt in range(10):
         try:
             experiments.run(recipe("stopped", refit="train+dev"), resume=attempt > 0)

@@ -18,7 +18,7 @@ from emospeech.data import audio
 from emospeech.data.examples.augment import EFFECTS
 from emospeech.experiments import run as experiments
 from emospeech.runtime.errors import Interrupted, UserError
-from emospeech.systems import build, neural
+from emospeech.systems import build, fitting
 from emospeech.systems.features.sources import effects_of
 from emospeech.systems.parts import build_augmenter, synthetic
 
@@ -102,7 +102,7 @@ def test_resumed_is_uninterrupted(plain, tmp_path, monkeypatch):
     def stop_on_signal():
         yield Stop()
 
-    monkeypatch.setattr(neural, "stop_on_signal", stop_on_signal)
+    monkeypatch.setattr(fitting, "stop_on_signal", stop_on_signal)
     np.random.seed(7)  # noqa: NPY002 - the global generators are in another state, and decide nothing
     stopped = recipe_of(plain("stopped"))
     with pytest.raises(Interrupted):

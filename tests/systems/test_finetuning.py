@@ -15,7 +15,7 @@ from emospeech.corpora import emospeech2024
 from emospeech.encoders.finetuning import lora
 from emospeech.experiments import run as experiments
 from emospeech.runtime.errors import Interrupted, UserError
-from emospeech.systems import build, finetuning, neural
+from emospeech.systems import build, finetuning, fitting
 from emospeech.systems.plan import build_optimizer
 
 TASKS = {"label": emospeech2024.EMOSPEECH2024}
@@ -196,7 +196,7 @@ def test_resumed_is_uninterrupted_bit_for_bit(way, recipe, tmp_path, monkeypatch
     def stop_on_signal():
         yield StopAfter(stops[0] if stops else 1000)
 
-    monkeypatch.setattr(neural, "stop_on_signal", stop_on_signal)
+    monkeypatch.setattr(fitting, "stop_on_signal", stop_on_signal)
     for attempt in range(9):
         try:
             experiments.run(recipe(*WAYS[way], name="stopped", **more), resume=attempt > 0)

@@ -63,7 +63,16 @@ def overflow_at(network, step):
 
 
 def train(
-    folder, stop=None, accumulation=1, batch_size=4, dropout=0.5, scores=None, steps=15, patience=None, spoil_at=None
+    folder,
+    stop=None,
+    accumulation=1,
+    batch_size=4,
+    dropout=0.5,
+    scores=None,
+    steps=15,
+    patience=None,
+    spoil_at=None,
+    keep_last=False,
 ):
     network = Net(dropout)
     if spoil_at is not None:
@@ -87,7 +96,7 @@ def train(
 
     standing = loop.train(
         parts,
-        loop.Plan(steps=steps, validate_every=4, early_stopping=patience, clip_norm=1.0),
+        loop.Plan(steps=steps, validate_every=4, early_stopping=patience, clip_norm=1.0, keep_last=keep_last),
         TrainingOrder(size=ROWS, batch_size=batch_size, seed=1, accumulation=accumulation),
         loader,
         validate,
@@ -110,6 +119,17 @@ def test_resumed_is_uninterrupted_bit_for_bit(tmp_path, kill_at):
         assert torch.equal(value, again.state_dict()[key]), key
     best, best_again = (Checkpoints(tmp_path / name).load_best() for name in ("whole", "cut"))
     assert all(torch.equal(best[key], best_again[key]) for key in best)
+
+
+def test_the_last_weights_are_kept_whatever_dev_says(tmp_path):
+    """Scores fall, so the best ones are those of the first validation."""
+    network, standing, journal = train(tmp_path / "last", scores=[0.9, 0.5, 0.4, 0.3], keep_last=True)
+    kept = Checkpoints(tmp_path / "last").load_best()
+    assert all(torch.equal(kept[key], value) for key, value in network.state_dict().items())
+    assert (standing.best_step, len(journal[-1])) == (4, 4)
+    train(tmp_path / "best", scores=[0.9, 0.5, 0.4, 0.3])
+    best = Checkpoints(tmp_path / "best").load_best()
+    assert not all(torch.equal(best[key], value) for key, value in network.state_dict().items())
 
 
 def test_a_finished_training_is_not_trained_on(tmp_path):
