@@ -29,7 +29,6 @@ from emospeech.systems.parts import (
     build_speech,
     build_text,
     check_model,
-    check_start,
     from_scratch,
     load_pretrained,
     start,
@@ -70,9 +69,7 @@ class NeuralSystem:
         self.cache: FeatureCache | None = None  # of the last fit; of a loaded model, what earlier runs kept
         self.loaded = load_pretrained(recipe.speech, recipe.text, revisions or {})  # what trains of them is a copy
         finetuning.check(recipe, self.loaded)
-        check_model(recipe, tasks, self.loaded)
-        if revisions is None:  # what is loaded has all its weights
-            check_start(recipe.speech)
+        check_model(recipe, tasks, self.loaded, begins=revisions is None)
 
     @property
     def needs_audio(self) -> bool:

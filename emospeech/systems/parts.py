@@ -9,7 +9,7 @@ import torch
 
 from emospeech.config import Augment, Recipe, Speech, Text
 from emospeech.data.examples.augment import EFFECTS, Augmenter, Each, One
-from emospeech.encoders.deepspectrum import IMAGE_ENCODERS
+from emospeech.encoders.deepspectrum.encoder import DeepSpectrum
 from emospeech.encoders.own import OWN_SPEECH
 from emospeech.encoders.speech import load_speech
 from emospeech.encoders.text import subword
@@ -101,17 +101,24 @@ def load_pretrained(speech: Speech | None, text: Text | None, revisions: Mapping
     return parts
 
 
-def check_model(recipe: Recipe, tasks: Mapping[str, Sequence[str]], frozen: Mapping[str, Any]) -> None:
+def check_model(
+    recipe: Recipe, tasks: Mapping[str, Sequence[str]], frozen: Mapping[str, Any], begins: bool = False
+) -> None:
     """Build the trained part once for nothing: whether its options go with the encoders' widths.
 
+    Args:
+        begins: whether it will be trained; then the weights that an encoder of our own begins with must be there.
+
     Raises:
-        UserError: if they do not.
+        UserError: if they do not, or the weights are not, or are another net's.
     """
     speech, text = frozen.get("speech"), frozen.get("text")
     with torch.random.fork_rng(devices=[]):
         if recipe.speech is not None and speech is None:
             with torch.device("meta"):  # shapes alone
                 speech = build_speech(recipe.speech)
+            if begins and isinstance(speech, DeepSpectrum):
+                speech.initial()
         width = text.encoder.width if text is not None else None
         if recipe.text is not None and text is None:
             width = _scratch_text(recipe.text, 10, 10).width
@@ -127,20 +134,8 @@ def start(encoder: Any) -> None:
     Raises:
         UserError: if they cannot be had, or are of another net.
     """
-    if hasattr(encoder, "start"):
+    if isinstance(encoder, DeepSpectrum):
         encoder.start()
-
-
-def check_start(speech: Speech | None) -> None:
-    """Whether the weights that an encoder begins with are there, and are its own: before any work.
-
-    Raises:
-        UserError: if they are not.
-    """
-    if speech is not None and speech.encoder in IMAGE_ENCODERS:
-        with torch.device("meta"):
-            encoder = build_speech(speech)
-        encoder.initial()
 
 
 def synthetic(wanted: Augment) -> list[str]:

@@ -54,6 +54,7 @@ class DeepSpectrum(nn.Module):
         size: int = 224,
         bands: int = 128,
         range_db: float | None = 80.0,
+        normalise: bool = False,
         width: int = 64,
         fc_width: int = 4096,
         batch_norm: bool = False,
@@ -74,6 +75,7 @@ class DeepSpectrum(nn.Module):
             size: pixels of a side.
             bands: of the mel spectrogram.
             range_db: what lies so far below a clip's loudest becomes as quiet as that; None: nothing does.
+            normalise: take each clip's mean per band away, and with it the channel; DeepSpectrum does not.
             width: channels of the first block.
             fc_width: of the two fully connected layers.
             batch_norm: after each convolution.
@@ -89,7 +91,7 @@ class DeepSpectrum(nn.Module):
         self.started_from: dict[str, str | None] | None = None  # once it has
         self.first = _first(train, weights)
         augment = SpecAugment(time_masks, time_mask_frames, frequency_masks, frequency_mask_bands)
-        self.image = SpectrogramImage(colours, size, bands, range_db, augment)
+        self.image = SpectrogramImage(colours, size, bands, range_db, augment, normalise)
         grid = grid_of(size)
         kind = COMPATIBILITIES[compatibility]
         whole = not attention or kind.needs_global  # type: ignore[attr-defined]

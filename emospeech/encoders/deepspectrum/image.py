@@ -68,7 +68,13 @@ class SpectrogramImage(nn.Module):
     down: Tensor  # (size, bands)
 
     def __init__(
-        self, colour_map: str, size: int, bands: int, range_db: float | None, augment: SpecAugment | None = None
+        self,
+        colour_map: str,
+        size: int,
+        bands: int,
+        range_db: float | None,
+        augment: SpecAugment | None = None,
+        normalise: bool = False,
     ) -> None:
         """
         Args:
@@ -76,6 +82,7 @@ class SpectrogramImage(nn.Module):
             size: pixels of a side.
             range_db: what lies so far below a clip's loudest becomes as quiet as that; None: nothing does.
             augment: masks on the spectrogram in training.
+            normalise: take each clip's mean per band away before, and with it the channel.
 
         Raises:
             UserError: if there is no such colour map, or a number cannot be.
@@ -84,7 +91,7 @@ class SpectrogramImage(nn.Module):
         if range_db is not None and range_db <= 0:
             raise UserError(f"range_db should be above 0, or null for the whole range, got {range_db}")
         self.mel = MelDecibels(bands)
-        self.size, self.range_db, self.augment = size, range_db, augment
+        self.size, self.range_db, self.augment, self.normalise = size, range_db, augment, normalise
         shown = (colours.table(colour_map) - torch.tensor(MEAN)) / torch.tensor(DEVIATION)
         self.register_buffer("table", shown, persistent=False)
         # highest frequency first, as rows of a picture lie
@@ -94,6 +101,7 @@ class SpectrogramImage(nn.Module):
         """waveforms (B, samples), mask (B, samples) -> float32 (B, 3, size, size), normalised."""
         with torch.autocast(waveforms.device.type, enabled=False):  # energies do not fit into half precision
             mel, valid = self.mel(waveforms, mask)
+            mel = self._clear(mel, valid)
             if self.augment is not None:
                 mel = self.augment(mel * valid[..., None], valid)
             levels = self._levels(mel, valid)  # (B, frames, bands)
@@ -102,12 +110,17 @@ class SpectrogramImage(nn.Module):
             wide = torch.bmm(across, shown.flatten(2)).unflatten(2, (-1, 3))  # (B, size, bands, 3)
             return torch.einsum("bwfc,hf->bchw", wide, self.down).contiguous()
 
+    def _clear(self, mel: Tensor, valid: Tensor) -> Tensor:
+        """dB (B, frames, bands) within the range below a clip's loudest, and without its mean per band if wanted."""
+        true = valid[..., None]
+        if self.range_db is not None:
+            mel = mel.maximum(mel.masked_fill(~true, -torch.inf).amax((1, 2), keepdim=True) - self.range_db)
+        return mel - (mel * true).sum(1, keepdim=True) / true.sum(1, keepdim=True) if self.normalise else mel
+
     def _levels(self, mel: Tensor, valid: Tensor) -> Tensor:
         """dB (B, frames, bands) -> places in the table: 0 at a clip's quietest, 255 at its loudest; silence is 0."""
         true = valid[..., None]
         loudest = mel.masked_fill(~true, -torch.inf).amax((1, 2), keepdim=True)
-        if self.range_db is not None:
-            mel = mel.maximum(loudest - self.range_db)
         quietest = mel.masked_fill(~true, torch.inf).amin((1, 2), keepdim=True)
         spread = (loudest - quietest).clamp(min=1e-6)
         places = ((mel - quietest) / spread).clamp(0, 1) * colours.COLOURS

@@ -92,10 +92,10 @@ def test_colours_at_the_ends():
         colours.table("virids")
 
 
-@pytest.mark.parametrize("range_db", [None, 80.0])
-def test_padding_and_neighbours_change_nothing(range_db):
+@pytest.mark.parametrize(("range_db", "normalise"), [(None, False), (80.0, False), (None, True), (30.0, True)])
+def test_padding_and_neighbours_change_nothing(range_db, normalise):
     clips = [tones(length, seed) for seed, length in enumerate((512, 30_000, 9_137))]
-    image = SpectrogramImage("viridis", 48, 64, range_db)
+    image = SpectrogramImage("viridis", 48, 64, range_db, normalise=normalise)
     junk = torch.randn(3, 33_000, generator=torch.Generator().manual_seed(0)) * 10  # past the ends
     mask = torch.zeros(3, 33_000, dtype=torch.bool)
     for row, clip in enumerate(clips):
@@ -114,6 +114,19 @@ def test_level_does_not_matter_and_range_is_cut():
     assert shown(image(*whole(silent_end)))[:, 20:].max() < 1e-5  # the quietest there is
     wide = SpectrogramImage("grey", 32, 32, None)
     assert shown(wide(*whole(silent_end)))[:, :12].mean() > shown(image(*whole(silent_end)))[:, :12].mean()
+
+
+def test_normalised_forgets_the_channel():
+    """A filter whose gain hardly changes within a band shifts each band's dB, and with it its mean."""
+    rng = np.random.default_rng(0)
+    noise = (rng.standard_normal(16_000) * np.linspace(0.01, 0.3, 16_000)).astype(np.float32)
+    filtered = noise.copy()
+    filtered[1:] -= 0.5 * noise[:-1]
+    distances = []
+    for normalise in (False, True):
+        image = SpectrogramImage("grey", 32, 32, None, normalise=normalise)
+        distances.append((image(*whole(noise)) - image(*whole(filtered))).abs().mean())
+    assert distances[1] < 0.3 * distances[0]
 
 
 def test_silence_is_the_lowest_colour():
