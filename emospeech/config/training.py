@@ -88,7 +88,10 @@ class Train(Section):
     @model_validator(mode="after")
     def _keeps_what_it_can(self) -> "Train":
         """The last step is where the plan ends, so nothing on dev may decide it."""
-        steers = {"early_stopping": self.early_stopping is not None, "schedule: plateau": self.schedule.name == "plateau"}
+        steers = {
+            "early_stopping": self.early_stopping is not None,
+            "schedule: plateau": self.schedule.name == "plateau",
+        }
         found = [name for name, there in steers.items() if there]
         if self.keep == "last" and found:
             raise ValueError(f"keep: last trains to the end of the epochs, and {found[0]} goes by scores on dev")
