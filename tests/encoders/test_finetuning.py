@@ -163,10 +163,11 @@ def test_a_long_utterance_heard_in_windows_has_gradients(xlsr):
 
 
 def test_padding_changes_nothing_beside_adapters(any_checkpoint):
+    torch.manual_seed(0)
     encoder = tuned_speech(any_checkpoint, mode("lora", {"rank": 2}), "weighted")
     for name, parameter in encoder.named_parameters():
         if "lora_B" in name:
-            torch.nn.init.normal_(parameter)
+            torch.nn.init.normal_(parameter, std=0.1)
     clips = [torch.as_tensor(encoder.preprocess(noise(n))) for n in (16_000, 720, 9_137)]
     with torch.no_grad():
         states, mask = encoder(*pad(clips, 0.0))

@@ -9,7 +9,7 @@ from emospeech.config import Text
 from emospeech.encoders import checkpoint
 from emospeech.encoders.text.pretrained import PretrainedText
 from emospeech.runtime.errors import UserError
-from emospeech.systems.checks import speech_fault, text_fault
+from emospeech.systems.checks.encoders import speech_fault, text_fault
 from emospeech.systems.parts import build_text
 
 

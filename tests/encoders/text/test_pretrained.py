@@ -14,7 +14,7 @@ from emospeech.encoders.text.sentence import SentenceText
 from emospeech.encoders.text.subword import SubwordTransformer
 from emospeech.encoders.text.tokenizer import Tokenizer, load_tokenizer
 from emospeech.runtime.errors import UserError
-from emospeech.systems.checks import text_fault, text_level_fault
+from emospeech.systems.checks.encoders import text_fault, text_level_fault
 from emospeech.systems.parts import build_text
 
 

@@ -156,10 +156,10 @@ def test_what_cannot_be_is_said_before_any_work(recipe, name, options, sections,
 
 def test_options_are_those_of_the_entry():
     """As `systems.checks` reads them."""
-    from emospeech.systems.checks import _options_of
+    from emospeech.systems.checks.words import options_fault
 
     entry = vectors.CLIP_FEATURES["speech"]
-    assert _options_of(entry, {"statistics": ["mean", "std"]}) is None
-    assert "unknown option layers" in _options_of(entry, {"layers": 3})
-    assert "statistics" in _options_of(entry, {"statistics": ["max"]})
-    assert "it takes none" in _options_of(vectors.CLIP_FEATURES["text"], {"a": 1})
+    assert options_fault(entry, {"statistics": ["mean", "std"]}) is None
+    assert "unknown option layers" in options_fault(entry, {"layers": 3})
+    assert "statistics" in options_fault(entry, {"statistics": ["max"]})
+    assert "it takes none" in options_fault(vectors.CLIP_FEATURES["text"], {"a": 1})
