@@ -6,7 +6,7 @@ that know them.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PlainValidator
+from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
 from emospeech.config.classical import Classical
 from emospeech.config.data import Data
@@ -32,11 +32,17 @@ class Head(Section):
 class Trunk(Section):
     """What all tasks share between the pooled vector and their heads: layers of Linear, norm, activation, dropout."""
 
-    widths: Annotated[list[Count], Field(min_length=1)]  # one a layer, as [512, 256, 256]
+    widths: list[Count] = []  # one a layer, as [512, 256, 256]
     activation: Literal["relu", "gelu"] = "relu"
     norm: Literal["none", "layer", "batch"] = "none"
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     standardise: bool = False  # first, each dimension of the pooled vector, by a batch norm without weights
+
+    @model_validator(mode="after")
+    def _is_something(self) -> "Trunk":
+        if not self.widths and not self.standardise:
+            raise ValueError("should have widths, or standardise: true; trunk: null is none at all")
+        return self
 
 
 class Model(Section):

@@ -23,7 +23,7 @@ NORMS: Mapping[str, Callable[[int], nn.Module] | None] = {"none": None, "layer":
 
 
 class Trunk(nn.Sequential):
-    """Layers that all tasks share: Linear, norm, activation, dropout each; `width` is that of the last.
+    """Layers that all tasks share, or none: Linear, norm, activation, dropout each; `width` is what comes out.
 
     x (B, ins) -> (B, width).
     """
@@ -50,7 +50,7 @@ class Trunk(nn.Sequential):
                 layers.append(norm_of(b))
             layers += [ACTIVATIONS[activation](), nn.Dropout(dropout)]
         super().__init__(*layers)
-        self.width = widths[-1]
+        self.width = widths[-1] if widths else ins
 
 
 class MLPBlock(nn.Module):

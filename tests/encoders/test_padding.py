@@ -18,6 +18,7 @@ SMALL = {  # of the from-scratch nets: quick, and two of them without the mean t
     "log_mel_cnn": {"channels": [8, 16]},
     "log_mel_vgg": {"channels": [4, 8], "normalise": False},
     "log_mel_resnet34": {"channels": [2, 2, 4, 4], "normalise": False},
+    "log_mel_tdnn": {"dilations": [1, 3]},
 }
 
 
