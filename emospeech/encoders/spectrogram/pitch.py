@@ -8,7 +8,7 @@ from emospeech.encoders.spectrogram.mel import HOP
 from emospeech.encoders.spectrogram.mel import WINDOW as MEL_WINDOW
 
 WINDOW = 800  # samples = 50 ms: three periods of 60 Hz
-FFT = 2048  # more than twice the window, so that the autocorrelation does not wrap around
+FFT = 1080  # the window and the longest lag, at least, so that no lag wraps around
 LOWEST, HIGHEST = 65.0, 500.0  # Hz
 REFERENCE = 100.0  # Hz
 OCTAVE_COST = 0.05  # of the autocorrelation that an octave higher is worth: else twice the period is as good as one
