@@ -35,7 +35,7 @@ class Trunk(Section):
     widths: list[Count] = []  # one a layer, as [512, 256, 256]
     activation: Literal["relu", "gelu"] = "relu"
     norm: Literal["none", "layer", "batch"] = "none"
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0  # after each layer, and after standardising
     standardise: bool = False  # first, each dimension of the pooled vector, by a batch norm without weights
 
     @model_validator(mode="after")

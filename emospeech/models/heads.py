@@ -18,6 +18,18 @@ class BatchNorm(nn.BatchNorm1d):
         return super().forward(x)
 
 
+class Standardised(BatchNorm):
+    """Each dimension by its mean and deviation over training batches, then dropout."""
+
+    def __init__(self, width: int, dropout: float = 0.0) -> None:
+        super().__init__(width, affine=False)
+        self.dropout = dropout
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, width) -> (B, width)."""
+        return nn.functional.dropout(super().forward(x), self.dropout, self.training)
+
+
 ACTIVATIONS: Mapping[str, Callable[[], nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU}
 NORMS: Mapping[str, Callable[[int], nn.Module] | None] = {"none": None, "layer": nn.LayerNorm, "batch": BatchNorm}
 
@@ -41,9 +53,10 @@ class Trunk(nn.Sequential):
         Args:
             ins: width of what comes in.
             activation, norm: names in `ACTIVATIONS` and `NORMS`.
+            dropout: after each layer, and after standardising.
             standardise: each dimension of what comes in, by its mean and deviation over training batches.
         """
-        layers: list[nn.Module] = [BatchNorm(ins, affine=False)] if standardise else []
+        layers: list[nn.Module] = [Standardised(ins, dropout)] if standardise else []
         for a, b in pairwise([ins, *widths]):
             layers.append(nn.Linear(a, b))
             if (norm_of := NORMS[norm]) is not None:

@@ -100,3 +100,15 @@ def test_without_one_nothing_is_different():
 def test_trunks_that_cannot_be(trunk):
     with pytest.raises(ValueError, match="trunk"):
         build(trunk=trunk)
+
+
+def test_a_trunk_without_layers_standardises_and_drops_out():
+    torch.manual_seed(0)
+    trunk = Trunk(400, [], dropout=0.25, standardise=True).train()
+    x = 7 + 3 * torch.randn(64, 400)
+    out = trunk(x)
+    assert trunk.width == 400
+    assert (out == 0).float().mean().item() == pytest.approx(0.25, abs=0.02)
+    plain = (x - x.mean(0)) / (x.var(0, correction=0) + 1e-5).sqrt() / 0.75
+    torch.testing.assert_close(out[out != 0], plain[out != 0])
+    assert not (trunk.eval()(x) == 0).any()
