@@ -16,7 +16,7 @@ FLOOR = 1e-5  # added to energies before the logarithm
 
 
 class Prosody(nn.Module):
-    """Pitch and loudness from the autocorrelation of 50 ms around each frame of `LogMel`.
+    """Pitch and loudness from the autocorrelation of 50 ms around each frame of `LogMel`, or around each group of them.
 
     Of each frame: the voice's height in octaves above 100 Hz times its strength; that strength, 0 to 1; the logarithm
     of the energy, the utterance's mean taken away; and four times the share of samples at which the sign changes.
@@ -29,8 +29,10 @@ class Prosody(nn.Module):
     window: Tensor  # (WINDOW,)
     falloff: Tensor  # (lags,): autocorrelation of the window
 
-    def __init__(self) -> None:
+    def __init__(self, stride: int = 1) -> None:
+        """`stride`: frames of a group."""
         super().__init__()
+        self.stride = stride
         window = torch.hann_window(WINDOW)
         self.lags = range(int(SAMPLE_RATE / HIGHEST), int(SAMPLE_RATE / LOWEST))
         own = torch.fft.irfft(torch.fft.rfft(window, n=FFT).abs().square())
@@ -39,20 +41,28 @@ class Prosody(nn.Module):
 
     @torch.no_grad()
     def forward(self, waveforms: Tensor, mask: Tensor, valid: Tensor) -> Tensor:
-        """waveforms (B, samples), mask (B, samples), `LogMel`'s mask (B, frames) -> (B, frames, 4); 0 past the end."""
+        """waveforms (B, samples), mask (B, samples), mask of the groups (B, groups) -> (B, groups, 4); 0 past the end.
+
+        A group counts where one of its frames does.
+        """
         with torch.autocast(waveforms.device.type, enabled=False):  # energies do not fit into half precision
-            around = (WINDOW - MEL_WINDOW) // 2
-            sound = nn.functional.pad(waveforms.float() * mask, (around, around))
-            frames = sound.unfold(1, WINDOW, HOP)  # (B, frames, WINDOW)
-            frames = frames - frames.mean(-1, keepdim=True)
+            sound = self._padded(waveforms.float() * mask, valid.shape[1])
+            frames = sound.unfold(1, WINDOW, HOP * self.stride)  # (B, groups, WINDOW)
             power = torch.fft.rfft(frames * self.window, n=FFT).abs().square()
-            correlation = torch.fft.irfft(power)[..., : self.lags.stop]
+            correlation = torch.fft.irfft(power, n=FFT)[..., : self.lags.stop]
             energy = correlation[..., 0]
             height, strength = self._voice(correlation[..., self.lags.start :], energy)
-            crossings = (frames[..., 1:] * frames[..., :-1] < 0).float().mean(-1)
             loudness = torch.log(energy + FLOOR) * valid
             loudness = loudness - loudness.sum(1, keepdim=True) / valid.sum(1, keepdim=True)
+            turns = (sound[:, 1:] * sound[:, :-1] < 0).float()
+            crossings = nn.functional.avg_pool1d(turns, WINDOW - 1, HOP * self.stride)
             return torch.stack([height * strength, strength, loudness, 4 * crossings], dim=-1) * valid[..., None]
+
+    def _padded(self, sound: Tensor, groups: int) -> Tensor:
+        """(B, samples) -> (B, as many as so many groups take), a window around the middle of each group."""
+        before = (WINDOW - MEL_WINDOW - (self.stride - 1) * HOP) // 2
+        size = (groups - 1) * HOP * self.stride + WINDOW
+        return nn.functional.pad(sound, (before, size - before - sound.shape[1]))  # cuts off, where that is negative
 
     def _voice(self, correlation: Tensor, energy: Tensor) -> tuple[Tensor, Tensor]:
         """correlation (B, frames, lags), energy (B, frames) -> octaves above 100 Hz, strength; (B, frames) each."""

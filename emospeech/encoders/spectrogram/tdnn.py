@@ -68,7 +68,7 @@ class LogMelTDNN(nn.Module):
         self.width, self.stride = width, stride
         self.mel = LogMel(bands, normalise)
         self.augment = SpecAugment(time_masks, time_mask_frames, frequency_masks, frequency_mask_bands)
-        self.prosody = Prosody() if pitch else None
+        self.prosody = Prosody(stride) if pitch else None
         size = bands + (Prosody.size if pitch else 0)
         self.norm = TimeNorm(size)
         self.first = TimeConv(size, width, kernel=CONTEXT)
@@ -78,10 +78,9 @@ class LogMelTDNN(nn.Module):
     def forward(self, waveforms: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """waveforms (B, samples), mask (B, samples) -> (B, 1, frames, width), mask (B, frames)."""
         mel, valid = self.mel(waveforms, mask)
-        frames = self.augment(mel, valid)
+        frames, valid = means(self.augment(mel, valid), valid, self.stride)
         if self.prosody is not None:
             frames = torch.cat([frames, self.prosody(waveforms, mask, valid)], dim=-1)
-        frames, valid = means(frames, valid, self.stride)
         x = self.first(self.norm(frames.transpose(1, 2), valid) * valid[:, None], valid)
         for block in self.blocks:
             x = x + block(self.dropout(x), valid)

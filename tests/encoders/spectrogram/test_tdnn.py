@@ -19,10 +19,11 @@ def voice(height, seconds=0.5, partials=8):
     return 0.05 * sum(torch.sin(2 * math.pi * height * k * time) for k in range(1, partials + 1))[None]
 
 
-def prosody(waveform, length=None):
+def prosody(waveform, length=None, stride=1):
     mask = (torch.arange(waveform.shape[1]) < (length or waveform.shape[1]))[None]
-    _, valid = LogMel(8)(waveform, mask)
-    return Prosody()(waveform, mask, valid), valid
+    mel, valid = LogMel(8)(waveform, mask)
+    _, valid = means(mel, valid, stride)
+    return Prosody(stride)(waveform, mask, valid), valid
 
 
 @pytest.mark.parametrize("height", [80.0, 110.0, 200.0, 333.0, 440.0])
@@ -52,10 +53,24 @@ def test_loudness_is_of_the_frame_against_the_utterance():
     torch.testing.assert_close(again[..., :2], found[..., :2], rtol=0, atol=0.02)
 
 
-def test_what_lies_past_the_end_is_not_heard():
+@pytest.mark.parametrize("stride", [2, 3, 6])
+def test_groups_are_heard_around_their_middle(stride):
+    """A voice that glides, and grows louder, evenly: a group's is the mean of its frames'."""
+    time = torch.arange(RATE) / RATE
+    phase = 2 * math.pi * (150 * time + 40 * time**2)
+    sound = (0.01 + 0.05 * time) * sum(torch.sin(k * phase) for k in range(1, 6))
+    each, valid = prosody(sound[None])
+    expected, _ = means(each, valid, stride)
+    found, _ = prosody(sound[None], stride=stride)
+    assert found.shape == expected.shape
+    torch.testing.assert_close(found[:, 3:-3], expected[:, 3:-3], rtol=0, atol=0.05)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_what_lies_past_the_end_is_not_heard(stride):
     sound = voice(120.0)
-    alone, _ = prosody(sound)
-    beside, valid = prosody(torch.cat([sound, torch.ones(1, 4000)], dim=1), sound.shape[1])
+    alone, _ = prosody(sound, stride=stride)
+    beside, valid = prosody(torch.cat([sound, torch.ones(1, 4000)], dim=1), sound.shape[1], stride)
     torch.testing.assert_close(beside[:, : alone.shape[1]], alone)
     assert not beside[~valid].any()
 
