@@ -43,6 +43,12 @@ def log(folder):
     return [tuple(line.split()) for line in (folder / "log").read_text().splitlines()]
 
 
+def until_begun(folder):
+    """A piece of work is under way, and says so: a file that is there may still be empty."""
+    while not (folder / "log").exists() or not log(folder):
+        time.sleep(0.01)
+
+
 def marks(folder, count=6, **more):
     return [Mark(f"u{k}", folder, **more) for k in range(count)]
 
@@ -82,8 +88,7 @@ def test_somebody_elses_claim_is_waited_for(tmp_path):
     slow, quick = Mark("slow", tmp_path, seconds=1.0), Mark("quick", tmp_path)
     other = multiprocessing.get_context("fork").Process(target=work.work_off, args=([slow], tmp_path))
     other.start()
-    while not (tmp_path / "log").exists():
-        time.sleep(0.01)
+    until_begun(tmp_path)
     work.work_off([slow, quick], tmp_path)
     other.join()
     assert slow.done, "returns once all is done, whoever did it"
@@ -94,8 +99,7 @@ def test_the_claim_of_a_killed_process_ends_with_it(tmp_path):
     unit = Mark("u", tmp_path, seconds=0.5)
     other = multiprocessing.get_context("fork").Process(target=work.work_off, args=([unit], tmp_path))
     other.start()
-    while not (tmp_path / "log").exists():
-        time.sleep(0.01)
+    until_begun(tmp_path)
     os.kill(other.pid, signal.SIGKILL)
     other.join()
     assert not unit.done
