@@ -45,6 +45,17 @@ def test_rows_are_the_recipe_with_changes(load):
     assert found["d"].classical.normalise == "speaker"
 
 
+def test_another_encoder_takes_the_former_ones_options_away(load):
+    """Options are those of the encoder beside them; what all encoders share stays."""
+    rows = """{rows: {a: {system: neural, classical: null, speech: &cnn {encoder: log_mel_cnn, options: {width: 8}}},
+        b: {system: neural, classical: null, speech: *cnn, speech.encoder: log_mel_vgg, speech.crop_seconds: 1.5},
+        c: {system: neural, classical: null, speech: *cnn, speech.encoder: log_mel_cnn, speech.options.bands: 20}}}"""
+    found = {name: row.speech for name, row in load(rows).rows.items()}
+    assert found["a"].options == {"width": 8}
+    assert (found["b"].encoder, found["b"].options, found["b"].crop_seconds) == ("log_mel_vgg", None, 1.5)
+    assert found["c"].options == {"width": 8, "bands": 20}
+
+
 def test_protocols_from_the_command_line(load):
     found = load("{}", "benchmark.protocols.mine.kind=loso", "benchmark.workers=3").benchmark
     assert (found.protocols["mine"].kind, found.workers) == ("loso", 3)

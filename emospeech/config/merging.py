@@ -27,6 +27,7 @@ def choices(section: type[BaseModel] = Recipe, path: tuple[str, ...] = ()) -> It
 
 
 CHOICES = dict(choices())
+WITH_ENCODER = ("speech", "text")  # sections in which `options` are those of the encoder named beside them
 
 
 def spelled_out(recipe: Plain) -> Plain:
@@ -39,7 +40,8 @@ def spelled_out(recipe: Plain) -> Plain:
 
 
 def without_replaced_options(lower: Plain, upper: Plain) -> Plain:
-    """`lower` without the options of variants for which `upper` names others; changed in place. Both spelled out."""
+    """`lower` without the options of variants, and of encoders, for which `upper` names others; changed in place. Both
+    spelled out."""
     for path, field in CHOICES.items():
         old, new = _at(lower, path), _at(upper, path)
         if old is None or new is None or "name" not in new or new["name"] == old.get("name", _default(field)):
@@ -48,6 +50,10 @@ def without_replaced_options(lower: Plain, upper: Plain) -> Plain:
         shared = section.model_fields if section else {}
         for option in [key for key in old if key not in shared]:
             del old[option]
+    for part in WITH_ENCODER:
+        old, new = _at(lower, (part,)), _at(upper, (part,))
+        if old is not None and new is not None and new.get("encoder", old.get("encoder")) != old.get("encoder"):
+            old.pop("options", None)
     return lower
 
 
