@@ -9,8 +9,6 @@ the packages torch, transformers and peft alone.
 
 import argparse
 import json
-import os
-import platform
 import subprocess
 import sys
 import time
@@ -18,7 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from measuring import finish, peak
+from measuring import finish, hardware, peak
 
 MODES: dict[str, tuple[str, dict[str, Any], bool]] = {  # row -> way to train, its options, gradient checkpointing
     "full": ("full", {}, False),
@@ -78,14 +76,6 @@ def in_a_fresh_process(row: str, precision: str, words: list[str]) -> Measured:
     return Measured(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def hardware() -> str:
-    import transformers
-
-    cpu = f"{platform.machine()} CPU, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
-    name = torch.cuda.get_device_name() if torch.cuda.is_available() else cpu
-    return f"{name}; torch {torch.__version__}, transformers {transformers.__version__}"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=2)
@@ -99,7 +89,7 @@ def main() -> None:
         print(json.dumps(asdict(measured(*asked.one, asked.clips, asked.seconds, asked.small))))
         return
     words = ["--clips", str(asked.clips), "--seconds", str(asked.seconds), *(["--small"] if asked.small else [])]
-    print(f"{hardware()}; {asked.clips} x {asked.seconds} s, random weights\n")
+    print(f"{'; '.join(hardware())}; {asked.clips} x {asked.seconds} s, random weights\n")
     print("| what trains | precision | trained parameters | s a step | CPU s | peak GiB |\n|---|---|---|---|---|---|")
     for row in asked.rows:
         for precision in asked.precisions:

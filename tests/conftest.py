@@ -279,3 +279,42 @@ def whisper_english(tmp_path_factory) -> tuple[Path, Path]:
     return save_whisper_pt(folder / "tiny.en.pt", 51864), save_whisper_folder(
         folder / "tiny-hub.en", multilingual=False
     )
+
+
+class StopAfter:
+    """A request to stop that comes after so many looks at it."""
+
+    def __init__(self, looks):
+        self.left = looks
+
+    def __bool__(self):
+        self.left -= 1
+        return self.left < 0
+
+
+@pytest.fixture
+def run_in_pieces(monkeypatch):
+    """Run a recipe to its end, though each of its attempts but the last is stopped after so many steps."""
+    from contextlib import contextmanager
+
+    from emospeech.experiments import run as experiments
+    from emospeech.runtime.errors import Interrupted
+    from emospeech.systems import fitting
+
+    def run(recipe, *steps):
+        stops = list(steps)
+
+        @contextmanager
+        def stop_on_signal():
+            yield StopAfter(stops[0] if stops else 1000)
+
+        monkeypatch.setattr(fitting, "stop_on_signal", stop_on_signal)
+        for attempt in range(20):
+            try:
+                experiments.run(recipe, resume=attempt > 0)
+                break
+            except Interrupted:
+                stops[:1] = []
+        assert attempt == len(steps), f"it was to be stopped {len(steps)} times"
+
+    return run

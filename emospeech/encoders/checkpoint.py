@@ -10,10 +10,10 @@ from emospeech.runtime.errors import UserError, some
 from emospeech.runtime.files import content_hash
 
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
-# Weights that a frozen encoder never uses, so a checkpoint may lack them: heads of other tasks, Whisper's decoder.
-UNUSED = ("pooler.", "masked_spec_embed", "quantizer.", "project_", "lm_head", "decoder.")
-
 MASK = "masked_spec_embed"  # what stands in the masked places of a speech encoder's training
+# Weights that a frozen encoder never uses, so a checkpoint may lack them: heads of other tasks, Whisper's decoder.
+UNUSED = ("pooler.", MASK, "quantizer.", "project_", "lm_head", "decoder.")
+
 CONTENT = (".safetensors", ".bin", ".json", ".model", ".txt")  # files that decide what a checkpoint computes
 
 

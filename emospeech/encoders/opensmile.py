@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from emospeech.data.audio import SAMPLE_RATE
+from emospeech.data.audio import SAMPLE_RATE, at_least
 from emospeech.runtime.errors import UserError
 
 SETS: Mapping[str, str] = {"egemaps": "eGeMAPSv02", "compare": "ComParE_2016"}  # ours -> opensmile.FeatureSet
@@ -50,7 +50,7 @@ def functionals(name: str, waveform: np.ndarray) -> np.ndarray:
     Args:
         name: a key of `SETS`.
     """
-    padded = np.pad(waveform, (0, max(SHORTEST - len(waveform), 0)))
+    padded = at_least(waveform, SHORTEST)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of what is too short for it, which is 0 below
         found = _smile(name).process_signal(padded, SAMPLE_RATE).to_numpy(dtype=np.float64)[0]

@@ -1,11 +1,7 @@
 """`bench.py` and `real_size.py` work, at tiny sizes; what they measure there says nothing."""
 
 import importlib
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -13,28 +9,11 @@ from emospeech.config import load, recipes_folder
 from emospeech.labels import EMOSPEECH2024
 from emospeech.models.build import build_classifier
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-# what a bare machine with a GPU lacks, as a program that is run before the benchmark
-BARE = """
-import importlib.machinery, runpy, sys
-LACKING = {"soundfile", "soxr", "pydantic", "omegaconf", "typer", "rich", "matplotlib"}
-class Finder(importlib.machinery.PathFinder):
-    @classmethod
-    def find_spec(cls, name, path=None, target=None):
-        return None if name.split(".")[0] in LACKING else super().find_spec(name, path, target)
-sys.meta_path[:] = [Finder if one is importlib.machinery.PathFinder else one for one in sys.meta_path]
-sys.argv = sys.argv[1:]
-sys.path[0] = sys.argv[0].rpartition("/")[0]
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
+from .conftest import BENCHMARKS, output_of
 
 
 def ran(script: str, *words: str, bare: bool = False) -> str:
-    command = [sys.executable, *(["-c", BARE] if bare else []), str(BENCHMARKS / script), "--quick", *words]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return output_of(script, "--quick", *words, bare=bare)
 
 
 def rows_of(output: str) -> dict[str, float]:

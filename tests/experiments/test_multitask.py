@@ -1,7 +1,6 @@
 """Several tasks in one run: its predictions and scores, stopped and resumed, on new rows, as typed, and its recipes."""
 
 import json
-from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,8 +18,7 @@ from emospeech.experiments import inference
 from emospeech.experiments import run as experiments
 from emospeech.metrics.scores import score
 from emospeech.outputs import submission
-from emospeech.runtime.errors import Interrupted
-from emospeech.systems import build, fitting, neural
+from emospeech.systems import build, neural
 
 SPEAKERS, WORDS = 6, ("joy", "anger", "fear")
 TASKS = {"label": ["anger", "fear", "joy"], "gender": ["female", "male"], "intensity": ["high", "low"]}
@@ -134,33 +132,9 @@ def test_new_rows_with_words_that_a_run_does_not_know(recipe, capsys):
     assert "note: 1 rows count nothing for gender: child; the run knows female, male" in capsys.readouterr().err
 
 
-class StopAfter:
-    """A request to stop that comes after so many looks at it."""
-
-    def __init__(self, steps):
-        self.left = steps
-
-    def __bool__(self):
-        self.left -= 1
-        return self.left < 0
-
-
-def test_resumed_is_uninterrupted_bit_for_bit(recipe, tmp_path, monkeypatch):
+def test_resumed_is_uninterrupted_bit_for_bit(recipe, tmp_path, run_in_pieces):
     experiments.run(recipe("whole", refit="train+dev"))
-    stops = [1, 2]
-
-    @contextmanager
-    def stop_on_signal():
-        yield StopAfter(stops[0] if stops else 1000)
-
-    monkeypatch.setattr(fitting, "stop_on_signal", stop_on_signal)
-    for attempt in range(10):
-        try:
-            experiments.run(recipe("stopped", refit="train+dev"), resume=attempt > 0)
-            break
-        except Interrupted:
-            stops[:1] = []
-    assert attempt == 2
+    run_in_pieces(recipe("stopped", refit="train+dev"), 1, 2)
     whole, again = tmp_path / "runs/whole", tmp_path / "runs/stopped"
     one, other = (load_file(run / "model/model.safetensors") for run in (whole, again))
     assert all(torch.equal(one[key], other[key]) for key in one)

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
@@ -17,8 +16,8 @@ from emospeech import config
 from emospeech.data import audio
 from emospeech.data.examples.augment import EFFECTS
 from emospeech.experiments import run as experiments
-from emospeech.runtime.errors import Interrupted, UserError
-from emospeech.systems import build, fitting
+from emospeech.runtime.errors import UserError
+from emospeech.systems import build
 from emospeech.systems.features.sources import effects_of
 from emospeech.systems.parts import build_augmenter, synthetic
 
@@ -90,24 +89,10 @@ def recipe_of(plain):
     return config.validate(plain, "recipe", build.CHECKS)
 
 
-def test_resumed_is_uninterrupted(plain, tmp_path, monkeypatch):
+def test_resumed_is_uninterrupted(plain, tmp_path, run_in_pieces):
     expected = trained(recipe_of(plain("whole")), tmp_path)
-    looks = iter(range(1000))
-
-    class Stop:
-        def __bool__(self):
-            return next(looks) == 4
-
-    @contextmanager
-    def stop_on_signal():
-        yield Stop()
-
-    monkeypatch.setattr(fitting, "stop_on_signal", stop_on_signal)
     np.random.seed(7)  # noqa: NPY002 - the global generators are in another state, and decide nothing
-    stopped = recipe_of(plain("stopped"))
-    with pytest.raises(Interrupted):
-        experiments.run(stopped)
-    experiments.run(stopped, resume=True)
+    run_in_pieces(recipe_of(plain("stopped")), 4)
     again = load_file(tmp_path / "stopped" / "model" / "model.safetensors")
     assert all(torch.equal(expected[key], again[key]) for key in expected)
 

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
@@ -14,8 +13,8 @@ from emospeech import config
 from emospeech.corpora import emospeech2024
 from emospeech.encoders.finetuning import lora
 from emospeech.experiments import run as experiments
-from emospeech.runtime.errors import Interrupted, UserError
-from emospeech.systems import build, finetuning, fitting
+from emospeech.runtime.errors import UserError
+from emospeech.systems import build, finetuning
 from emospeech.systems.plan import build_optimizer
 
 TASKS = {"label": emospeech2024.EMOSPEECH2024}
@@ -174,36 +173,14 @@ def test_rates_of_head_and_blocks(recipe, rows, tmp_path):
     assert {group["weight_decay"] for group in optimizer.param_groups} == {0.01}
 
 
-class StopAfter:
-    def __init__(self, steps):
-        self.left = steps
-
-    def __bool__(self):
-        self.left -= 1
-        return self.left < 0
-
-
 @pytest.mark.parametrize("way", ["full", "lora", "sound alone"])
-def test_resumed_is_uninterrupted_bit_for_bit(way, recipe, tmp_path, monkeypatch):
+def test_resumed_is_uninterrupted_bit_for_bit(way, recipe, tmp_path, run_in_pieces):
     more = {
         "optimizer": {"name": "SGD", "lr": 0.05, "momentum": 0.9},
         "schedule": {"name": "linear", "warmup_steps": 0.3},
     }
     experiments.run(recipe(*WAYS[way], name="whole", **more))
-    stops = [1, 1]
-
-    @contextmanager
-    def stop_on_signal():
-        yield StopAfter(stops[0] if stops else 1000)
-
-    monkeypatch.setattr(fitting, "stop_on_signal", stop_on_signal)
-    for attempt in range(9):
-        try:
-            experiments.run(recipe(*WAYS[way], name="stopped", **more), resume=attempt > 0)
-            break
-        except Interrupted:
-            stops[:1] = []
-    assert attempt == 2
+    run_in_pieces(recipe(*WAYS[way], name="stopped", **more), 1, 1)
     one, other = (load_file(tmp_path / run / "model/model.safetensors") for run in ("whole", "stopped"))
     assert all(torch.equal(one[key], other[key]) for key in one)
     histories = [(tmp_path / run / "metrics.jsonl").read_text() for run in ("whole", "stopped")]

@@ -1,7 +1,6 @@
 """Stopped and resumed is uninterrupted, with everything on that draws at random or follows a schedule."""
 
 import json
-from contextlib import contextmanager
 
 import pytest
 import torch
@@ -9,8 +8,7 @@ from safetensors.torch import load_file
 
 from emospeech import config
 from emospeech.experiments import run as experiments
-from emospeech.runtime.errors import Interrupted
-from emospeech.systems import build, fitting
+from emospeech.systems import build
 
 PARTS = {
     "learned late": {"fusion": {"name": "late", "weights": "learned"}, "mixer": {"name": "multi_head", "dropout": 0.2}},
@@ -20,17 +18,6 @@ PARTS = {
 }
 NET = {"size": 32, "bands": 16, "width": 2, "fc_width": 8, "attention": True, "batch_norm": True, "time_masks": 1}
 PICTURES = {"speech": {"encoder": "deep_spectrum", "options": NET, "augment": {"probability": 0.9}}, "text": None}
-
-
-class StopAfter:
-    """A request to stop that comes after so many looks at it."""
-
-    def __init__(self, steps):
-        self.left = steps
-
-    def __bool__(self):
-        self.left -= 1
-        return self.left < 0
 
 
 @pytest.fixture
@@ -73,24 +60,10 @@ def recipe(tmp_path, challenge):
 @pytest.mark.parametrize(
     "parts", ["learned late", pytest.param("cross attention", marks=pytest.mark.slow), "from the store", "pictures"]
 )
-def test_resumed_is_uninterrupted_bit_for_bit(parts, recipe, frozen, tmp_path, monkeypatch):
+def test_resumed_is_uninterrupted_bit_for_bit(parts, recipe, frozen, tmp_path, run_in_pieces):
     more = {"from the store": frozen, "pictures": PICTURES}.get(parts, {})
     experiments.run(recipe("whole", PARTS[parts], **more))
-    stops = [3, 3]  # after step 4 and step 8, of 9
-    stopped = recipe("stopped", PARTS[parts], **more)
-
-    @contextmanager
-    def stop_on_signal():
-        yield StopAfter(stops[0] if stops else 1000)
-
-    monkeypatch.setattr(fitting, "stop_on_signal", stop_on_signal)
-    for attempt in range(20):
-        try:
-            experiments.run(stopped, resume=attempt > 0)
-            break
-        except Interrupted:
-            stops[:1] = []
-    assert attempt == 2, "it was to be stopped twice"
+    run_in_pieces(recipe("stopped", PARTS[parts], **more), 3, 3)  # after step 4 and step 8, of 9
     whole, again = tmp_path / "whole", tmp_path / "stopped"
     one, other = (load_file(run / "model" / "model.safetensors") for run in (whole, again))
     assert one.keys() == other.keys()

@@ -150,3 +150,12 @@ def _reason(error: Exception) -> str:
     if "does not exist" in text or "Format not" in text:
         return "junk or an unknown format"
     return f"cut short or damaged: {text}" if "lost sync" in text or "malformed" in text else text
+
+
+def at_least(waveform: np.ndarray, samples: int) -> np.ndarray:
+    """(time,) -> (time,): as it is, or with silence behind it, so long at least.
+
+    >>> at_least(np.array([1.0, 2.0]), 3).tolist()
+    [1.0, 2.0, 0.0]
+    """
+    return np.pad(waveform, (0, max(samples - len(waveform), 0)))

@@ -4,8 +4,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from emospeech.data.audio import SAMPLE_RATE
+from emospeech.data.audio import SAMPLE_RATE, at_least
 from emospeech.encoders.deepspectrum import colours
+from emospeech.encoders.spectrogram.mel import whole_frames
 from emospeech.encoders.spectrogram.specaugment import SpecAugment
 from emospeech.runtime.errors import UserError
 
@@ -51,8 +52,7 @@ class MelDecibels(nn.Module):
         spectrum = torch.fft.rfft(frames)  # (B, frames, WINDOW // 2 + 1)
         power = spectrum.real.square() + spectrum.imag.square()
         mel = 10 * torch.log10((power @ self.filters).clamp(min=QUIETEST))
-        count = (mask.sum(1) - WINDOW) // HOP + 1
-        return mel, torch.arange(mel.shape[1], device=mel.device) < count[:, None]
+        return mel, whole_frames(mask, mel.shape[1], WINDOW, HOP)
 
 
 class SpectrogramImage(nn.Module):
@@ -146,4 +146,4 @@ def resizing(lengths: Tensor, longest: int, size: int) -> Tensor:
 
 def at_least_a_window(waveform: np.ndarray) -> np.ndarray:
     """(time,) -> (time,): as it is, but long enough for one window."""
-    return np.pad(waveform, (0, max(WINDOW - len(waveform), 0)))
+    return at_least(waveform, WINDOW)

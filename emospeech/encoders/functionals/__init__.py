@@ -7,7 +7,7 @@ import functools
 
 import numpy as np
 
-from emospeech.data.audio import SAMPLE_RATE, SILENCE
+from emospeech.data.audio import SAMPLE_RATE, SILENCE, at_least
 from emospeech.encoders.functionals import frames, voice
 from emospeech.encoders.functionals.frames import MEL_BANDS, WINDOW, Columns, framed
 from emospeech.encoders.functionals.statistics import (
@@ -62,7 +62,7 @@ def scaled(waveform: np.ndarray) -> tuple[float, np.ndarray | None]:
     sound = sound - sound.mean()
     if np.abs(sound).max() < SILENCE:
         return QUIETEST, None
-    sound = np.pad(sound, (0, max(WINDOW - len(sound), 0)))
+    sound = at_least(sound, WINDOW)
     loud = np.percentile((framed(sound, WINDOW) ** 2).mean(axis=1), LOUD)
     if loud == 0:  # a click in silence, shorter than a frame in twenty
         loud = (sound**2).mean()

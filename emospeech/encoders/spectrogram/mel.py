@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from emospeech.data.audio import SAMPLE_RATE
+from emospeech.data.audio import SAMPLE_RATE, at_least
 from emospeech.runtime.errors import UserError
 
 WINDOW = 400  # samples = 25 ms
@@ -38,14 +38,23 @@ class LogMel(nn.Module):
             frames = waveforms.float().unfold(1, WINDOW, HOP) * self.window  # (B, frames, WINDOW)
             power = torch.fft.rfft(frames, n=FFT).abs().square()  # (B, frames, FFT // 2 + 1)
             mel = torch.log(power @ self.filters + FLOOR)
-        count = (mask.sum(1) - WINDOW) // HOP + 1
-        valid = torch.arange(mel.shape[1], device=mel.device) < count[:, None]
+        valid = whole_frames(mask, mel.shape[1], WINDOW, HOP)
         mel = mel * valid[..., None]
         if self.normalise:
-            mel = (mel - mel.sum(1, keepdim=True) / count[:, None, None]) * valid[..., None]
+            mel = (mel - mel.sum(1, keepdim=True) / valid.sum(1)[:, None, None]) * valid[..., None]
         return mel, valid
+
+
+def whole_frames(mask: Tensor, frames: int, window: int, hop: int) -> Tensor:
+    """mask (B, samples) -> bool (B, frames): frames of a window, one each hop, that lie within an utterance.
+
+    >>> whole_frames(torch.tensor([[True] * 5, [True] * 3 + [False] * 2]), 2, window=3, hop=2).tolist()
+    [[True, True], [True, False]]
+    """
+    count = (mask.sum(1) - window) // hop + 1
+    return torch.arange(frames, device=mask.device) < count[:, None]
 
 
 def at_least_a_window(waveform: np.ndarray) -> np.ndarray:
     """(time,) -> (time,): as it is, but long enough for one window."""
-    return np.pad(waveform, (0, max(WINDOW - len(waveform), 0)))
+    return at_least(waveform, WINDOW)

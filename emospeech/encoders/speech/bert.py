@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from emospeech.data.audio import SAMPLE_RATE
+from emospeech.data.audio import SAMPLE_RATE, at_least
 from emospeech.encoders.checkpoint import MASK
 from emospeech.encoders.speech.layers import HiddenStates, Layers
 from emospeech.encoders.speech.long import WINDOW, Grid, hear_long, windows_of
@@ -24,7 +24,7 @@ class MelPreprocessor:
 
     def __call__(self, waveform: np.ndarray) -> np.ndarray:
         """float32 (samples,) -> float32 (frames, 160), 50 a second; a last mel frame without its pair is left out."""
-        waveform = np.pad(waveform, (0, max(self.shortest - len(waveform), 0)))
+        waveform = at_least(waveform, self.shortest)
         out = self.extractor(waveform, sampling_rate=SAMPLE_RATE, return_tensors="np")
         frames: np.ndarray = out["input_features"][0][out["attention_mask"][0].astype(bool)]
         return frames.astype(np.float32)

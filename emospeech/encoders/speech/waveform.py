@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from emospeech.data.audio import SAMPLE_RATE
+from emospeech.data.audio import SAMPLE_RATE, at_least
 from emospeech.data.examples.dataset import pad
 from emospeech.encoders.checkpoint import MASK
 from emospeech.encoders.speech.layers import HiddenStates, Layers
@@ -25,7 +25,7 @@ class WaveformPreprocessor:
 
     def __call__(self, waveform: np.ndarray) -> np.ndarray:
         """float32 (samples,) -> float32 (samples,), long enough for one frame, normalised as in pre-training."""
-        waveform = np.pad(waveform, (0, max(self.shortest - len(waveform), 0)))
+        waveform = at_least(waveform, self.shortest)
         normalised: np.ndarray = self.extractor(waveform, sampling_rate=SAMPLE_RATE)["input_values"][0]
         return normalised
 
