@@ -16,13 +16,13 @@ WORTH = 48  # clips of each; for fewer, starting processes takes longer than the
 Compute = Callable[[np.ndarray], np.ndarray]  # waveform float32 (time,) at 16 kHz -> float32 (D,)
 
 
-def heard(path: str | None) -> np.ndarray:
-    """The waveform of a file; None: of a second of silence.
+def heard(path: str | None, load: Callable[[str], np.ndarray] = audio.load) -> np.ndarray:
+    """The waveform of a file, as `load` gives it; None: of a second of silence.
 
     Raises:
         BadAudio: if it cannot be read.
     """
-    return np.zeros(audio.SAMPLE_RATE, dtype=np.float32) if path is None else audio.load(path)
+    return np.zeros(audio.SAMPLE_RATE, dtype=np.float32) if path is None else load(path)
 
 
 def computed(compute: Compute, read: Callable[[], np.ndarray]) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from emospeech.data.audio import SAMPLE_RATE
+from emospeech.data import audio
 from emospeech.encoders.by_clip import heard
 from emospeech.encoders.deepspectrum.encoder import DeepSpectrum
 from emospeech.experiments import inference
@@ -16,6 +16,7 @@ from emospeech.figures import save
 from emospeech.figures.attention import attention_maps
 from emospeech.runtime.console import progress
 from emospeech.runtime.errors import UserError, some
+from emospeech.systems import gain
 from emospeech.systems.base import MAIN_TASK, System
 from emospeech.systems.neural import NeuralSystem
 
@@ -28,12 +29,14 @@ def draw(system: System, rows: pd.DataFrame, folder: Path, on_bad_audio: str = "
     """
     encoder = attending(system)
     paths = _paths(rows, folder)
-    predictions = inference.predict(system, rows, on_bad_audio)
+    rows = inference.prepared(system, rows, on_bad_audio)
+    predictions, load = system.predict(rows), gain.loader(system.recipe, audio.load)
     with progress("drawing attention", len(rows)) as bar:
         for row, predicted, path in zip(rows.itertuples(), predictions.to_dict("records"), paths, strict=True):
             chosen = predicted[MAIN_TASK]
             title = f"{row.id}: {chosen} ({predicted[f'p_{chosen}']:.2f})"
-            save(_figure(encoder, None if pd.isna(row.audio) else str(row.audio), title), path)
+            waveform = heard(None if pd.isna(row.audio) else str(row.audio), load)
+            save(_figure(encoder, encoder.preprocess(waveform), title), path)
             bar()
     return paths
 
@@ -53,8 +56,7 @@ def attending(system: System) -> DeepSpectrum:
     return encoder
 
 
-def _figure(encoder: DeepSpectrum, audio: str | None, title: str) -> Any:
-    waveform = encoder.preprocess(heard(audio))
+def _figure(encoder: DeepSpectrum, waveform: np.ndarray, title: str) -> Any:
     inputs = torch.as_tensor(waveform, device=encoder.image.table.device)[None]
     encoder.eval()
     seen = encoder.seen(inputs, torch.ones_like(inputs, dtype=torch.bool))
@@ -62,7 +64,7 @@ def _figure(encoder: DeepSpectrum, audio: str | None, title: str) -> Any:
     spectrogram = seen.spectrogram[0].T.cpu().numpy()
     if encoder.image.range_db is not None:
         spectrogram = np.maximum(spectrogram, spectrogram.max() - encoder.image.range_db)
-    seconds = len(waveform) / SAMPLE_RATE
+    seconds = len(waveform) / audio.SAMPLE_RATE
     return attention_maps(spectrogram, maps, seconds, encoder.image.mel.centres.tolist(), title)
 
 

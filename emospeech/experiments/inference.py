@@ -68,6 +68,15 @@ def predict(system: System, rows: pd.DataFrame, on_bad_audio: str = "fail") -> p
     Raises:
         UserError: if a row lacks what the system needs; before any prediction.
     """
+    return system.predict(prepared(system, rows, on_bad_audio))
+
+
+def prepared(system: System, rows: pd.DataFrame, on_bad_audio: str = "fail") -> pd.DataFrame:
+    """The rows as the system predicts them: without audio that cannot be heard, with transcripts.
+
+    Raises:
+        UserError: if a row lacks what the system needs.
+    """
     heard = transcripts.asked(rows, system.recipe)
     if system.may_lack:
         rows = usable.blank_as_absent(rows)
@@ -83,7 +92,7 @@ def predict(system: System, rows: pd.DataFrame, on_bad_audio: str = "fail") -> p
     rows = transcripts.of_recipe(rows, system.recipe)
     if system.may_lack:
         usable.require_either(rows)  # of a clip without audio, a transcript
-    return system.predict(rows)
+    return rows
 
 
 def _require_modalities(system: System, rows: pd.DataFrame, heard: pd.Series) -> None:

@@ -3,14 +3,17 @@
 import json
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from emospeech.cli.main import main
 from emospeech.config import recipes_folder
+from emospeech.data import audio
 from emospeech.encoders.deepspectrum import layouts
 from emospeech.encoders.deepspectrum.vgg16 import VGG16
+from emospeech.experiments import attention
 
 TINY = """
 data: {corpus: emospeech2024, root: ROOT}
@@ -63,6 +66,35 @@ def test_a_reloaded_model_predicts_the_same_alone_and_together(recipe, challenge
         assert main(["predict", "runs/tiny", *some, "-o", f"{number}.csv"]) == 0
     together, alone = pd.read_csv("0.csv"), pd.read_csv("1.csv")
     pd.testing.assert_frame_equal(together[1:2].reset_index(drop=True), alone, atol=1e-5, check_exact=False)
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The spectrograms that figures are made of, dB (bands, frames) each."""
+    found = []
+    original = attention.attention_maps
+
+    def watched(spectrogram, *rest):
+        found.append(spectrogram)
+        return original(spectrogram, *rest)
+
+    monkeypatch.setattr(attention, "attention_maps", watched)
+    return found
+
+
+def test_figures_show_what_the_net_hears(recipe, challenge, drawn, tmp_path):
+    """At the run's level, and silence where a clip cannot be read but may be silent."""
+    assert main(["train", str(recipe), "train.epochs=1"]) == 0
+    assert main(["train", str(recipe), "train.epochs=1", "speech.gain_dbfs=-50", "name=faint"]) == 0
+    clip = clips(challenge)[0]
+    assert main(["attention", "runs/tiny", clip, "-o", "as_it_is"]) == 0
+    assert main(["attention", "runs/faint", clip, "-o", "at_level"]) == 0
+    level = 10 * np.log10((audio.load(clip) ** 2).mean())
+    assert drawn[0].max() - drawn[1].max() == pytest.approx(level + 50, abs=0.1)
+    (tmp_path / "broken.mp3").write_bytes(b"no sound")
+    assert main(["attention", "runs/tiny", "broken.mp3", "-o", "broken"]) == 2
+    assert main(["attention", "runs/tiny", "broken.mp3", "-o", "broken", "--on-bad-audio", "silence"]) == 0
+    assert drawn[2].max() == drawn[2].min()
 
 
 def test_models_without_attention(recipe, challenge, capsys):

@@ -225,7 +225,7 @@ def test_words_that_mean_nothing(speech, expected, recipe):
 def test_encoders_and_systems_for_which_it_is_not(recipe):
     plain = recipe("lora", None).model_dump()
     scratch = {**plain, "speech": {"encoder": "log_mel_cnn", "train": "lora"}}
-    with pytest.raises(UserError, match=r"speech\.train: log_mel_cnn trains from scratch anyway"):
+    with pytest.raises(UserError, match=r"speech\.train: log_mel_cnn is trained whole anyway"):
         config.validate(scratch, "recipe", build.CHECKS)
     config.validate({**plain, "speech": {"encoder": "log_mel_cnn", "train": "frozen"}}, "recipe", build.CHECKS)
     classical = {**plain, "system": "classical", "classical": {"features": ["speech"]}}

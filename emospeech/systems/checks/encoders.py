@@ -45,7 +45,7 @@ def training_fault(value: Choice, section: Mapping[str, Any]) -> str | None:
     """What is wrong with `speech.train` or `text.train`, before the checkpoint is looked at."""
     encoder, kind = section.get("encoder"), value.name.partition(":")[0]
     if value.name != "frozen" and (encoder in OWN_SPEECH or encoder in SUBWORD_ENCODERS):
-        return f"{encoder} trains from scratch anyway; {value.name} is for a pre-trained encoder, so leave it out"
+        return f"{encoder} is trained whole anyway; {value.name} is for a Hub id or checkpoint folder, so leave it out"
     fault = options_fault(modes.MODES[kind], value.options) if kind in modes.MODES else None
     if fault:
         return f"{value.name}: {fault}"
