@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from emospeech.data.audio import SAMPLE_RATE
-from emospeech.encoders.spectrogram.mel import HOP
+from emospeech.encoders.spectrogram.mel import HOP, power
 from emospeech.encoders.spectrogram.mel import WINDOW as MEL_WINDOW
 
 WINDOW = 800  # samples = 50 ms: three periods of 60 Hz
@@ -35,7 +35,7 @@ class Prosody(nn.Module):
         self.stride = stride
         window = torch.hann_window(WINDOW)
         self.lags = range(int(SAMPLE_RATE / HIGHEST), int(SAMPLE_RATE / LOWEST))
-        own = torch.fft.irfft(torch.fft.rfft(window, n=FFT).abs().square())
+        own = torch.fft.irfft(power(window, FFT))
         self.register_buffer("window", window, persistent=False)
         self.register_buffer("falloff", (own / own[0])[self.lags.start : self.lags.stop], persistent=False)
 
@@ -48,8 +48,7 @@ class Prosody(nn.Module):
         with torch.autocast(waveforms.device.type, enabled=False):  # energies do not fit into half precision
             sound = self._padded(waveforms.float() * mask, valid.shape[1])
             frames = sound.unfold(1, WINDOW, HOP * self.stride)  # (B, groups, WINDOW)
-            power = torch.fft.rfft(frames * self.window, n=FFT).abs().square()
-            correlation = torch.fft.irfft(power, n=FFT)[..., : self.lags.stop]
+            correlation = torch.fft.irfft(power(frames * self.window, FFT), n=FFT)[..., : self.lags.stop]
             energy = correlation[..., 0]
             height, strength = self._voice(correlation[..., self.lags.start :], energy)
             loudness = torch.log(energy + FLOOR) * valid
