@@ -9,6 +9,8 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from emospeech.cli.main import main
 
@@ -63,6 +65,11 @@ def test_two_processes_are_one(typed, way, tmp_path):
     one, two = typed(1, *words), typed(2, *words, "train.accumulation=2")
     assert len(one) == 2
     assert two == pytest.approx(one, abs=1e-5)
+    alone, shared = (load_file(tmp_path / f"runs/with{count}/model/model.safetensors") for count in (1, 2))
+    assert alone.keys() == shared.keys()
+    for name in alone:
+        if "k_proj.bias" not in name and "key.bias" not in name:  # attention does not depend on it
+            torch.testing.assert_close(shared[name], alone[name], rtol=0, atol=1e-3, msg=name)
     assert typed(1, *words, "speech.train.spec_augment=false", "--overwrite") != pytest.approx(one, abs=1e-3)
 
 
