@@ -44,9 +44,7 @@ class Plan:
     """How long, and how often to look up."""
 
     steps: int  # optimiser steps
-    validate_every: int | None = (
-        None  # steps between checkpoints, scored on the dev set if any; None: one, the last
-    )
+    validate_every: int | None = None  # steps between checkpoints, scored on the dev set if any; None: one, the last
     early_stopping: int | None = None  # validations without gain
     clip_norm: float | None = None
     keep_last: bool = False  # whatever validations say, the last weights are the best
