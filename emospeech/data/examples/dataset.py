@@ -177,7 +177,7 @@ class UtteranceDataset(torch.utils.data.Dataset[Example]):
         path = self.audio[row]
         if self.may_lack and pd.isna(path):
             return np.zeros(0, dtype=np.float32)
-        waveform = np.zeros(audio.SAMPLE_RATE, dtype=np.float32) if pd.isna(path) else self.load(path)
+        waveform = audio.load_or_silence(None if pd.isna(path) else path, self.load)
         if self.augment is not None:
             return self.augment(waveform, self.crop_samples, rng)
         return crop(waveform, self.crop_samples, rng)
