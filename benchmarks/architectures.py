@@ -25,7 +25,7 @@ from measuring import measured
 from torch import Tensor, nn
 
 from emospeech.data.audio import SAMPLE_RATE
-from emospeech.encoders.spectrogram import SPECTROGRAM_ENCODERS
+from emospeech.encoders.own import OWN_SPEECH
 from emospeech.encoders.speech import FAMILIES
 from emospeech.encoders.text.subword import SUBWORD_ENCODERS
 
@@ -99,7 +99,7 @@ def pretrained_speech(name: str, size: Size, device: torch.device) -> tuple[nn.M
 
 
 def scratch_speech(name: str, size: Size, device: torch.device) -> tuple[nn.Module, Forward]:
-    return speech(SPECTROGRAM_ENCODERS[name](), size, device)
+    return speech(OWN_SPEECH[name](), size, device)
 
 
 def speech(encoder: Any, size: Size, device: torch.device) -> tuple[nn.Module, Forward]:
@@ -140,7 +140,7 @@ def text(
 
 ARCHITECTURES = {
     **dict.fromkeys(PRETRAINED_SPEECH, pretrained_speech),
-    **dict.fromkeys(SPECTROGRAM_ENCODERS, scratch_speech),
+    **dict.fromkeys(OWN_SPEECH, scratch_speech),
     **dict.fromkeys(PRETRAINED_TEXT, pretrained_text),
     **dict.fromkeys(SUBWORD_ENCODERS, scratch_text),
 }

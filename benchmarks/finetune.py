@@ -23,6 +23,7 @@ MODES: dict[str, tuple[str, dict[str, Any], bool]] = {  # row -> way to train, i
     "full, checkpointed": ("full", {}, True),
     "top:4": ("top:4", {}, False),
     "lora": ("lora", {"rank": 16, "alpha": 32.0}, False),
+    "lora, checkpointed": ("lora", {"rank": 16, "alpha": 32.0}, True),
 }
 SMALL = {"top:4": "top:2"}  # the tiny one has three blocks
 PRECISIONS = ("fp32", "bf16")

@@ -16,28 +16,14 @@ WORTH = 48  # clips of each; for fewer, starting processes takes longer than the
 Compute = Callable[[np.ndarray], np.ndarray]  # waveform float32 (time,) at 16 kHz -> float32 (D,)
 
 
-def heard(path: str | None, load: Callable[[str], np.ndarray] = audio.load) -> np.ndarray:
-    """The waveform of a file, as `load` gives it; None: of a second of silence.
-
-    Raises:
-        BadAudio: if it cannot be read.
-    """
-    return np.zeros(audio.SAMPLE_RATE, dtype=np.float32) if path is None else load(path)
-
-
 def computed(compute: Compute, read: Callable[[], np.ndarray]) -> np.ndarray:
     """What one process does for one clip."""
     return compute(read())
 
 
 def played_faster(speed: float, compute: Compute, waveform: np.ndarray) -> np.ndarray:
-    """What `compute` finds in a clip that is played at another speed: tempo, pitch and formants together.
-
-    Source: Ko et al. 2015, audio augmentation for speech recognition (doi 10.21437/Interspeech.2015-711).
-    """
-    import soxr
-
-    return compute(soxr.resample(waveform, audio.SAMPLE_RATE * speed, audio.SAMPLE_RATE))
+    """What `compute` finds in a clip that is played at another speed."""
+    return compute(audio.played_at(waveform, speed))
 
 
 def cores() -> int:

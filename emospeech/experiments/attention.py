@@ -9,7 +9,6 @@ import pandas as pd
 import torch
 
 from emospeech.data import audio
-from emospeech.encoders.by_clip import heard
 from emospeech.encoders.deepspectrum.encoder import DeepSpectrum
 from emospeech.experiments import inference
 from emospeech.figures import save
@@ -35,7 +34,7 @@ def draw(system: System, rows: pd.DataFrame, folder: Path, on_bad_audio: str = "
         for row, predicted, path in zip(rows.itertuples(), predictions.to_dict("records"), paths, strict=True):
             chosen = predicted[MAIN_TASK]
             title = f"{row.id}: {chosen} ({predicted[f'p_{chosen}']:.2f})"
-            waveform = heard(None if pd.isna(row.audio) else str(row.audio), load)
+            waveform = audio.load_or_silence(None if pd.isna(row.audio) else str(row.audio), load)
             save(_figure(encoder, encoder.preprocess(waveform), title), path)
             bar()
     return paths

@@ -50,7 +50,8 @@ def steered(settings: Train, steps_per_epoch: int) -> tuple[Plan, Schedule]:
 
 def repeated(settings: Train, chosen: Standing) -> tuple[Plan, Schedule]:
     """A fit without one: as many steps as the fit before found best, at its learning rates."""
-    return Plan(steps=chosen.best_step, clip_norm=settings.clip_norm), Replay(chosen.factors)
+    every = int(chosen.history[0]["step"])  # as often as that fit kept checkpoints
+    return Plan(steps=chosen.best_step, clip_norm=settings.clip_norm, validate_every=every), Replay(chosen.factors)
 
 
 def losses(

@@ -44,7 +44,7 @@ class Plan:
     """How long, and how often to look up."""
 
     steps: int  # optimiser steps
-    validate_every: int | None = None  # None: never (there is no dev set); the last weights are the best
+    validate_every: int | None = None  # steps between checkpoints, scored on the dev set if any; None: one, the last
     early_stopping: int | None = None  # validations without gain
     clip_norm: float | None = None
     keep_last: bool = False  # whatever validations say, the last weights are the best
@@ -105,8 +105,8 @@ def train(
         while run.standing.step < plan.steps and not run.exhausted():
             loss = run.step([next(batches) for _ in range(order.accumulation)], order.rank)
             bar(note=f"loss {loss:.3f}  best {run.standing.best_score:.4f}" if validate else f"loss {loss:.3f}")
-            if validate and plan.validate_every and run.due():
-                run.validate(validate, journal)
+            if plan.validate_every and run.due():
+                run.look_up(validate, journal)
             if run.agreed(stop):
                 run.save()
                 raise Interrupted(f"stopped at step {run.standing.step} of {plan.steps}; --resume goes on from there")
@@ -140,7 +140,7 @@ class _Run:
         return patience is not None and self.standing.waited >= patience
 
     def due(self) -> bool:
-        """Time to validate: every so many steps, and at the end."""
+        """Time for a checkpoint: every so many steps, and at the end."""
         step, every = self.standing.step, self.plan.validate_every or 1
         return step % every == 0 or step == self.plan.steps
 
@@ -199,7 +199,15 @@ class _Run:
         for group, rate in zip(self.optimizer.param_groups, self.base_rates, strict=True):
             group["lr"] = rate * factor
 
-    def validate(
+    def look_up(
+        self, validate: Callable[[], Mapping[str, float]] | None, journal: Callable[[list[dict[str, float]]], None]
+    ) -> None:
+        """A checkpoint, with scores where there is a dev set."""
+        if validate is not None:
+            self._validate(validate, journal)
+        self.save()
+
+    def _validate(
         self, validate: Callable[[], Mapping[str, float]], journal: Callable[[list[dict[str, float]]], None]
     ) -> None:
         share_buffers(self.parts.network)
@@ -226,7 +234,6 @@ class _Run:
         self.accelerator.log({key: value for key, value in entry.items() if key != "step"}, step=standing.step)
         if self.accelerator.is_main_process:
             journal(standing.history)
-        self.save()
 
     def keep_best(self) -> None:
         if self.accelerator.is_main_process:

@@ -73,6 +73,7 @@ def train(
     patience=None,
     spoil_at=None,
     keep_last=False,
+    dev=True,
 ):
     network = Net(dropout)
     if spoil_at is not None:
@@ -99,7 +100,7 @@ def train(
         loop.Plan(steps=steps, validate_every=4, early_stopping=patience, clip_norm=1.0, keep_last=keep_last),
         TrainingOrder(size=ROWS, batch_size=batch_size, seed=1, accumulation=accumulation),
         loader,
-        validate,
+        validate if dev else None,
         Checkpoints(folder),
         journal=lambda history: journal.append(list(history)),
         stop=StopRequest() if stop is None else stop,
@@ -203,17 +204,18 @@ def test_a_loss_that_is_no_number_stops_and_names_the_rows(tmp_path):
     assert 3 in error.value.rows
 
 
+@pytest.mark.parametrize("dev", [True, False])
 @pytest.mark.parametrize("spoiled", [4, 8, 15])
-def test_weights_that_are_no_numbers_are_never_kept(tmp_path, spoiled):
-    """A gradient that overflows in the step before a validation, where no further loss would tell."""
-    whole, standing, _ = train(tmp_path / "whole")
+def test_weights_that_are_no_numbers_are_never_kept(tmp_path, spoiled, dev):
+    """A gradient that overflows in the step before a checkpoint, where no further loss would tell."""
+    whole, standing, _ = train(tmp_path / "whole", dev=dev)
     with pytest.raises(loop.NonFiniteError, match=f"the weights are not finite at step {spoiled}") as error:
-        train(tmp_path / "cut", spoil_at=spoiled - 1)
+        train(tmp_path / "cut", dev=dev, spoil_at=spoiled - 1)
     order = TrainingOrder(size=ROWS, batch_size=4, seed=1)
     assert sorted(error.value.rows) == sorted(ticket.row for ticket in order.global_batch(spoiled - 1))
     kept = Checkpoints(tmp_path / "cut").load()
     assert (kept["standing"]["step"] if kept else 0) == {4: 0, 8: 4, 15: 12}[spoiled]
-    again, standing_again, _ = train(tmp_path / "cut")
+    again, standing_again, _ = train(tmp_path / "cut", dev=dev)
     assert standing_again == standing
     torch.testing.assert_close(again.state_dict(), whole.state_dict(), rtol=0, atol=0)
 

@@ -7,6 +7,7 @@ program where it is installed.
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,26 @@ def _reason(error: Exception) -> str:
     if "does not exist" in text or "Format not" in text:
         return "junk or an unknown format"
     return f"cut short or damaged: {text}" if "lost sync" in text or "malformed" in text else text
+
+
+def load_or_silence(path: str | None, load: Callable[[str], np.ndarray] = load) -> np.ndarray:
+    """The waveform of a file, as `load` gives it; None: of a second of silence.
+
+    Raises:
+        BadAudio: if it cannot be read.
+    """
+    return np.zeros(SAMPLE_RATE, dtype=np.float32) if path is None else load(path)
+
+
+def played_at(waveform: np.ndarray, speed: float) -> np.ndarray:
+    """(time,) -> (time / speed,): tempo, pitch and formants together; one sample at the least, if there was one.
+
+    Source: Ko et al. 2015, audio augmentation for speech recognition (doi 10.21437/Interspeech.2015-711).
+    """
+    import soxr
+
+    changed: np.ndarray = soxr.resample(waveform, SAMPLE_RATE * speed, SAMPLE_RATE)
+    return changed if len(changed) else waveform
 
 
 def at_least(waveform: np.ndarray, samples: int) -> np.ndarray:

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from emospeech.data.audio import SAMPLE_RATE, at_least
 from emospeech.encoders.deepspectrum import colours
-from emospeech.encoders.spectrogram.mel import whole_frames
+from emospeech.encoders.spectrogram.mel import power, whole_frames
 from emospeech.encoders.spectrogram.specaugment import SpecAugment
 from emospeech.runtime.errors import UserError
 
@@ -49,9 +49,7 @@ class MelDecibels(nn.Module):
     def forward(self, waveforms: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """waveforms (B, samples), mask (B, samples) -> (B, frames, bands) in dB, mask (B, frames)."""
         frames = waveforms.float().unfold(1, WINDOW, HOP) * self.window  # (B, frames, WINDOW)
-        spectrum = torch.fft.rfft(frames)  # (B, frames, WINDOW // 2 + 1)
-        power = spectrum.real.square() + spectrum.imag.square()
-        mel = 10 * torch.log10((power @ self.filters).clamp(min=QUIETEST))
+        mel = 10 * torch.log10((power(frames, WINDOW) @ self.filters).clamp(min=QUIETEST))
         return mel, whole_frames(mask, mel.shape[1], WINDOW, HOP)
 
 

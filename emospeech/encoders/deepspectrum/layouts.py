@@ -9,8 +9,8 @@ from emospeech.runtime.errors import UserError, faults, some
 
 # ours -> theirs, of the layers behind the convolutions
 CONNECTED: Mapping[str, Mapping[str, str]] = {
-    "torchvision": {"fc1": "classifier.0", "fc2": "classifier.3", "head": "classifier.6"},
-    "timm": {"fc1": "pre_logits.fc1", "fc2": "pre_logits.fc2", "head": "head.fc"},
+    "torchvision": {"fc1": "classifier.0", "fc2": "classifier.3"},
+    "timm": {"fc1": "pre_logits.fc1", "fc2": "pre_logits.fc2"},
 }
 UNUSED = "num_batches_tracked"
 

@@ -15,7 +15,7 @@ GRID = 7  # places of a side that the first fully connected layer sees, of an im
 
 
 class VGG16(nn.Module):
-    """Five blocks of 3 x 3 convolutions, each followed by 2 x 2 max pooling; two fully connected layers; a classifier.
+    """Five blocks of 3 x 3 convolutions, each followed by 2 x 2 max pooling; two fully connected layers.
 
     Where the convolutions of a pre-trained net leave another number of places than 7 x 7, these are averaged or
     repeated, as torchvision's and timm's do.
@@ -31,7 +31,6 @@ class VGG16(nn.Module):
         grid: int = GRID,
         batch_norm: bool = False,
         dropout: float = 0.5,
-        classes: int | None = None,
         connected: bool = True,
     ) -> None:
         """
@@ -40,7 +39,6 @@ class VGG16(nn.Module):
             fc_width: of both fully connected layers.
             grid: places of a side that they see.
             dropout: after each of them, in training.
-            classes: of the last layer; None: without it.
             connected: whether there are fully connected layers.
 
         Raises:
@@ -59,8 +57,6 @@ class VGG16(nn.Module):
             self.fc1 = nn.Linear(self.channels[-1] * grid**2, fc_width)
             self.fc2 = nn.Linear(fc_width, fc_width)
             self.dropout = nn.Dropout(dropout)
-        if classes is not None:
-            self.head = nn.Linear(fc_width, classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -85,11 +81,6 @@ class VGG16(nn.Module):
         """The last block's map -> what fc1 and fc2 give (B, fc_width), each after its ReLU and dropout."""
         first = self.dropout(torch.relu(self.fc1(self.resize(self.pool(last)).flatten(1))))
         return first, self.dropout(torch.relu(self.fc2(first)))
-
-    def forward(self, images: Tensor) -> Tensor:
-        """images (B, 3, size, size) -> logits (B, classes)."""
-        logits: Tensor = self.head(self.connected(self.convolved(images)[-1])[1])
-        return logits
 
 
 class Block(nn.Module):

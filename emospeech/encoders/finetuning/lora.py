@@ -18,7 +18,7 @@ ATTENTION: dict[str, Sequence[str]] = {
     "deberta-v2": ("query_proj", "key_proj", "value_proj", "attention.output.dense"),
     "mpnet": ("attn.q", "attn.k", "attn.v", "attn.o"),
     "distilbert": ("q_lin", "k_lin", "v_lin", "out_lin"),
-    "modernbert": ("Wqkv", "Wo"),
+    "modernbert": ("Wqkv", "attn.Wo"),
 }
 READS_WEIGHTS = ("wavlm",)  # families whose attention takes the weights of its projections and does not call them
 

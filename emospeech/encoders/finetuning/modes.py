@@ -41,8 +41,8 @@ class Full:
 
 @dataclass(frozen=True)
 class Top:
-    """`top:4`: the four highest transformer blocks, of those that `speech.layers` keeps; what is below gives the
-    same states as ever, without dropout, and no graph is built through it.
+    """`top:4`: the four highest transformer blocks, of those that `speech.layers` keeps; what is below stays
+    as it is, without dropout, and no graph is built through it; SpecAugment's masks are put before it all the same.
 
     Source: Howard and Ruder 2018 (ULMFiT, arXiv 1801.06146), section 3.3
     """

@@ -74,7 +74,7 @@ class SpeechSource:
         return Item(key, self.clips.length(path), partial(self._input, path, view, key))
 
     def _input(self, path: str | None, view: int, key: str) -> Tensor:
-        waveform = np.zeros(audio.SAMPLE_RATE, dtype=np.float32) if path is None else self.load(path)
+        waveform = audio.load_or_silence(path, self.load)
         if view and self.augmenter is not None:
             # by content and view alone: every seed, fold and ablation hears the same views
             waveform = self.augmenter.altered(waveform, None, np.random.default_rng(int(key[:16], 16)))

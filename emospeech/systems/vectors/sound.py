@@ -61,7 +61,7 @@ class Sounds:
         return found
 
     def waveform(self, key: str) -> Callable[[], np.ndarray]:
-        return partial(by_clip.heard, self.paths[key])
+        return partial(audio.load_or_silence, self.paths[key])
 
     def seconds(self, key: str) -> float:
         return self.clips.length(self.paths[key])
@@ -72,7 +72,7 @@ def unheard(manifest: pd.DataFrame) -> UserError | None:
 
     def reason(path: str | None) -> str | None:
         try:
-            by_clip.heard(path)
+            audio.load_or_silence(path)
         except audio.BadAudio as error:
             return str(error)
         return None

@@ -42,7 +42,7 @@ def weights(tmp_path):
     from emospeech.encoders.deepspectrum.vgg16 import VGG16
 
     torch.manual_seed(5)
-    net, names, state = VGG16(2, 6, classes=10), expected("torchvision", False), {}
+    net, names, state = VGG16(2, 6), expected("torchvision", False), {}
     for key, value in net.state_dict().items():
         layer, _, kind = key.rpartition(".")
         state[f"{names[layer]}.{kind}"] = value.clone()

@@ -43,12 +43,9 @@ class Speed:
             _check_range("between", self.between, SLOWEST, FASTEST)
 
     def __call__(self, take: Take, samples: int | None, rng: np.random.Generator) -> Heard:
-        import soxr
-
         factor = float(rng.choice(list(self.factors))) if self.between is None else _drawn(self.between, rng)
         stretch = take(None if samples is None else int(np.ceil(samples * factor)))
-        changed = soxr.resample(stretch.waveform, audio.SAMPLE_RATE * factor, audio.SAMPLE_RATE)
-        changed = changed if len(changed) else stretch.waveform  # of one sample, played fast, nothing would be left
+        changed = audio.played_at(stretch.waveform, factor)
         return stretch.then(changed if samples is None else np.resize(changed, samples), "speed", f"× {factor:.3g}")
 
 
