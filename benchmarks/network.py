@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from emospeech.data.examples.dataset import Collate, Example
+from emospeech.data.examples.dataset import Collate, Drawn, Example
 from emospeech.encoders.speech.waveform import WaveformSpeech
 from emospeech.encoders.text.pretrained import PretrainedText
 from emospeech.encoders.windows import Windows
@@ -164,7 +164,13 @@ def heard(seconds: Sequence[float], tiny: bool, seed: int = 0) -> list[Example]:
     """Utterances as the encoders take them, made before anything is timed."""
     prepare, words = speech_encoder(tiny).preprocess, text_lengths(len(seconds), seed)
     return [
-        Example(row, prepare(sound(length, seed + row)), tokens(words[row], seed + row, tiny), {TASK: row % 6})
+        Example(
+            row,
+            prepare(sound(length, seed + row)),
+            tokens(words[row], seed + row, tiny),
+            {TASK: row % 6},
+            drawn=Drawn(mask_seed=row),
+        )
         for row, length in enumerate(seconds)
     ]
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from emospeech.data.examples.dataset import Batch
 from emospeech.encoders.features import Features
 from emospeech.encoders.finetuning.tuned import untrained
+from emospeech.encoders.masks import drawn_by
 from emospeech.encoders.store.dataset import NOTHING, StoredBatch
 from emospeech.encoders.store.packed import strided_batch
 from emospeech.models.mixing import LayerMix, only_layer
@@ -100,7 +101,8 @@ class EmotionNetwork(nn.Module):
         given = batch.stored if isinstance(batch, StoredBatch) else NOTHING
         speech, speech_mask, text, text_mask = given.speech, given.speech_mask, given.text, given.text_mask
         if self.speech is not None and speech is None:
-            speech, speech_mask = self._encoded(self.speech, batch.speech, batch.speech_mask)
+            with drawn_by(batch.mask_seeds if self.training else None, self.speech):
+                speech, speech_mask = self._encoded(self.speech, batch.speech, batch.speech_mask)
             if self.frame_stride > 1 and self.speech.frozen:
                 speech, speech_mask = strided_batch(speech, speech_mask, self.frame_stride)
         if self.text is not None and text is None:

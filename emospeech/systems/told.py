@@ -52,7 +52,11 @@ def fit(
 
 def not_finite(error: NonFiniteError, train: pd.DataFrame, checkpoints: Checkpoints) -> WorkError:
     """What happened to a fit whose loss or weights are no longer numbers, with the clips of the step."""
-    clips = ", ".join(train["id"].iloc[row] for row in error.rows)
+    ids = train["id"]
+    clips = ", ".join(
+        ids.iloc[row] if partner is None else f"{ids.iloc[row]} mixed with {ids.iloc[partner]}"
+        for row, partner in error.rows
+    )
     kept = f"the last checkpoint in {checkpoints.folder} stays" if checkpoints.any() else "none was kept yet"
     return WorkError(
         f"{error}; its clips: {clips}. Of the weights before it, {kept}. If the clips are sound, lower "

@@ -1,7 +1,7 @@
 """The training loop: optimiser steps, validations, the best weights, checkpoints. Nothing here knows which model it is.
 
-Every random draw is a function of seed, step and process, so a resumed run goes on as if it had never stopped, and
-a global batch gives the same loss however many processes and micro-batches share it.
+Every random draw is a function of seed, step and process, or of seed, epoch and row, so a resumed run goes on as if it
+had never stopped, and a global batch gives the same loss however many processes and micro-batches share it.
 """
 
 import math
@@ -32,9 +32,10 @@ class Trainable(Protocol):
 
 
 class NonFiniteError(RuntimeError):
-    """The loss or the weights are no longer numbers; `rows` are the manifest rows of the step's batch."""
+    """The loss or the weights are no longer numbers; `rows` are the manifest rows of the step's batch, each with that
+    of its partner in mixup."""
 
-    def __init__(self, what: str, step: int, rows: Sequence[int]) -> None:
+    def __init__(self, what: str, step: int, rows: Sequence[tuple[int, int | None]]) -> None:
         super().__init__(f"{what} not finite at step {step}")
         self.step, self.rows = step, list(rows)
 
@@ -127,7 +128,7 @@ class _Run:
         self.parts, self.plan, self.seed, self.checkpoints = parts, plan, seed, checkpoints
         self.standing = Standing()
         self.losses_since: list[float] = []
-        self.last_rows: list[int] = []  # of the step before, on this process
+        self.last_rows: list[tuple[int, int | None]] = []  # of the step before, on this process
         self.accelerator = parts.accelerator
         self.base_rates = [group["lr"] for group in parts.optimizer.param_groups]
         self.balance = parts.balance or FixedWeights(dict.fromkeys(parts.losses, 1.0))
@@ -147,7 +148,7 @@ class _Run:
     def step(self, micro: Sequence[Batch], rank: int) -> float:
         """One optimiser step over its micro-batches; the loss is the mean over the global batch."""
         standing, device = self.standing, self.accelerator.device
-        self.last_rows = [int(row) for batch in micro for row in batch.rows]
+        self.last_rows = [each for batch in micro for each in batch.heard]
         micro = [batch.to(device) for batch in micro]
         torch.manual_seed(_step_seed(self.seed, standing.step, rank))
         self._set_rate()

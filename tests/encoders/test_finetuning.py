@@ -9,6 +9,7 @@ from emospeech.encoders.finetuning import lora
 from emospeech.encoders.finetuning.modes import mode
 from emospeech.encoders.finetuning.tuned import untrained
 from emospeech.encoders.finetuning.tuning import rates, sound, tune, words
+from emospeech.encoders.masks import drawn_by
 from emospeech.encoders.speech import load_speech
 from emospeech.encoders.text.pretrained import PretrainedText
 from emospeech.encoders.text.sentence import SentenceText
@@ -47,7 +48,8 @@ def step(encoder, *inputs):
     encoder.tuned.set_mode(encoder, True)
     trained = [parameter for parameter in encoder.parameters() if parameter.requires_grad]
     for _ in range(2):  # an adapter's first matrix has a gradient once the second is no longer zero
-        states, mask = encoder(*inputs)
+        with drawn_by(range(len(inputs[0])), encoder):
+            states, mask = encoder(*inputs)
         (states.transpose(1, -2)[mask] if states.ndim == 4 else states[mask]).pow(2).mean().backward()
         missing = [name for name, one in encoder.named_parameters() if one.requires_grad and one.grad is None]
         assert not missing, "processes that share a training would wait for it"
@@ -126,7 +128,8 @@ def gradients(encoder, inputs):
     encoder.zero_grad()
     encoder.tuned.set_mode(encoder, True)
     torch.manual_seed(3)
-    states, _ = encoder(*inputs)
+    with drawn_by(range(len(inputs[0])), encoder):
+        states, _ = encoder(*inputs)
     states.pow(2).mean().backward()
     return {name: one.grad.clone() for name, one in encoder.named_parameters() if one.requires_grad}, states.detach()
 

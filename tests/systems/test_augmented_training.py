@@ -14,12 +14,14 @@ from safetensors.torch import load_file
 
 from emospeech import config
 from emospeech.data import audio
+from emospeech.data.audio.memory import AudioMemory
 from emospeech.data.examples.augment import EFFECTS
 from emospeech.experiments import run as experiments
-from emospeech.runtime.errors import UserError
+from emospeech.runtime.errors import UserError, WorkError
 from emospeech.systems import build
 from emospeech.systems.features.sources import effects_of
 from emospeech.systems.parts import build_augmenter, synthetic
+from emospeech.training import loop
 
 EACH = {
     "apply": "each",
@@ -32,7 +34,7 @@ EACH = {
 }
 SPEECH = {
     "encoder": "log_mel_cnn",
-    "options": {"width": 8, "bands": 16, "channels": [4], "dropout": 0.0},
+    "options": {"width": 8, "bands": 16, "channels": [4], "dropout": 0.0, "time_masks": 1, "frequency_masks": 1},
     "crop_seconds": 0.3,
     "augment": EACH,
 }
@@ -103,17 +105,24 @@ def test_loaders_change_nothing(plain, tmp_path):
     assert all(torch.equal(one[key], two[key]) for key in one)
 
 
+PICTURES = {"size": 32, "bands": 16, "width": 2, "fc_width": 8, "dropout": 0.0, "time_masks": 2, "frequency_masks": 2}
+
+
 @pytest.mark.slow
-def test_one_process_or_two(plain, tmp_path, tiny_xlsr):
-    """Batches of 7, and the last of 3; the mixed targets of a step are shared between processes as its clips are.
+@pytest.mark.parametrize("masked", [False, True])
+def test_one_process_or_two(plain, tmp_path, tiny_xlsr, masked):
+    """Batches of 7, and the last of 3; the mixed targets of a step are shared between processes as its clips are, and
+    a clip's masks are its own.
 
     Without batch norm, whose statistics are of each process.
     """
-    speech = {"encoder": str(tiny_xlsr), "crop_seconds": 0.3, "augment": EACH}
-    histories = []
-    for count in (1, 2):
+    encoder = {"encoder": "deep_spectrum", "options": PICTURES} if masked else {"encoder": str(tiny_xlsr)}
+    speech = {**encoder, "crop_seconds": 0.3, "augment": EACH}
+    histories, weights = [], []
+    for count, accumulation in ((1, 1), (2, 1 + masked)):
         path = tmp_path / f"with{count}.yaml"
-        path.write_text(json.dumps({**plain(f"with{count}"), "speech": speech}), encoding="utf-8")
+        recipe = {**plain(f"with{count}", accumulation=accumulation), "speech": speech}
+        path.write_text(json.dumps(recipe), encoding="utf-8")
         launcher = [sys.executable, "-m"]
         if count > 1:
             launcher += ["torch.distributed.run", "--standalone", f"--nproc_per_node={count}", "-m"]
@@ -125,8 +134,37 @@ def test_one_process_or_two(plain, tmp_path, tiny_xlsr):
         assert done.returncode == 0, done.stderr
         lines = (tmp_path / f"with{count}" / "metrics.jsonl").read_text().splitlines()
         histories.append([json.loads(line)["train_loss"] for line in lines])
+        weights.append(load_file(tmp_path / f"with{count}" / "model" / "model.safetensors"))
     assert len(histories[0]) == 3
     assert histories[1] == pytest.approx(histories[0], abs=1e-5)
+    torch.testing.assert_close(weights[1], weights[0], rtol=0, atol=1e-3)
+
+
+def test_a_loss_that_is_no_number_names_the_partner_too(plain, tmp_path, corpus, monkeypatch):
+    """A clip that is met first as another's partner is full of what is no number."""
+    recipe = recipe_of({**plain("run"), "speech": {**SPEECH, "augment": None}})
+    met = []
+    with monkeypatch.context() as patched:
+        patched.setattr(loop._Run, "step", lambda _, micro, __: met.extend(micro[0].heard) or seen())
+        with pytest.raises(RuntimeError, match="seen"):
+            experiments.run(recipe)
+    own = [row for row, _ in met]
+    row, partner = next((row, other) for row, other in met if other is not None and other not in own)
+    ids = experiments_rows(recipe, "train")["id"]
+    load = AudioMemory.load
+    monkeypatch.setattr(
+        AudioMemory, "load", lambda memory, path: load(memory, path) * (np.nan if path.endswith(ids[partner]) else 1)
+    )
+    with pytest.raises(WorkError, match=r"the loss is not finite at step 0") as error:
+        experiments.run(recipe, overwrite=True)
+    named = str(error.value).split("its clips: ")[1].split(". Of the")[0].split(", ")
+    assert f"{ids[row]} mixed with {ids[partner]}" in named
+    assert [each.split()[0] for each in named] == [ids[one] for one in own]
+    assert all((" mixed with " in each) == (other is not None) for each, (_, other) in zip(named, met, strict=True))
+
+
+def seen():
+    raise RuntimeError("seen")
 
 
 def test_dev_and_test_are_heard_as_they_are(plain, tmp_path, monkeypatch):
@@ -152,10 +190,10 @@ def ticket(row):
     return Ticket(row, 0)
 
 
-def experiments_rows(recipe) -> pd.DataFrame:
+def experiments_rows(recipe, part="dev") -> pd.DataFrame:
     from emospeech.experiments import rows
 
-    return rows.load(recipe).dev
+    return getattr(rows.load(recipe), part)
 
 
 # -- recipes -----------------------------------------------------------------------------------------------------

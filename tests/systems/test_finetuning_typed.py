@@ -9,15 +9,18 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from emospeech.cli.main import main
 
 # -- several processes ---------------------------------------------------------------------------------------------
 
 OFF = (
-    "hidden_dropout", "attention_dropout", "activation_dropout", "feat_proj_dropout", "layerdrop", "mask_time_prob",
+    "hidden_dropout", "attention_dropout", "activation_dropout", "feat_proj_dropout", "layerdrop",
     "hidden_dropout_prob", "attention_probs_dropout_prob",
 )  # fmt: skip
+MASKS = {"mask_time_prob": 0.4, "mask_time_length": 3, "mask_feature_prob": 0.3, "mask_feature_length": 2}
 RECIPE = """
 data: {corpus: emospeech2024, root: ROOT, limit: 18}
 speech: {encoder: SPEECH, layers: weighted, crop_seconds: 0.5}
@@ -29,12 +32,14 @@ train: {epochs: 2, batch_size: 7, optimizer: {lr: 0.01}, trackers: []}
 
 @pytest.fixture
 def typed(tmp_path, challenge, tiny_xlsr, tiny_xlmr):
-    """words -> the losses of a run on so many processes, with encoders that draw nothing unless told to."""
+    """words -> the losses of a run on so many processes, with encoders that drop nothing unless told to; speech is
+    masked."""
     text = RECIPE.replace("ROOT", str(challenge))
     for word, source in (("SPEECH", tiny_xlsr), ("TEXT", tiny_xlmr)):
         folder = shutil.copytree(source, tmp_path / word)
         plain = json.loads((folder / "config.json").read_text())
-        (folder / "config.json").write_text(json.dumps({key: 0.0 if key in OFF else plain[key] for key in plain}))
+        still = {key: 0.0 if key in OFF else plain[key] for key in plain}
+        (folder / "config.json").write_text(json.dumps({**still, **(MASKS if word == "SPEECH" else {})}))
         text = text.replace(word, str(folder))
     (tmp_path / "recipe.yaml").write_text(text, encoding="utf-8")
 
@@ -55,11 +60,17 @@ def typed(tmp_path, challenge, tiny_xlsr, tiny_xlmr):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", ["full", "top:1", "{name: lora, rank: 2}"])
-def test_two_processes_are_one(typed, way):
+def test_two_processes_are_one(typed, way, tmp_path):
     words = [f"speech.train={way}", f"text.train={way}", "train.gradient_checkpointing=true"]
     one, two = typed(1, *words), typed(2, *words, "train.accumulation=2")
     assert len(one) == 2
     assert two == pytest.approx(one, abs=1e-5)
+    alone, shared = (load_file(tmp_path / f"runs/with{count}/model/model.safetensors") for count in (1, 2))
+    assert alone.keys() == shared.keys()
+    for name in alone:
+        if "k_proj.bias" not in name and "key.bias" not in name:  # attention does not depend on it
+            torch.testing.assert_close(shared[name], alone[name], rtol=0, atol=1e-3, msg=name)
+    assert typed(1, *words, "speech.train.spec_augment=false", "--overwrite") != pytest.approx(one, abs=1e-3)
 
 
 @pytest.mark.slow

@@ -201,7 +201,7 @@ def test_a_loss_that_is_no_number_stops_and_names_the_rows(tmp_path):
             train(tmp_path)
     finally:
         INPUTS[3] = spoiled
-    assert 3 in error.value.rows
+    assert (3, None) in error.value.rows
 
 
 @pytest.mark.parametrize("dev", [True, False])
@@ -212,7 +212,7 @@ def test_weights_that_are_no_numbers_are_never_kept(tmp_path, spoiled, dev):
     with pytest.raises(loop.NonFiniteError, match=f"the weights are not finite at step {spoiled}") as error:
         train(tmp_path / "cut", dev=dev, spoil_at=spoiled - 1)
     order = TrainingOrder(size=ROWS, batch_size=4, seed=1)
-    assert sorted(error.value.rows) == sorted(ticket.row for ticket in order.global_batch(spoiled - 1))
+    assert sorted(error.value.rows) == sorted((ticket.row, None) for ticket in order.global_batch(spoiled - 1))
     kept = Checkpoints(tmp_path / "cut").load()
     assert (kept["standing"]["step"] if kept else 0) == {4: 0, 8: 4, 15: 12}[spoiled]
     again, standing_again, _ = train(tmp_path / "cut", dev=dev)

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+PLAIN, MIXUP, MASKS = 0, 1, 2  # streams of draws: crop and effects; mixup's partner; masks inside an encoder
+
 
 class Ticket(NamedTuple):
     """One example to load."""
@@ -20,9 +22,15 @@ class Ticket(NamedTuple):
     counts: bool = True  # False: fills the place of a process that has no example in this step; its loss is not counted
     take: int = 0  # which of several times that this epoch hears the row
 
-    def rng(self, seed: int) -> np.random.Generator:
-        """Decides its crop and augmentation, whatever process makes it and whenever."""
-        return np.random.default_rng([seed, self.epoch, self.row, *([self.take] if self.take else [])])
+    def rng(self, seed: int, stream: int = PLAIN) -> np.random.Generator:
+        """Decides what is drawn for it, whatever process does so and whenever; each stream is the same without the
+        others."""
+        which = [self.take, stream] if stream else [self.take] if self.take else []
+        return np.random.default_rng([seed, self.epoch, self.row, *which])
+
+    def mask_seed(self, seed: int) -> int:
+        """Of the masks that an encoder lays on it."""
+        return int(self.rng(seed, MASKS).integers(2**63))
 
 
 @dataclass(frozen=True)

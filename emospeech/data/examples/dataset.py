@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,14 @@ class Tokenizer(Protocol):
 Preprocessor = Callable[[np.ndarray], np.ndarray]  # (samples,) -> (time,) or (time, bands), as the encoder was trained
 
 
+class Drawn(NamedTuple):
+    """What was drawn for an example beside its sound."""
+
+    mask_seed: int  # of the masks that an encoder lays on it in training
+    partner: int | None = None  # position in the manifest: the row that mixup mixed it with
+    counts: bool = True  # False: it fills a place, see `Ticket`
+
+
 @dataclass(frozen=True)
 class Example:
     """One utterance, unpadded."""
@@ -40,6 +48,7 @@ class Example:
     labels: Mapping[str, int | np.ndarray]  # per task: a class, or soft targets float32 (classes,); empty: no labels
     has_speech: bool = True  # False: `speech` holds a place only
     has_text: bool = True
+    drawn: Drawn | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,20 @@ class Batch:
     labels: Mapping[str, Tensor]
     has_speech: Tensor | None = None  # bool (B,): which utterances have that modality at all; None: all of them
     has_text: Tensor | None = None
+    drawn: Sequence[Drawn] | None = None  # (B,), on the CPU; None: nothing was
+
+    @property
+    def mask_seeds(self) -> Sequence[int] | None:
+        """One for each utterance."""
+        return None if self.drawn is None else [one.mask_seed for one in self.drawn]
+
+    @property
+    def heard(self) -> list[tuple[int, int | None]]:
+        """Of each utterance that counts its row, and that of its partner where it is mixed with one."""
+        rows = self.rows.tolist()
+        if self.drawn is None:
+            return [(row, None) for row in rows]
+        return [(row, own.partner) for row, own in zip(rows, self.drawn, strict=True) if own.counts]
 
     def to(self, device: Any) -> "Batch":
         def move(tensor: Tensor | None) -> Tensor | None:
@@ -133,8 +156,9 @@ class UtteranceDataset(torch.utils.data.Dataset[Example]):
         labels: Mapping[str, Any] = {
             task: values[row] if ticket.counts else _uncounted(values[row]) for task, values in self.targets.items()
         }
+        partner = None
         if waveform is not None and self.partners is not None:
-            waveform, labels = self._mixed(waveform, labels, ticket, self.partners)
+            waveform, labels, partner = self._mixed(waveform, labels, ticket, self.partners)
         return Example(
             row=row,
             speech=None if waveform is None or self.preprocess is None else self.preprocess(waveform),
@@ -142,6 +166,7 @@ class UtteranceDataset(torch.utils.data.Dataset[Example]):
             labels=labels,
             has_speech=not (self.may_lack and self.audio and pd.isna(self.audio[row])),
             has_text=not (self.may_lack and self.texts and pd.isna(self.texts[row])),
+            drawn=Drawn(ticket.mask_seed(self.seed), partner, ticket.counts),
         )
 
     def _text(self, row: int) -> str:
@@ -159,17 +184,19 @@ class UtteranceDataset(torch.utils.data.Dataset[Example]):
 
     def _mixed(
         self, waveform: np.ndarray, labels: Mapping[str, Any], ticket: Ticket, partners: Partners
-    ) -> tuple[np.ndarray, Mapping[str, Any]]:
-        """A clip with its partner, if it gets one: the partner is cropped, or repeated, to the clip's length."""
+    ) -> tuple[np.ndarray, Mapping[str, Any], int | None]:
+        """A clip with its partner, if it gets one, and the partner's row: the partner is cropped, or repeated, to the
+        clip's length."""
         pair = partners.of(ticket, self.seed)
         if pair is None:
-            return waveform, labels
+            return waveform, labels, None
         other = crop(self._waveform(pair.row, pair.rng), len(waveform), pair.rng)
         both = mixed(waveform, other, pair.share)
         if both is None:
-            return waveform, labels
+            return waveform, labels, None
         own, rest = np.float32(pair.share), np.float32(1 - pair.share)
-        return both, {task: own * labels[task] + rest * values[pair.row] for task, values in self.targets.items()}
+        targets = {task: own * labels[task] + rest * values[pair.row] for task, values in self.targets.items()}
+        return both, targets, pair.row
 
 
 @dataclass(frozen=True)
@@ -184,6 +211,7 @@ class Collate:
         waves, wave_mask = pad(waveforms, 0.0) if waveforms else (None, None)
         ids, id_mask = pad(tokens, self.pad_id) if tokens else (None, None)
         tasks = examples[0].labels
+        drawn = tuple(e.drawn for e in examples if e.drawn is not None)
         return Batch(
             rows=torch.tensor([e.row for e in examples]),
             speech=waves,
@@ -193,6 +221,7 @@ class Collate:
             labels={task: torch.from_numpy(np.array([e.labels[task] for e in examples])) for task in tasks},
             has_speech=torch.tensor([e.has_speech for e in examples]),
             has_text=torch.tensor([e.has_text for e in examples]),
+            drawn=drawn or None,
         )
 
 

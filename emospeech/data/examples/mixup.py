@@ -11,9 +11,7 @@ import numpy as np
 
 from emospeech.data import audio
 from emospeech.data.examples.augment import rms
-from emospeech.data.examples.batching import Ticket
-
-STREAM = 1  # tells its generator from that of the ticket's crop and effects, which are the same with and without mixup
+from emospeech.data.examples.batching import MIXUP, Ticket
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class Partners:
 
         A pure function of seed, epoch, row and take.
         """
-        rng = np.random.default_rng([seed, ticket.epoch, ticket.row, ticket.take, STREAM])
+        rng = ticket.rng(seed, MIXUP)
         if not ticket.counts or rng.random() >= self.mixup.probability:
             return None
         share = float(rng.beta(self.mixup.alpha, self.mixup.alpha))

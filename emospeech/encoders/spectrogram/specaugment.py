@@ -1,18 +1,18 @@
 """Masks on the spectrogram while training."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from emospeech.encoders.masks import SeededMasks
 from emospeech.runtime.errors import UserError
 
 LONGEST_TIME_MASK = 0.2  # of an utterance: p of the paper's Switchboard policies
 
 
-class SpecAugment(nn.Module):
+class SpecAugment(SeededMasks):
     """In training, stretches of time and of frequency are set to the utterance's mean; time warping is left out.
 
-    A mask's width is uniform in 0 … its greatest width, its start uniform among those that keep it inside. Draws come
-    from torch's generator and their number depends on the batch alone: not on how far it is padded.
+    A mask's width is uniform in 0 … its greatest width, its start uniform among those that keep it inside.
 
     Source: Park et al. 2019, arXiv 1904.08779, section 2.
     """
@@ -43,26 +43,29 @@ class SpecAugment(nn.Module):
         count, bands = mask.sum(1), mel.shape[2]
         longest = (LONGEST_TIME_MASK * count).long().clamp(max=self.time_mask_frames)
         widest = torch.full_like(count, min(self.frequency_mask_bands, bands))
-        in_time = _stretches(count, longest, self.time_masks, mel.shape[1])  # (B, frames)
-        in_frequency = _stretches(torch.full_like(count, bands), widest, self.frequency_masks, bands)  # (B, bands)
+        draws = torch.stack(
+            [torch.rand(2, self.time_masks + self.frequency_masks, generator=one) for one in self.generators(len(mel))]
+        ).to(mel.device)
+        in_time = _stretches(draws[..., : self.time_masks], count, longest, mel.shape[1])  # (B, frames)
+        in_frequency = _stretches(draws[..., self.time_masks :], torch.full_like(count, bands), widest, bands)
         mean = mel.sum((1, 2)) / (count * bands)  # 0 where the spectrogram is normalised
         hidden = in_time[:, :, None] | in_frequency[:, None, :]
         return torch.where(hidden, mean[:, None, None], mel) * mask[..., None]
 
 
-def _stretches(lengths: Tensor, widest: Tensor, number: int, size: int) -> Tensor:
-    """True inside `number` random stretches of the first `lengths` of `size` positions.
+def _stretches(draws: Tensor, lengths: Tensor, widest: Tensor, size: int) -> Tensor:
+    """True inside random stretches of the first `lengths` of `size` positions.
 
     Args:
+        draws: (B, 2, stretches), uniform in [0, 1): they decide width and start.
         lengths: (B,), what a stretch must lie within.
         widest: (B,), the greatest width.
 
     Returns:
         bool (B, size).
     """
-    draws = torch.rand(2, len(lengths), number, device=lengths.device)
-    width = (draws[0] * (widest[:, None] + 1)).long()  # (B, number)
-    start = (draws[1] * (lengths[:, None] - width + 1)).long()
+    width = (draws[:, 0] * (widest[:, None] + 1)).long()  # (B, stretches)
+    start = (draws[:, 1] * (lengths[:, None] - width + 1)).long()
     position = torch.arange(size, device=lengths.device)
-    inside = (position >= start[..., None]) & (position < (start + width)[..., None])  # (B, number, size)
+    inside = (position >= start[..., None]) & (position < (start + width)[..., None])  # (B, stretches, size)
     return inside.any(1)

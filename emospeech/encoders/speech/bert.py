@@ -93,9 +93,9 @@ class W2vBertSpeech(nn.Module):
         """mels (B, frames, 160), mask (B, frames) -> (B, depth, frames, width), mask (B, frames)."""
         return hear_long(self._hear, mels, mask, STATES, self.windows)
 
-    def _hear(self, mels: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """`forward` of utterances that fit."""
+    def _hear(self, mels: Tensor, mask: Tensor, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """`forward` of utterances that fit; `rows`: which of the batch they are of."""
         hidden, _ = self.model.feature_projection(mels)
         if self.masking is not None:
-            hidden = self.masking(hidden, mask.sum(1).tolist(), getattr(self.model, MASK, None))
+            hidden = self.masking(hidden, mask.sum(1).tolist(), rows, getattr(self.model, MASK, None))
         return self.states(hidden, attention_mask=mask), mask

@@ -14,8 +14,9 @@ from emospeech.encoders.windows import Windows
 # an utterance of an emotion corpus lasts longer than this and has to be cut.
 WINDOW = 60.0
 
-Hear = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""inputs (R, time, …), mask (R, time) -> (R, depth, frames, width), mask (R, frames)"""
+Hear = Callable[[Tensor, Tensor, Sequence[int]], tuple[Tensor, Tensor]]
+"""inputs (R, time, …), mask (R, time), the rows of the batch that they are of -> (R, depth, frames, width), mask (R,
+frames)"""
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def hear_long(hear: Hear, inputs: Tensor, mask: Tensor, grid: Grid, windows: Win
         (B, depth, frames, width) and its mask (B, frames); 0 on the padding of a batch with windows.
     """
     if grid.frames(inputs.shape[1]) <= windows.size:
-        return hear(inputs, mask)
+        return hear(inputs, mask, range(len(inputs)))
     lengths = mask.sum(1).tolist()
     frames = [grid.frames(length) for length in lengths]
     whole = None
@@ -84,20 +85,21 @@ def _parts(
     fit = [k for k, length in enumerate(lengths) if grid.frames(length) <= windows.size]
     if fit:
         longest = max(lengths[k] for k in fit)
-        states, _ = hear(inputs[fit, :longest], mask[fit, :longest])
+        states, _ = hear(inputs[fit, :longest], mask[fit, :longest], fit)
         for k, own in zip(fit, states, strict=True):
             yield k, 0, own[:, : grid.frames(lengths[k])]
     for k, length in enumerate(lengths):
         if k not in fit:
-            for first, own in _in_windows(hear, inputs[k, :length], grid, windows):
+            for first, own in _in_windows(hear, inputs[k, :length], k, grid, windows):
                 yield k, first, own
 
 
-def _in_windows(hear: Hear, utterance: Tensor, grid: Grid, windows: Windows) -> Iterator[tuple[int, Tensor]]:
-    """utterance (time, …) -> the share of each window: its first frame, and states (depth, frames, width)."""
+def _in_windows(hear: Hear, utterance: Tensor, of: int, grid: Grid, windows: Windows) -> Iterator[tuple[int, Tensor]]:
+    """utterance (time, …), row `of` the batch -> the share of each window: its first frame, and states (depth, frames,
+    width)."""
     count = grid.frames(len(utterance))
     starts, shares = windows.starts(count).tolist(), windows.shares(count).tolist()
     for start, first, end in zip(starts, shares[:-1], shares[1:], strict=True):
         row = utterance[start * grid.stride :][: grid.inputs(windows.size)][None]
-        states, _ = hear(row, row.new_ones(row.shape[:2], dtype=torch.bool))
+        states, _ = hear(row, row.new_ones(row.shape[:2], dtype=torch.bool), [of])
         yield first, states[0, :, first - start : end - start]

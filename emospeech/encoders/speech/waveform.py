@@ -90,8 +90,8 @@ class WaveformSpeech(nn.Module):
         """waveforms (B, samples), mask (B, samples) -> (B, depth, frames, width), mask (B, frames)."""
         return hear_long(self._hear, waveforms, mask, self.grid, self.windows)
 
-    def _hear(self, waveforms: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """`forward` of utterances that fit."""
+    def _hear(self, waveforms: Tensor, mask: Tensor, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """`forward` of utterances that fit; `rows`: which of the batch they are of."""
         lengths = mask.sum(1).tolist()  # a GPU is waited for once
         alone = [self.model.feature_extractor(w[None, :n])[0].T for w, n in zip(waveforms, lengths, strict=True)]
         frames, valid = pad(alone, 0.0)  # (B, frames, channels)
@@ -99,7 +99,7 @@ class WaveformSpeech(nn.Module):
         projected = self.model.feature_projection(frames)
         hidden = projected[0] if isinstance(projected, tuple) else projected  # HuBERT gives nothing beside it
         if self.masking is not None:
-            hidden = self.masking(hidden, list(map(len, alone)), getattr(self.model, MASK, None))
+            hidden = self.masking(hidden, list(map(len, alone)), rows, getattr(self.model, MASK, None))
         with _zero_padding(self.model.encoder.pos_conv_embed, valid):
             return self.states(hidden, attention_mask=valid), valid
 

@@ -74,7 +74,7 @@ class WhisperSpeech(nn.Module):
         utterances = [self._windows(w[m]) for w, m in zip(waveforms, mask, strict=True)]
         mels = self._log_mel([window for windows in utterances for window in windows])
         if self.masking is not None:
-            mels = self._masked(mels, [len(window) for windows in utterances for window in windows])
+            mels = self._masked(mels, utterances)
         groups = mels.split(len(utterances))  # long clips make a batch no wider than short ones
         states = (one for group in groups for one in self.states(group).transpose(1, 2))  # (30 s, depth, width)
         whole = [torch.cat([next(states)[: self.frames(len(w))] for w in windows]) for windows in utterances]
@@ -87,10 +87,11 @@ class WhisperSpeech(nn.Module):
         count = math.ceil(frames / self.model.config.max_source_positions)
         return waveform.split(math.ceil(frames / count) * self.frame)
 
-    def _masked(self, mels: Tensor, samples: Sequence[int]) -> Tensor:
+    def _masked(self, mels: Tensor, utterances: Sequence[Sequence[Tensor]]) -> Tensor:
         """mels (windows, bands, mel frames): as they are, or with the masks of training."""
+        rows, samples = zip(*((row, len(w)) for row, windows in enumerate(utterances) for w in windows), strict=True)
         heard = [math.ceil(max(count, 1) / self.extractor.hop_length) for count in samples]
-        hidden: Tensor = self.masking(mels.transpose(1, 2), heard).transpose(1, 2)
+        hidden: Tensor = self.masking(mels.transpose(1, 2), heard, rows).transpose(1, 2)
         return hidden
 
     def _log_mel(self, windows: Sequence[Tensor]) -> Tensor:

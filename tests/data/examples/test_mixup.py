@@ -125,6 +125,19 @@ def test_targets_are_mixed_as_the_sounds_are(rows):
         assert rms(example.speech) == pytest.approx(0.4 / np.sqrt(2), rel=0.03)
 
 
+def test_an_example_names_its_partner(rows):
+    """Whose tone is heard in it; none where the clip stays alone."""
+    data = dataset(rows[:3])
+    for epoch in range(20):
+        example = data[Ticket(0, epoch)]
+        heard = {row for row in (1, 2) if strength(example.speech, 400 * (row + 1)) > 1e-3}
+        assert heard <= {example.drawn.partner}
+    batch = Collate()([data[Ticket(1, 0)], data[Ticket(0, 0, counts=False)]])
+    assert batch.heard == [(1, data[Ticket(1, 0)].drawn.partner)], "a filled place is nobody's clip"
+    assert batch.to("cpu").part(slice(1, 2)).heard == []
+    assert data[Ticket(0, 0, counts=False)].drawn.partner is None
+
+
 def test_a_clip_that_is_not_mixed_is_what_it_was_without(rows):
     """The same crops and effects, and one-hot targets, which count as a class number does."""
     augment = Augmenter([make() for make in EFFECTS.values()], One(0.8))

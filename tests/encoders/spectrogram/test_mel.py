@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from emospeech.encoders.masks import drawn_by
 from emospeech.encoders.spectrogram.mel import HOP, WINDOW, LogMel
 from emospeech.encoders.spectrogram.specaugment import LONGEST_TIME_MASK, SpecAugment
 from emospeech.runtime.errors import UserError
@@ -52,8 +53,8 @@ def mels(padding=0, bands=16):
 
 def masked(augment, seed=0, **shape):
     mel, mask = mels(**shape)
-    torch.manual_seed(seed)
-    return augment.train()(mel, mask), mel, mask
+    with drawn_by(range(100 * seed, 100 * seed + len(mel)), augment):
+        return augment.train()(mel, mask), mel, mask
 
 
 def test_masks_are_off_in_evaluation_and_unless_asked_for():
@@ -93,8 +94,9 @@ def test_time_masks_are_uniform_within_the_utterance(frames, widest):
     mask = torch.arange(120).expand(utterances, -1) < frames
     mel = torch.ones(utterances, 120, 2) * mask[..., None]
     mel[..., 1] *= 3  # so that the mean, 2, is neither value
-    torch.manual_seed(0)
-    hidden = (SpecAugment(1, 5, 0, 0).train()(mel, mask) != mel).any(2)  # (utterances, time)
+    augment = SpecAugment(1, 5, 0, 0).train()
+    with drawn_by(range(utterances), augment):
+        hidden = (augment(mel, mask) != mel).any(2)  # (utterances, time)
     widths = hidden.sum(1)
     shares = torch.bincount(widths, minlength=6) / utterances
     expected = torch.tensor([1 / (widest + 1) if width <= widest else 0.0 for width in range(6)])
