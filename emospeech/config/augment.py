@@ -1,11 +1,19 @@
 """The section `speech.augment` of a recipe: what is done to training clips, and how often."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from emospeech.config.words import Choice, Probability, Section, named
 
+# the section's words for options of effects, and those of an effect's own that take their place
+SHARED = {
+    "speeds": ("speed", ("factors", "between")),
+    "impulse_folder": ("reverb", ("folder",)),
+    "snr_db": ("noise", ("snr_db",)),
+    "noise_folder": ("noise", ("folder",)),
+}
 Ratio = Annotated[float, Field(ge=-100, le=100)]
 
 
@@ -55,6 +63,15 @@ class Augment(Section):
             "noise": {"snr_db": sorted(self.snr_db), "folder": self.noise_folder},
         }
         return {**shared.get(effect.name, {}), **effect.options}
+
+    @property
+    def unread(self) -> dict[str, str]:
+        """The section's words that none of its effects takes, and whose they would be."""
+        given = [word for word in SHARED if getattr(self, word) != type(self).model_fields[word].default]
+        return {word: SHARED[word][0] for word in given if not self._reads(*SHARED[word])}
+
+    def _reads(self, name: str, own: Sequence[str]) -> bool:
+        return any(one.name == name and not set(own) & set(one.options) for one in self.effects)
 
     @property
     def probabilities(self) -> list[float]:

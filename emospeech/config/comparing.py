@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emospeech.config import merging
 from emospeech.config.protocol import NAME, Benchmark
-from emospeech.config.reading import BENCHMARK, checked, merged, over, validate
+from emospeech.config.reading import BENCHMARK, checked, merged, over, refuse_thrown_away, validate, with_defaults
 from emospeech.config.schema import Recipe
 from emospeech.config.words import Checks
 from emospeech.runtime.errors import UserError, faults_of, some
@@ -65,7 +64,7 @@ def _rows(plain: Mapping[str, Any], benchmark: Benchmark, path: str, checks: Che
         try:
             rows[name] = varied({**plain, "name": name}, change, f"recipe {path}", checks)
         except UserError as error:
-            wrong.setdefault(str(error), []).append(name)
+            wrong.setdefault(_to_type(str(error), change), []).append(name)
     if wrong:
         alone = not benchmark.rows
         told = [message if alone else f"{_whose(names, changes)}: {message}" for message, names in wrong.items()]
@@ -79,6 +78,15 @@ def _probing(benchmark: Benchmark) -> dict[str, Any]:
         return {}
     features = {"system": "classical", "classical": {"features": ["speech"]}}
     return {**features, "speech": {"encoder": benchmark.layerwise.encoders[0]}, "text": None}
+
+
+def _to_type(message: str, change: Mapping[str, Any]) -> str:
+    """A row's fault, whose remedy is the row's where the row itself names the corpora."""
+    data = change.get("data")
+    for key in ("root", "mixture"):
+        if f"data.{key}" in change or (isinstance(data, Mapping) and key in data):
+            message = message.replace(f" as data.{key}", f" as {BENCHMARK}.rows.ROW.data.{key}")
+    return message
 
 
 def _whose(names: Sequence[str], all_rows: Mapping[str, Any]) -> str:
@@ -96,8 +104,10 @@ def varied(plain: Mapping[str, Any], changes: Mapping[str, Any], title: str, che
     upper = OmegaConf.create({})
     for key, value in changes.items():
         upper = over(upper, OmegaConf.create(_nested(str(key).split("."), value)))
-    whole: Any = OmegaConf.to_container(over(OmegaConf.create(dict(plain)), upper), resolve=True)
-    return validate(merging.with_default_names(whole), title, checks)
+    changed = over(OmegaConf.create(dict(plain)), upper)
+    refuse_thrown_away(upper, changed)
+    whole: Any = OmegaConf.to_container(changed, resolve=True)
+    return validate(with_defaults(whole), title, checks)
 
 
 def _nested(path: Sequence[str], value: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
-from emospeech.config.words import Count, Fraction, Positive, Section, Seed, named
+from emospeech.config.words import HERE, Count, Fraction, Positive, Section, Seed, named
 
 Column = Literal["gender", "accent", "language", "speaker", "corpus"]  # of a manifest, that a task may be about
 
@@ -39,13 +39,14 @@ class Part(Section):
 
 
 def _required(value: Any, info: ValidationInfo) -> Any:
-    if value is None and not info.data.get("mixture"):
-        key = f"data.{info.field_name}"
-        raise ValueError(f"missing; set it in the recipe or as {key}=… on the command line, or give data.mixture")
+    alone = not info.data.get("mixture", True)  # of a mixture with faults nothing is there, but it is one
+    if value is None and alone:
+        raise ValueError(f"missing; set it in the recipe or as {HERE}=… on the command line, or give data.mixture")
     return value
 
 
 _unless_mixed = AfterValidator(_required)
+OF_ONE = ("corpus", "root")  # what a mixture has in its parts alone
 OF_A_PART = ("label_map", "groups", "split")  # what a single corpus has in the section itself
 
 
@@ -76,7 +77,7 @@ class Data(Section):
     def _one_or_several(cls, value: Any) -> Any:
         """A mixture takes the place of the corpus that a recipe below may name."""
         if isinstance(value, dict) and value.get("mixture"):
-            return {key: one for key, one in value.items() if key not in ("corpus", "root")}
+            return {key: one for key, one in value.items() if key not in OF_ONE}
         return value
 
     @model_validator(mode="after")

@@ -9,8 +9,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from emospeech.config.data import OF_ONE
 from emospeech.config.schema import Recipe
 from emospeech.config.words import Choice, section_of
+from emospeech.runtime.errors import UserError
 
 Plain = dict[str, Any]
 
@@ -64,6 +66,27 @@ def with_default_names(recipe: Plain) -> Plain:
         if chosen is not None and _default(field) is not None:
             chosen.setdefault("name", _default(field))
     return recipe
+
+
+def refuse_thrown_away(upper: Plain, whole: Plain, where: str = "") -> None:
+    """
+    Args:
+        upper: a file, a command line or a row, that was laid over others.
+        whole: what came of it.
+
+    Raises:
+        UserError: if it names the single corpus or its root, and a mixture takes its place.
+    """
+    named, parts = _at(upper, ("data",)) or {}, (_at(whole, ("data",)) or {}).get("mixture")
+    given = [key for key in OF_ONE if named.get(key) is not None]
+    if not given or not isinstance(parts, list) or not parts:
+        return
+    corpora = [part.get("name") or part.get("corpus") for part in parts if isinstance(part, dict)]
+    there = ", ".join(f"{number} {corpus}" for number, corpus in enumerate(corpora))
+    raise UserError(
+        f"{where}{', '.join(f'data.{key}' for key in given)}: of no use beside data.mixture, whose corpora have their "
+        f"own ({there}); give {', '.join(f'data.mixture.0.{key}' for key in given)}, or data.mixture=[] for one corpus"
+    )
 
 
 def override_key(key: str) -> str:

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from emospeech.config import merging
+from emospeech.config import lists, merging
 from emospeech.config.schema import Recipe
-from emospeech.config.words import Checks, section_of
+from emospeech.config.words import HERE, Checks, section_of
 from emospeech.runtime.errors import UserError, faults_of
 
 BENCHMARK = "benchmark"  # a recipe's section that says how it is compared; nothing that a system is made of
@@ -58,12 +58,26 @@ def merged(path: str | Path, overrides: Sequence[str]) -> dict[str, Any]:
     changes = _overrides(overrides)
     try:
         raw = over(over(OmegaConf.create({"name": path.stem}), _read(path, ())), changes)
+        refuse_thrown_away(changes, raw)
         plain: dict[str, Any] = OmegaConf.to_container(raw, resolve=True)
     except UserError:
         raise
     except Exception as error:  # OmegaConf has a family of its own
         raise UserError(f"recipe {path}: {error}") from None
-    return merging.with_default_names(plain)
+    return with_defaults(plain)
+
+
+def with_defaults(plain: dict[str, Any]) -> dict[str, Any]:
+    """A recipe in which what stands for a part of a default, an option or an entry, stands in that default."""
+    return merging.with_default_names(lists.with_defaults(plain, Recipe))
+
+
+def refuse_thrown_away(upper: Any, whole: Any, where: str = "") -> None:
+    """See `merging`; of OmegaConf's."""
+    from omegaconf import OmegaConf
+
+    one, other = (OmegaConf.to_container(each, resolve=False) for each in (upper, whole))
+    merging.refuse_thrown_away(one, other, where)
 
 
 def over(lower: Any, upper: Any) -> Any:
@@ -71,7 +85,8 @@ def over(lower: Any, upper: Any) -> Any:
     from omegaconf import OmegaConf
 
     below, above = (merging.spelled_out(OmegaConf.to_container(one, resolve=False)) for one in (lower, upper))
-    return OmegaConf.merge(merging.without_replaced_options(below, above), above)
+    below = merging.without_replaced_options(below, above)
+    return OmegaConf.merge(below, lists.placed(below, above, Recipe))
 
 
 def validate(plain: Any, title: str, checks: Checks | None = None) -> Recipe:
@@ -163,7 +178,9 @@ def _read(path: Path, seen: tuple[Path, ...]) -> Any:
     base = own.pop("extends", None)
     if base is not None and not isinstance(base, str):
         raise UserError(f"{path}: extends: should be the path of one recipe, got {base!r}")
-    return own if base is None else over(_read(path.parent / base, (*seen, path.resolve())), own)
+    whole = own if base is None else over(_read(path.parent / base, (*seen, path.resolve())), own)
+    refuse_thrown_away(own, whole, f"{path}: ")
+    return whole
 
 
 def _overrides(pairs: Sequence[str]) -> Any:
@@ -181,7 +198,11 @@ def _overrides(pairs: Sequence[str]) -> Any:
                 f"cannot read {pair!r} ({reason}); braces want quotes around the whole and a blank after each colon, "
                 "as 'speech.options={width: 16}'"
             ) from None
-    return OmegaConf.from_dotlist([_spelled_out(pair) for pair in pairs])
+    changes: Any = {}
+    for pair in pairs:
+        change = OmegaConf.to_container(OmegaConf.from_dotlist([_spelled_out(pair)]), resolve=False)
+        changes = OmegaConf.to_container(OmegaConf.merge(changes, lists.placed(changes, change, Recipe)), resolve=False)
+    return OmegaConf.create(changes)
 
 
 def _spelled_out(pair: str) -> str:
@@ -203,7 +224,7 @@ def _fault(error: Any, root: type[BaseModel] = Recipe) -> str:
     if kind == "missing":
         return f"{where}: missing; set it in the recipe or as {where}=… on the command line"
     if kind == "value_error":
-        return f"{where}: {error['ctx']['error']}"
+        return f"{where}: {str(error['ctx']['error']).replace(HERE, where)}"
     if kind == "model_type":
         wanted = "a name, or {name: …} with options" if _is_choice(error["loc"]) else "keys and values"
         return f"{where}: should be {wanted}, got {error['input']!r}"

@@ -84,7 +84,7 @@ class Recipe(Section):
     classical: Classical | None = None  # of `system: classical`, in place of model and train
     tune: Tune | None = None  # keys whose values are chosen on inner folds
     cache: Cache | None = None  # null: frozen encoders run anew in every epoch
-    train: Annotated[Train, named("mixable")] = Train()
+    train: Annotated[Train, named("training")] = Train()
 
     @property
     def hears(self) -> bool:

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 
 # kind of name -> function (value, the section's fields above it) that says what is wrong, or None
 Checks = Mapping[str, Callable[[Any, Mapping[str, Any]], str | None]]
+HERE = "{here}"  # in what a check says: the path of what it says it of
 
 
 def named(kind: str) -> Any:

@@ -7,7 +7,7 @@ import pandas as pd
 from emospeech.config import Recipe
 from emospeech.models.classifier import EmotionNetwork
 from emospeech.runtime.errors import WorkError
-from emospeech.systems import finetuning, gain
+from emospeech.systems import finetuning, gain, idle
 from emospeech.systems.parts import synthetic
 from emospeech.training.checkpoint import Checkpoints
 from emospeech.training.loop import NonFiniteError
@@ -43,11 +43,11 @@ def fit(
     if augment is not None and augments and (made := synthetic(augment)):
         notes.append(f"synthetic, as the recipe names no recordings: {', '.join(made)}")
     heard: Any = network.speech
-    if heard is not None and (idle := gain.without_effect(recipe, heard.preprocess)):
-        notes.append(idle)
+    if heard is not None and (same := gain.without_effect(recipe, heard.preprocess)):
+        notes.append(same)
     if recipe.model.modality_dropout and not recipe.may_lack:
         notes.append("modality dropout has nothing to drop, as there is one modality")
-    return "; ".join(notes)
+    return "; ".join([*notes, *idle.notes(recipe, network)])
 
 
 def not_finite(error: NonFiniteError, train: pd.DataFrame, checkpoints: Checkpoints) -> WorkError:

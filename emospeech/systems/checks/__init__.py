@@ -30,10 +30,10 @@ from emospeech.systems.checks.encoders import (
 from emospeech.systems.checks.training import (
     compile_fault,
     loss_fault,
-    mixup_fault,
     optimizer_fault,
     precision_fault,
     trackers_fault,
+    train_fault,
 )
 from emospeech.systems.checks.words import choice, one_of
 from emospeech.systems.classical.features import FEATURES
@@ -65,7 +65,7 @@ CHECKS: config.Checks = {
     "sounds": sounds_fault,
     "trackers": trackers_fault,
     "augment effect": effect_fault,
-    "mixable": mixup_fault,
+    "training": train_fault,
     "fusion": choice("fusion", FUSIONS),
     "mixer": choice("mixer", MIXERS),
     "pooling": choice("pooling", POOLINGS),

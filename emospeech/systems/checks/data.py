@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from emospeech.config import Choice
+from emospeech.config.words import HERE
 from emospeech.corpora import CORPORA
 from emospeech.data.examples.augment import EFFECTS, sounds_in
 from emospeech.runtime.errors import UserError
@@ -13,7 +14,7 @@ from emospeech.systems.checks.words import choice, folder_fault
 def root_fault(name: str, data: Mapping[str, Any]) -> str | None:
     corpus = CORPORA.get(data.get("corpus") or "")
     fault = None if corpus and corpus.makes_itself else folder_fault(name, data)
-    return f"{fault}; give the corpus's folder as data.root=…" if fault else None
+    return f"{fault}; give the corpus's folder as {HERE}=…" if fault else None
 
 
 def sounds_fault(folder: str | None, _: Mapping[str, Any]) -> str | None:

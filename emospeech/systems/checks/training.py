@@ -66,9 +66,25 @@ def compile_fault(wanted: bool, _: Mapping[str, Any]) -> str | None:
     return compiler_fault() if wanted else None
 
 
-def mixup_fault(train: Train, recipe: Mapping[str, Any]) -> str | None:
+def train_fault(train: Train, recipe: Mapping[str, Any]) -> str | None:
+    """What the other sections leave no place for."""
+    return _never_trained(train) if recipe.get("system") == "classical" else _mixup_fault(train, recipe)
+
+
+def _never_trained(train: Train) -> str | None:
+    """What only a network has; a classical system is fitted to each training row once."""
+    asked = {
+        f"sampler: {train.sampler.name}": train.sampler.name != "none",
+        "mixup": train.mixup is not None,
+        "gradient_checkpointing": train.gradient_checkpointing,
+    }
+    given = ", ".join(name for name, wanted in asked.items() if wanted)
+    return f"{given}: for networks alone, and this system is classical; leave it out" if given else None
+
+
+def _mixup_fault(train: Train, recipe: Mapping[str, Any]) -> str | None:
     """Mixup of what cannot be mixed."""
-    if train.mixup is None or recipe.get("system") == "classical":
+    if train.mixup is None:
         return None
     speech, mixes = recipe.get("speech"), "mixup: it mixes waveforms and their labels"
     if recipe.get("text") is not None:

@@ -130,6 +130,7 @@ def deep_spectrum(
     size: int = 224,
     bands: int = 128,
     range_db: float | None = 80.0,
+    normalise: bool = False,
     width: int = 64,
     fc_width: int = 4096,
     batch_norm: bool = False,
@@ -144,7 +145,7 @@ def deep_spectrum(
     Raises:
         UserError: if there can be no such net.
     """
-    wanted = Wanted(layer, colours, size, bands, range_db, width, fc_width, batch_norm)
+    wanted = Wanted(layer, colours, size, bands, range_db, width, fc_width, batch_norm, normalise)
     revision = revisions.get(f"{KIND} {weights}")
     return DeepSpectrumFeatures(wanted, weights, seed, revision, recipe.cache)
 

@@ -40,11 +40,19 @@ class Wanted:
     width: int
     fc_width: int
     batch_norm: bool
+    normalise: bool = False
 
     def encoder(self, name: str | None) -> DeepSpectrum:
         options = asdict(self)
         del options["layer"]
         return DeepSpectrum(weights=name, **options)
+
+    def identity(self) -> Mapping[str, Any]:
+        """What names the set; younger words only where they change numbers, so that older sets keep their names."""
+        found = asdict(self)
+        if not self.normalise:
+            del found["normalise"]
+        return found
 
 
 class DeepSpectrumFeatures:
@@ -98,7 +106,7 @@ class DeepSpectrumFeatures:
 
     def identity(self) -> Mapping[str, Any]:
         bf16 = in_bf16(self.precise, own_device())
-        return keys.identity(SET, self.recorded(), asdict(self.wanted), "fp32", 1, "bf16" if bf16 else "fp32")
+        return keys.identity(SET, self.recorded(), self.wanted.identity(), "fp32", 1, "bf16" if bf16 else "fp32")
 
     def about(self) -> Mapping[str, Any]:
         return {"encoder": f"{self.name or 'random weights'} ({KIND})", "layers": 1, "width": self.wanted.fc_width}

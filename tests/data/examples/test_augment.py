@@ -5,10 +5,9 @@ import pytest
 import soundfile
 
 from emospeech.data.audio import SAMPLE_RATE as RATE
-from emospeech.data.examples.augment import EFFECTS, Augmenter, Each, One, crop, rms, sounds_in
+from emospeech.data.examples.augment import EFFECTS, Augmenter, Each, One, crop, rms
 from emospeech.data.examples.augment.synthetic import synthetic_noise, synthetic_room
 from emospeech.data.examples.augment.waves import add_noise
-from emospeech.runtime.errors import UserError
 
 
 def rng(*seed: int) -> np.random.Generator:
@@ -245,28 +244,3 @@ def test_synthetic_noise_is_white_to_brown():
     assert min(slopes) > -0.2
     assert max(slopes) < 2.2
     assert np.mean(slopes) == pytest.approx(1.0, abs=0.25)
-
-
-# -- folders of sounds -------------------------------------------------------------------------------------------
-
-
-def test_sounds_in_a_folder(tmp_path):
-    (tmp_path / "deep").mkdir()
-    soundfile.write(tmp_path / "deep" / "b.flac", 0.1 * rng().standard_normal(8000), 8000)
-    soundfile.write(tmp_path / "z.WAV", 0.1 * rng().standard_normal(4000), RATE, format="WAV")
-    (tmp_path / "README.txt").write_text("not a sound")
-    assert [len(sound) for sound in sounds_in(str(tmp_path))] == [16_000, 4000]
-
-
-def test_a_folder_without_sounds_is_refused(tmp_path):
-    with pytest.raises(UserError, match=r"holds no sound files \(\.wav, \.flac"):
-        sounds_in(str(tmp_path))
-    with pytest.raises(UserError, match="holds no sound files"):
-        sounds_in(str(tmp_path / "absent"))
-
-
-def test_a_folder_with_a_broken_sound_is_refused(tmp_path):
-    soundfile.write(tmp_path / "a.wav", 0.1 * rng().standard_normal(8000), RATE)
-    (tmp_path / "b.wav").write_bytes(b"junk")
-    with pytest.raises(UserError, match=r"1 of 2 sounds cannot be used, the first: .*b\.wav: not audio"):
-        sounds_in(str(tmp_path))

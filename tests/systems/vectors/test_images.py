@@ -1,5 +1,6 @@
 """Vectors of deep spectrum: VGG-16's own numbers, kept, named by what decides them; models that find their weights."""
 
+import inspect
 import json
 
 import numpy as np
@@ -32,9 +33,9 @@ def checkpoint(tmp_path):
     return make
 
 
-def by_hand(path, rows, layer):
+def by_hand(path, rows, layer, **options):
     """Each clip alone through the net."""
-    net, found = DeepSpectrum(weights=path, **SMALL), []
+    net, found = DeepSpectrum(weights=path, **SMALL, **options), []
     net.start()
     for file in rows["audio"]:
         heard = torch.as_tensor(at_least_a_window(audio.load(file)))[None]
@@ -51,6 +52,8 @@ def test_the_nets_own_numbers(vectors_of, rows, checkpoint):
         np.testing.assert_allclose(found, by_hand(path, rows, layer), rtol=1e-4, atol=1e-5)
         assert found.shape == (len(rows), 10)
         assert (found.std(0) > 0).any()
+    found = vectors_of("deep_spectrum", options={"weights": path, "normalise": True, **SMALL})
+    np.testing.assert_allclose(found, by_hand(path, rows, 1, normalise=True), rtol=1e-4, atol=1e-5)
 
 
 def test_names_and_what_they_need(recipe):
@@ -62,7 +65,14 @@ def test_names_and_what_they_need(recipe):
 def test_kept_apart_by_all_that_decides_them(vectors_of, checkpoint, afresh, monkeypatch, tmp_path):
     options = {"weights": checkpoint(), **SMALL}
     first = vectors_of("deep_spectrum", options=options)
-    others = [{"layer": "fc1"}, {"colours": "grey"}, {"size": 32}, {"bands": 20}, {"range_db": 40.0}]
+    others = [
+        {"layer": "fc1"},
+        {"colours": "grey"},
+        {"size": 32},
+        {"bands": 20},
+        {"range_db": 40.0},
+        {"normalise": True},
+    ]
     others += [{"weights": None}, {"weights": None, "seed": 1}, {"weights": checkpoint("b.pth", seed=4)}]
     for other in others:
         assert not np.array_equal(vectors_of("deep_spectrum", options=options | other), first), other
@@ -72,6 +82,25 @@ def test_kept_apart_by_all_that_decides_them(vectors_of, checkpoint, afresh, mon
     afresh()
     moved = options | {"weights": str(tmp_path / "moved.pth")}
     np.testing.assert_array_equal(vectors_of("deep_spectrum", options=moved), first)
+
+
+def test_a_younger_option_names_sets_only_where_it_is_on(recipe):
+    def reading(**options):
+        return vectors.build("deep_spectrum", options, recipe()).identity()["reading"]
+
+    older = {"layer", "colours", "size", "bands", "range_db", "width", "fc_width", "batch_norm"}
+    assert set(reading()) == set(reading(normalise=False)) == older
+    assert reading(normalise=True) == {**reading(), "normalise": True}
+
+
+def test_all_options_of_picture_and_net_are_the_encoders():
+    """But those that only an encoder has that trains, or is attended."""
+    own = {"train", "attention", "compatibility", "dropout", "time_masks", "time_mask_frames"}
+    own |= {"frequency_masks", "frequency_mask_bands"}
+    encoder, features = (inspect.signature(one).parameters for one in (DeepSpectrum, vectors.deep_spectrum))
+    keyword = {name: one.default for name, one in features.items() if one.kind is one.KEYWORD_ONLY}
+    assert set(keyword) - {"seed", "layer"} == set(encoder) - own
+    assert all(encoder[name].default == keyword[name] for name in set(keyword) & set(encoder))
 
 
 def test_random_weights_are_those_of_their_seed(vectors_of, afresh):
