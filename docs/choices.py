@@ -29,7 +29,7 @@ from emospeech.models.pooling import POOLINGS
 from emospeech.systems.classical.features import FEATURES
 from emospeech.systems.classical.models import MODELS
 from emospeech.systems.classical.transforms import TRANSFORMS
-from emospeech.systems.plan import OPTIMIZERS
+from emospeech.systems.fitting.plan import OPTIMIZERS
 from emospeech.training.losses import CLASS_WEIGHTS, LOSSES
 from emospeech.training.samplers import SAMPLERS
 from emospeech.training.schedules import SCHEDULES

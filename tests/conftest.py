@@ -299,7 +299,7 @@ def run_in_pieces(monkeypatch):
 
     from emospeech.experiments import run as experiments
     from emospeech.runtime.errors import Interrupted
-    from emospeech.systems import fitting
+    from emospeech.systems.fitting import fit
 
     def run(recipe, *steps):
         stops = list(steps)
@@ -308,7 +308,7 @@ def run_in_pieces(monkeypatch):
         def stop_on_signal():
             yield StopAfter(stops[0] if stops else 1000)
 
-        monkeypatch.setattr(fitting, "stop_on_signal", stop_on_signal)
+        monkeypatch.setattr(fit, "stop_on_signal", stop_on_signal)
         for attempt in range(20):
             try:
                 experiments.run(recipe, resume=attempt > 0)

@@ -15,8 +15,8 @@ from emospeech.figures import save
 from emospeech.figures.attention import attention_maps
 from emospeech.runtime.console import progress
 from emospeech.runtime.errors import UserError, some
-from emospeech.systems import gain
 from emospeech.systems.base import MAIN_TASK, System
+from emospeech.systems.fitting import gain
 from emospeech.systems.neural import NeuralSystem
 
 

@@ -10,7 +10,7 @@ from emospeech.data.examples.augment import Heard
 from emospeech.figures.sounds import Sound
 from emospeech.runtime.errors import UserError
 from emospeech.runtime.files import refuse_existing, replacing_folder
-from emospeech.systems import gain
+from emospeech.systems.fitting import gain
 from emospeech.systems.parts import build_augmenter
 
 FIGURE = "augmentation.png"

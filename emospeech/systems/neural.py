@@ -17,13 +17,14 @@ from emospeech.models.classifier import EmotionNetwork
 from emospeech.runtime.console import progress, say
 from emospeech.runtime.distributed import on_main
 from emospeech.runtime.runs import RunFolder
-from emospeech.systems import answers, finetuning, gain, told
+from emospeech.systems import answers
 from emospeech.systems.base import MAIN_TASK
 from emospeech.systems.features.build import feature_cache
 from emospeech.systems.features.cache import FeatureCache, in_bf16
 from emospeech.systems.features.planning import Wish
-from emospeech.systems.feed import Evaluated, Feed
-from emospeech.systems.fitting import Fitting
+from emospeech.systems.fitting import finetuning, gain, told
+from emospeech.systems.fitting.feed import Evaluated, Feed
+from emospeech.systems.fitting.fit import Fitting
 from emospeech.systems.parts import (
     build_augmenter,
     build_speech,

@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 from emospeech.data import manifest
 from emospeech.experiments import run as experiments
 from emospeech.runtime.errors import UserError, WorkError
-from emospeech.systems import answers, build, plan
+from emospeech.systems import answers, build
+from emospeech.systems.fitting import plan
 from emospeech.training import loop
 
 RECIPE = """

@@ -11,7 +11,7 @@ from emospeech.data.examples.batching import TrainingOrder
 from emospeech.data.examples.dataset import Batch
 from emospeech.runtime.errors import Interrupted
 from emospeech.runtime.interrupt import StopRequest
-from emospeech.systems.plan import build_balance, build_optimizer
+from emospeech.systems.fitting.plan import build_balance, build_optimizer
 from emospeech.training import loop
 from emospeech.training.balance import FixedWeights, Uncertainty
 from emospeech.training.checkpoint import Checkpoints

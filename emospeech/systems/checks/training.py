@@ -9,8 +9,8 @@ import torch
 
 from emospeech.config import Loss, Optimizer, Train
 from emospeech.systems.checks.words import choice, tried
+from emospeech.systems.fitting.plan import OPTIMIZERS, build_optimizer
 from emospeech.systems.parts import from_scratch
-from emospeech.systems.plan import OPTIMIZERS, build_optimizer
 from emospeech.training.losses import LOSSES
 from emospeech.training.switches import compiler_fault
 

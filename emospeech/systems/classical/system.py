@@ -22,7 +22,7 @@ from emospeech.systems.classical.offsets import best
 from emospeech.systems.classical.scaling import ALOUD
 from emospeech.systems.classical.tfidf import Tfidf
 from emospeech.systems.crossfit import inner_folds
-from emospeech.systems.idle import unused_training
+from emospeech.systems.fitting.idle import unused_training
 
 
 class ClassicalSystem:

@@ -6,9 +6,9 @@ from typing import Any
 from emospeech.config import Recipe
 from emospeech.data import audio
 from emospeech.data.examples.augment import Augmenter
-from emospeech.systems import gain
 from emospeech.systems.features.cache import FeatureCache
 from emospeech.systems.features.sources import Source, SpeechSource, TextSource
+from emospeech.systems.fitting import gain
 
 
 def feature_cache(

@@ -11,7 +11,7 @@ from emospeech.encoders.finetuning.modes import Mode, mode
 from emospeech.encoders.finetuning.tuning import rates, sound, tune, words
 from emospeech.models.classifier import EmotionNetwork
 from emospeech.runtime.errors import UserError, gather
-from emospeech.systems.plan import Group
+from emospeech.systems.fitting.plan import Group
 
 Settings = Any  # the section `speech.train` or `text.train`
 

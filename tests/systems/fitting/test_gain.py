@@ -15,7 +15,8 @@ from emospeech.encoders.store.shards import Shard
 from emospeech.experiments import rows as data_rows
 from emospeech.experiments.protocols.benchmark import _differs_by_fold
 from emospeech.runtime.errors import UserError
-from emospeech.systems import build, gain
+from emospeech.systems import build
+from emospeech.systems.fitting import gain
 
 RECIPE = """
 data: {corpus: emospeech2024, root: ROOT}

@@ -14,8 +14,9 @@ from emospeech.corpora import emospeech2024
 from emospeech.encoders.finetuning import lora
 from emospeech.experiments import run as experiments
 from emospeech.runtime.errors import UserError
-from emospeech.systems import build, finetuning
-from emospeech.systems.plan import build_optimizer
+from emospeech.systems import build
+from emospeech.systems.fitting import finetuning
+from emospeech.systems.fitting.plan import build_optimizer
 
 TASKS = {"label": emospeech2024.EMOSPEECH2024}
 LORA = {"name": "lora", "rank": 2, "alpha": 8, "dropout": 0.1}

@@ -12,11 +12,11 @@ from emospeech.data.examples.augment import Augmenter
 from emospeech.models.classifier import EmotionNetwork
 from emospeech.runtime.interrupt import stop_on_signal
 from emospeech.runtime.memory import keep_freed_memory
-from emospeech.systems import finetuning, told
 from emospeech.systems.base import MAIN_TASK
-from emospeech.systems.feed import Feed, soft_labels
-from emospeech.systems.plan import build_balance, build_optimizer, losses, repeated, steered, training_order
-from emospeech.systems.sampling import sampled
+from emospeech.systems.fitting import finetuning, told
+from emospeech.systems.fitting.feed import Feed, soft_labels
+from emospeech.systems.fitting.plan import build_balance, build_optimizer, losses, repeated, steered, training_order
+from emospeech.systems.fitting.sampling import sampled
 from emospeech.systems.saved import write_metrics
 from emospeech.training import loop
 from emospeech.training.checkpoint import Checkpoints

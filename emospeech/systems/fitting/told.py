@@ -7,7 +7,7 @@ import pandas as pd
 from emospeech.config import Recipe
 from emospeech.models.classifier import EmotionNetwork
 from emospeech.runtime.errors import WorkError
-from emospeech.systems import finetuning, gain, idle
+from emospeech.systems.fitting import finetuning, gain, idle
 from emospeech.systems.parts import synthetic
 from emospeech.training.checkpoint import Checkpoints
 from emospeech.training.loop import NonFiniteError

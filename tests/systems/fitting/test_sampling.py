@@ -12,8 +12,8 @@ from emospeech.config import Choice, Loss, Train
 from emospeech.data import manifest
 from emospeech.data.manifest import WEIGHT
 from emospeech.runtime.interrupt import StopRequest
-from emospeech.systems.plan import losses, training_order
-from emospeech.systems.sampling import sampled
+from emospeech.systems.fitting.plan import losses, training_order
+from emospeech.systems.fitting.sampling import sampled
 
 LABELS = ("anger", "joy", "neutral")
 BALANCED = Choice(name="balanced")

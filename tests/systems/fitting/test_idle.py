@@ -8,7 +8,8 @@ from torch import nn
 from emospeech import config
 from emospeech.cli.main import main
 from emospeech.runtime.errors import UserError
-from emospeech.systems import build, idle
+from emospeech.systems import build
+from emospeech.systems.fitting import idle
 
 EFFECTS = [{"name": "speed", "factors": [0.8, 1.2]}, "noise"]
 
