@@ -1,8 +1,9 @@
 """A recipe reads as the method section of a paper: `schema` is what it may say, `reading` how it is read."""
 
+from emospeech.config.ablation import load_ablation
 from emospeech.config.augment import Augment
 from emospeech.config.classical import Classical, Member
-from emospeech.config.comparing import Comparison, load_benchmark, varied
+from emospeech.config.comparing import Comparison, compares, load_benchmark, varied
 from emospeech.config.data import Data, Part, Split
 from emospeech.config.modalities import Speech, Text
 from emospeech.config.protocol import Benchmark, Layerwise, Protocol, Tune
@@ -38,7 +39,9 @@ __all__ = [
     "Train",
     "Tune",
     "as_yaml",
+    "compares",
     "load",
+    "load_ablation",
     "load_benchmark",
     "load_seeds",
     "recipes_folder",

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from emospeech.config.words import Choice, Probability, Section, named
 
-# the section's words for options of effects, and those of an effect's own that take their place
+# the section's words: whose option each is, its name there, and what else of the effect's own takes its place
 SHARED = {
     "speeds": ("speed", ("factors", "between")),
     "impulse_folder": ("reverb", ("folder",)),
@@ -57,12 +57,10 @@ class Augment(Section):
 
     def options(self, effect: Effect) -> dict[str, Any]:
         """Those of one of its effects, the section's own words among them."""
-        shared: dict[str, dict[str, Any]] = {
-            "speed": {"factors": self.speeds},
-            "reverb": {"folder": self.impulse_folder},
-            "noise": {"snr_db": sorted(self.snr_db), "folder": self.noise_folder},
-        }
-        return {**shared.get(effect.name, {}), **effect.options}
+        shared = {own[0]: getattr(self, word) for word, (name, own) in SHARED.items() if name == effect.name}
+        if "snr_db" in shared:
+            shared["snr_db"] = sorted(shared["snr_db"])
+        return {**shared, **effect.options}
 
     @property
     def unread(self) -> dict[str, str]:

@@ -24,6 +24,11 @@ class Comparison:
     plain: Mapping[str, Any]  # all of it, as its folder keeps it
 
 
+def compares(path: str | Path, overrides: Sequence[str] = ()) -> bool:
+    """Whether a recipe has a section `benchmark`."""
+    return BENCHMARK in merged(path, overrides)
+
+
 def load_benchmark(path: str | Path, overrides: Sequence[str] = (), checks: Checks | None = None) -> Comparison:
     """Read a recipe and its section `benchmark`, and check every row's recipe.
 
@@ -99,16 +104,25 @@ def varied(plain: Mapping[str, Any], changes: Mapping[str, Any], title: str, che
     Raises:
         UserError: with every fault.
     """
+    return validate(changed(plain, changes), title, checks)
+
+
+def changed(plain: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The same as plain values, unchecked.
+
+    Raises:
+        UserError: if the changes cannot be made.
+    """
     from omegaconf import OmegaConf
 
     upper = OmegaConf.create({})
     for key, value in changes.items():
-        upper = over(upper, OmegaConf.create(_nested(str(key).split("."), value)))
-    changed = over(OmegaConf.create(dict(plain)), upper)
-    refuse_thrown_away(upper, changed)
-    whole: Any = OmegaConf.to_container(changed, resolve=True)
-    return validate(with_defaults(whole), title, checks)
+        upper = over(upper, OmegaConf.create(nested(str(key).split("."), value)))
+    both = over(OmegaConf.create(dict(plain)), upper)
+    refuse_thrown_away(upper, both)
+    whole: Any = OmegaConf.to_container(both, resolve=True)
+    return with_defaults(whole)
 
 
-def _nested(path: Sequence[str], value: Any) -> dict[str, Any]:
-    return {path[0]: value if len(path) == 1 else _nested(path[1:], value)}
+def nested(path: Sequence[str], value: Any) -> dict[str, Any]:
+    return {path[0]: value if len(path) == 1 else nested(path[1:], value)}

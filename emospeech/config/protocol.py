@@ -9,7 +9,7 @@ from emospeech.config.words import Choice, Count, Fraction, Section, Seed, named
 By = Literal["auto", "group", "speaker", "none"]
 ACROSS = ("cross-corpus", "leave-one-corpus-out")  # kinds of protocol that divide corpora from each other
 FIGURES = "figures"
-NAME = r"^\w[\w .+=-]*$"  # of a folder
+NAME = r"^\w[\w .,+=-]*$"  # of a folder
 Name = Annotated[str, Field(pattern=NAME)]
 
 
@@ -25,12 +25,14 @@ class Tune(Section):
 class Protocol(Section):
     """Who trains and who is tested."""
 
-    kind: Literal["holdout", "k-fold", "loso", "file", "cross-corpus", "leave-one-corpus-out"] = "k-fold"
+    kind: Literal["holdout", "k-fold", "loso", "file", "split", "cross-corpus", "leave-one-corpus-out"] = "k-fold"
     by: By = "auto"  # what must not be on both sides
     folds: Annotated[int, Field(ge=2)] = 5  # k-fold, and within each corpus of cross-corpus
     test_speakers: list[str] = []  # holdout: these
     test_fraction: Fraction = 0.2  # holdout, where none is named
     file: str | None = None  # file: as `emospeech data split` writes it
+    # split: who is tested of the recipe's own train, dev and test; dev steers, as under `emospeech train`
+    part: Literal["dev", "test"] = "dev"
     seed: Seed = 0  # of the draw
     seeds: Annotated[list[Seed], Field(min_length=1)] | None = None  # of training, one fit each; null: the recipe's
 
@@ -42,6 +44,8 @@ class Protocol(Section):
             raise ValueError("file: missing; name what `emospeech data split` wrote")
         if self.kind != "file" and self.file is not None:
             raise ValueError(f"file: is for kind: file, not for {self.kind}")
+        if self.kind != "split" and self.part != "dev":
+            raise ValueError(f"part: is for kind: split, not for {self.kind}")
         if self.test_speakers and self.kind != "holdout":
             raise ValueError(f"test_speakers: is for kind: holdout, not for {self.kind}")
         return self
@@ -91,6 +95,7 @@ class Benchmark(Section):
 
     protocols: Annotated[dict[Name, Protocol], Field(min_length=1)] = {"k-fold": Protocol()}
     rows: dict[Name, dict[str, Any]] = {}  # name -> changes to the recipe; none: the recipe itself
+    base: str | None = None  # the row that all others are compared with
     quick: list[str] = []  # the rows that --quick keeps
     # protocol -> row -> what others report, by a heading of its own
     published: dict[str, dict[str, dict[str, float]]] = {}
@@ -102,6 +107,8 @@ class Benchmark(Section):
     def _names_are_there(self) -> "Benchmark":
         if unknown := [name for name in self.quick if name not in self.rows]:
             raise ValueError(f"quick: no row {', '.join(unknown)}; there are {', '.join(self.rows) or 'none'}")
+        if self.base is not None and self.base not in self.rows:
+            raise ValueError(f"base: no row {self.base}; there are {', '.join(self.rows) or 'none'}")
         if FIGURES in self.protocols:
             raise ValueError(f"protocols: {FIGURES} is a folder of the benchmark's own; choose another name")
         if unknown := [name for name in self.published if name not in self.protocols]:
@@ -113,7 +120,7 @@ class Benchmark(Section):
         """Layer by layer, the systems are the probes, and each corpus is divided by itself."""
         if self.layerwise is None:
             return self
-        beside = [name for name in ("rows", "published", "keep_models") if getattr(self, name)]
+        beside = [name for name in ("rows", "base", "published", "keep_models") if getattr(self, name)]
         found = [f"{name} has no place beside it: what is compared are its encoders and probes" for name in beside]
         for title, protocol in {**self.protocols, **self.layerwise.instead}.items():
             if protocol.kind in ACROSS:

@@ -95,12 +95,18 @@ def validate(plain: Any, title: str, checks: Checks | None = None) -> Recipe:
     Raises:
         UserError: with every fault.
     """
+    recipe, found = examined(plain, checks)
+    if recipe is None:
+        raise faults_of(title, found)
+    return recipe
+
+
+def examined(plain: Any, checks: Checks | None = None) -> tuple[Recipe | None, list[str]]:
+    """A `Recipe` from nested dicts, or what is wrong with them."""
     recipe, found = checked(Recipe, plain, checks)
     if recipe is not None:
         found = _without_what_it_needs(recipe)
-    if recipe is None or found:
-        raise faults_of(title, found)
-    return recipe
+    return (None if found else recipe), found
 
 
 def checked(section: type[S], plain: Any, checks: Checks | None) -> tuple[S | None, list[str]]:
@@ -159,22 +165,35 @@ def as_yaml(recipe: Recipe) -> str:
     return str(OmegaConf.to_yaml(OmegaConf.create(recipe.model_dump())))
 
 
-def _read(path: Path, seen: tuple[Path, ...]) -> Any:
+def read_yaml(path: Path, what: str, where: str = "", shipped: str = "") -> Any:
+    """A file of keys and values, as OmegaConf's.
+
+    Args:
+        what: it is to be, and `where` it is named, for messages.
+        shipped: the folder of those that are shipped, in that of the recipes.
+
+    Raises:
+        UserError: if there is no such file, or it is something else.
+    """
     from omegaconf import DictConfig, OmegaConf
 
-    if path.resolve() in seen:
-        raise UserError(f"recipe {path} extends itself: {' -> '.join(p.name for p in (*seen, path))}")
     try:
         own = OmegaConf.load(path)
     except FileNotFoundError:
-        where = f", named by 'extends' in {seen[-1]}" if seen else ""
-        raise UserError(f"no recipe {path}{where}; the shipped ones are under {recipes_folder()}") from None
+        raise UserError(f"no {what} {path}{where}; the shipped ones are under {recipes_folder() / shipped}") from None
     except IsADirectoryError:
-        raise UserError(f"{path} is a folder; a recipe is a YAML file") from None
+        raise UserError(f"{path} is a folder; a {what} is a YAML file") from None
     except Exception as error:  # the YAML parser's own errors, which name line and column
         raise UserError(f"{path} is not YAML: {error}") from None
     if not isinstance(own, DictConfig):
-        raise UserError(f"{path} is not a recipe: its top level must be keys and values")
+        raise UserError(f"{path} is not a {what}: its top level must be keys and values")
+    return own
+
+
+def _read(path: Path, seen: tuple[Path, ...]) -> Any:
+    if path.resolve() in seen:
+        raise UserError(f"recipe {path} extends itself: {' -> '.join(p.name for p in (*seen, path))}")
+    own = read_yaml(path, "recipe", f", named by 'extends' in {seen[-1]}" if seen else "")
     base = own.pop("extends", None)
     if base is not None and not isinstance(base, str):
         raise UserError(f"{path}: extends: should be the path of one recipe, got {base!r}")
@@ -229,9 +248,8 @@ def _fault(error: Any, root: type[BaseModel] = Recipe) -> str:
         wanted = "a name, or {name: …} with options" if _is_choice(error["loc"]) else "keys and values"
         return f"{where}: should be {wanted}, got {error['input']!r}"
     if kind == "string_pattern_mismatch":
-        return (
-            f"{where}: should be letters, digits, blanks and . _ + = -, a letter or digit first, got {error['input']!r}"
-        )
+        allowed = "letters, digits, blanks and . , _ + = -, a letter or digit first"
+        return f"{where}: should be {allowed}, got {error['input']!r}"
     if kind == "string_type" and isinstance(error["input"], int | float):
         return f"{where}: should be text, got the number {error['input']}; in quotes it is text: '\"03\"'"
     message = error["msg"].replace("Input should be", "should be").replace("a valid integer", "a whole number")

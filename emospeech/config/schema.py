@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 from emospeech.config.classical import Classical
 from emospeech.config.data import Data
 from emospeech.config.modalities import Speech, Text
-from emospeech.config.protocol import Tune
+from emospeech.config.protocol import Name, Tune
 from emospeech.config.training import Train
 from emospeech.config.words import Choice, Count, Probability, Section, count_or_auto, named
 
@@ -74,7 +74,7 @@ class Cache(Section):
 
 
 class Recipe(Section):
-    name: Annotated[str, Field(pattern=r"^\w[\w .+=-]*$")]  # of the run's folder
+    name: Name  # of the run's folder
     runs_dir: str = "runs"
     system: Literal["neural", "classical"] = "neural"
     data: Data

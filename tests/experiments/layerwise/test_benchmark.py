@@ -9,7 +9,10 @@ from sklearn.metrics import f1_score
 
 from emospeech.cli.main import main
 from emospeech.config import recipes_folder
+from emospeech.experiments import layerwise
+from emospeech.experiments.layerwise import planning
 from emospeech.experiments.layerwise.probing import Probing
+from emospeech.experiments.protocols import material as materials
 from emospeech.runtime.errors import Interrupted, UserError
 from emospeech.systems.build import load_benchmark
 
@@ -96,6 +99,31 @@ def test_from_recipe_to_tables_and_figures(recipe, tiny_xlsr, capsys):
     assert means.loc[(tiny_xlsr.name, 2), "macro_f1_std"] == pytest.approx(of_layer.std())
     assert json.loads(Path("all.json").read_text()) == json.loads((run / "scores.json").read_text())
     assert len(json.loads(Path("all.json").read_text())) == 4
+
+
+def test_shares_and_the_table_of_what_there_is(recipe, monkeypatch, capsys):
+    """As tasks of an array do it; who counts what is missing loads no encoder and hears nothing."""
+    with monkeypatch.context() as patch:
+        patch.setattr(planning, "load_speech", lambda name: pytest.fail("loaded"))
+        patch.setattr(materials, "usable", lambda *_: pytest.fail("heard"))
+        units = layerwise.all_units(load_benchmark(recipe))
+    assert not Path("runs").exists()
+    assert main(["benchmark", str(recipe), "--share"]) == 0
+    assert capsys.readouterr().out == f"all {len(units)} units are done: runs/probes\n"
+    assert not Path("runs/probes/layers.csv").exists()
+    (units[0].folder / "predictions.csv").unlink()
+    assert main(["benchmark", str(recipe), "--collect"]) == 1
+    assert f"1 of {len(units)} units are missing; give the same command again to do them:\n  - {units[0].name}\n" in (
+        capsys.readouterr().err
+    )
+    some = pd.read_csv("runs/probes/layers.csv")
+    assert main(["benchmark", str(recipe), "--share"]) == 0
+    assert main(["benchmark", str(recipe), "--collect"]) == 0
+    keys = ["corpus", "encoder"]
+    left_out = set(map(tuple, pd.read_csv("runs/probes/layers.csv")[keys].to_numpy())) - set(
+        map(tuple, some[keys].to_numpy())
+    )
+    assert left_out == {(corpus, units[0].encoder.short) for corpus in ("emodb", "baved")}, "an encoder is whole or out"
 
 
 def test_an_interrupted_one_goes_on_to_the_same_end(recipe, monkeypatch, capsys):

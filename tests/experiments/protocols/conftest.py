@@ -1,9 +1,6 @@
-"""Small corpora of words that tell their emotion, and a system that remembers what it was given."""
-
-from pathlib import Path
+"""A system that remembers what it was given, and rows and folds without a corpus."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from emospeech.data import manifest as manifests
@@ -11,16 +8,6 @@ from emospeech.experiments.protocols.folds import Fold
 from emospeech.experiments.protocols.material import Material
 from emospeech.systems import build
 from emospeech.systems.base import as_predictions
-
-EMOTIONS = ("anger", "joy", "neutral")
-# of the benchmark in r.yaml: fitted in milliseconds
-RECIPE = """
-data: {corpus: audiofolder, root: ROOT}
-system: classical
-classical: {features: [tfidf], model: logistic_regression}
-benchmark:
-  protocols: {loso: {kind: loso}}
-"""
 
 
 class Recorder:
@@ -62,39 +49,6 @@ def recorder(monkeypatch):
     monkeypatch.setattr(Recorder, "made", [], raising=False)
     monkeypatch.setattr(build, "build", Recorder)
     return Recorder
-
-
-def rows_of(speakers=4, each=6, prefix="s"):
-    """Label, speaker, gender and words of clips: every speaker says every emotion."""
-    for k in range(speakers * each):
-        label = EMOTIONS[k % len(EMOTIONS)]
-        speaker = f"{prefix}{k // each:02d}"
-        yield {"label": label, "speaker": speaker, "gender": ("female", "male")[k // each % 2], "transcription": label}
-
-
-@pytest.fixture
-def write(tmp_path):
-    """Name and rows (those of `rows_of`, unless others are given) -> the folder of a corpus."""
-
-    def write(name="corpus", rows=None, **of):
-        root = tmp_path / name
-        root.mkdir(exist_ok=True)
-        frame = pd.DataFrame(rows if rows is not None else rows_of(**of))
-        frame.insert(0, "file_name", [f"{k:03d}.wav" for k in range(len(frame))])
-        frame.to_csv(root / "metadata.csv", index=False)
-        for file in frame["file_name"]:
-            (root / file).touch()
-        return root
-
-    return write
-
-
-@pytest.fixture
-def folder(tmp_path, write, monkeypatch) -> Path:
-    """A working folder with a recipe r.yaml of four speakers."""
-    monkeypatch.chdir(tmp_path)
-    Path("r.yaml").write_text(RECIPE.replace("ROOT", str(write())), encoding="utf-8")
-    return tmp_path
 
 
 @pytest.fixture

@@ -15,10 +15,8 @@ from sklearn.metrics import f1_score
 from emospeech.cli.main import main
 from emospeech.encoders.store.locks import locked
 from emospeech.experiments.protocols import pictures
-from emospeech.experiments.protocols.units import Unit
-from emospeech.runtime.errors import Interrupted
 
-from .conftest import rows_of
+from ..conftest import interrupt_after, rows_of
 
 DRAW = pictures.draw
 TWO = "benchmark.rows={lr: {}, 'a svm': {classical.model: svm_linear}}"
@@ -88,16 +86,8 @@ def test_every_fold_starts_from_scratch(folder, recorder):
 
 def test_interrupted_and_resumed_is_as_if_never(folder, monkeypatch, capsys):
     assert benchmark(TWO, "name=whole") == 0
-    run, left = Unit.run, [3]
-
-    def interrupted(self):
-        if not left[0]:
-            raise Interrupted("stopped")
-        left[0] -= 1
-        run(self)
-
     with monkeypatch.context() as patch:
-        patch.setattr(Unit, "run", interrupted)
+        interrupt_after(3, patch)
         assert benchmark(TWO, "name=r") == 1
     assert len(list(Path("runs/r").rglob("s*/predictions.csv"))) == 3
     assert benchmark(TWO, "name=r") == 2

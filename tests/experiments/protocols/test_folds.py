@@ -184,3 +184,20 @@ def test_the_published_split_of_emodb(data_folder):
     manifest = emodb.index(data_folder / "emodb")
     (fold,) = folds_of(manifest, Protocol(kind="holdout", test_speakers=["03", "08"]), ["emodb"] * len(manifest))
     assert (fold.train.sum(), fold.test.sum()) == (428, 107)
+
+
+def test_the_recipes_own_split_scores_what_steers(people):
+    parts = ["train"] * 12 + ["dev"] * 6 + ["test"] * 4 + [None] * 2
+    divided = people.assign(split=pd.Series(parts, dtype="string"))
+    (dev,), (test,) = of(divided, kind="split"), of(divided, kind="split", part="test")
+    assert (dev.name, test.name) == ("dev", "test")
+    for fold, tested in ((dev, slice(12, 18)), (test, slice(18, 22))):
+        assert np.flatnonzero(fold.train).tolist() == list(range(12))
+        assert np.flatnonzero(fold.dev).tolist() == list(range(12, 18))
+        assert np.flatnonzero(fold.test).tolist() == list(range(24))[tested]
+    assert not dev.spare.any(), "what is tested trains nobody"
+    assert (test.spare == test.dev).all()
+    with pytest.raises(UserError, match="the recipe's own split has no labelled test row"):
+        of(divided.assign(split=divided["split"].replace("test", "dev")), kind="split", part="test")
+    with pytest.raises(ValueError, match="part: is for kind: split, not for loso"):
+        Protocol(kind="loso", part="test")

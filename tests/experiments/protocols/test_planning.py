@@ -12,7 +12,7 @@ from emospeech.runtime.errors import UserError
 from emospeech.runtime.runs import RunFolder
 from emospeech.systems.build import load_benchmark
 
-from .conftest import rows_of
+from ..conftest import rows_of
 
 
 def plan(*overrides, quick=None):
@@ -120,3 +120,25 @@ def test_a_corpus_that_has_changed_is_refused(folder, write):
     write(rows=list(rows_of(speakers=3)))
     with pytest.raises(UserError, match="the corpus is no longer the one that kept was started on"):
         planning.keep(plan().tested, Path("kept"))
+
+
+def test_the_recipes_own_split(folder):
+    """Its rows are those of `emospeech train`, with a quick look as without; who needs no dev set has the same test."""
+    speakers = ["data.split.dev_speakers=[s02]", "data.split.test_speakers=[s03]"]
+    own = "benchmark.protocols={own: {kind: split}, last: {kind: split, part: test}}"
+    *_, first, last = plan(*speakers, own).units
+    ids = {part: [f"{k:03d}.wav" for k in range(*span)] for part, span in
+           {"train": (0, 12), "dev": (12, 18), "test": (18, 24)}.items()}  # fmt: skip
+    for unit, tested in ((first, "dev"), (last, "test")):
+        manifest = unit.material.manifest
+        assert manifest["id"][unit.fold.train].tolist() == ids["train"]
+        assert manifest["id"][unit.fold.test].tolist() == ids[tested]
+    *_, look = plan(*speakers, "benchmark.protocols={own: {kind: split}}", "data.limit=4").units
+    assert look.material.manifest["id"].tolist() == ids["train"][:4] + ids["dev"][:4] + ids["test"][:4]
+    assert (look.fold.train.sum(), look.fold.test.sum()) == (4, 4)
+
+
+def test_systems_that_divide_the_rows_each_their_own_way(folder):
+    rows = "benchmark.rows={a: {}, b: {data.split.seed: 1}, c: {data.split.seed: 2}}"
+    with pytest.raises(UserError, match="rows of this benchmark do not agree on the split of"):
+        plan(rows, "benchmark.protocols={own: {kind: split}}")

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from emospeech.config import Protocol
+from emospeech.config import Benchmark, Protocol
 from emospeech.experiments.protocols import confounds, cross, report
 from emospeech.experiments.protocols.outcomes import FoldScores, Outcome
 from emospeech.metrics.scores import score
@@ -27,11 +27,25 @@ def protocols(**kinds):
     return {name: Protocol(kind=kind.replace("_", "-")) for name, kind in kinds.items()}
 
 
-def lines(found, notes=None, **kinds):
-    return list(report.lines(found, notes or {}, protocols(**(kinds or {"k": "k_fold"}))))
+def lines(found, notes=None, base=None, **kinds):
+    asked = Benchmark(protocols=protocols(**(kinds or {"k": "k_fold"})), rows={base: {}} if base else {}, base=base)
+    return list(report.lines(found, notes or {}, asked))
 
 
 # -- the table ---------------------------------------------------------------------------------------------------
+
+
+def test_beside_the_base():
+    found = [outcome(row="base"), outcome(guess="jfff", row="other", seeds=2), outcome(row="base", protocol="l")]
+    other = 1 - found[1].mean()
+    assert report.to_base(found, "base") == pytest.approx([0, -other, 0])
+    assert report.to_base(found[1:], "base") == [None, 0], "nothing to compare with under k"
+    assert report.to_base(found, None) == [None] * 3
+    told = lines(found[:2], base="base")
+    assert told[1].endswith("chance  to base")
+    assert [line.split()[-1] for line in told[2:4]] == ["0", f"{-other:+.3f}"]
+    assert report.table(found, "base")["macro_f1_to_base"].tolist() == pytest.approx([0, -other, 0])
+    assert "macro_f1_to_base" not in report.table(found)
 
 
 def test_systems_beside_each_other_and_what_others_report():

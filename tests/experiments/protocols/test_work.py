@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from emospeech.encoders.store.keys import digest
+from emospeech.encoders.store.locks import locked
 from emospeech.experiments.protocols import work
 from emospeech.runtime.errors import UserError, WorkError
 
@@ -95,6 +97,25 @@ def test_somebody_elses_claim_is_waited_for(tmp_path):
     assert [name for name, _ in log(tmp_path)] == ["slow", "quick"]
 
 
+def test_who_does_a_share_leaves_somebody_elses_claim(tmp_path):
+    units = [Mark(name, tmp_path) for name in "abc"]
+    (tmp_path / work.CLAIMS).mkdir()
+    with locked(tmp_path / work.CLAIMS / f"{digest(['b'])[:16]}.lock"):
+        work.work_off(units, tmp_path, stay=False)
+    assert [unit.done for unit in units] == [True, False, True]
+    assert work.standing(units) == "2 of 3 units are done"
+    with pytest.raises(WorkError, match=r"1 of 3 units are missing; give the same command again to do them:\n  - b$"):
+        work.require_all(units, tmp_path / "logs")
+    (tmp_path / "logs").mkdir()
+    with pytest.raises(WorkError, match=r"1 of 3 units are missing; look into .*/logs, and give the same command"):
+        work.require_all(units, tmp_path / "logs")
+    work.work_off(units, tmp_path, stay=False)
+    work.require_all(units, tmp_path / "logs")
+    many = [Mark(f"u{k}", tmp_path) for k in range(work.TOLD + 2)]
+    with pytest.raises(WorkError, match=rf"{len(many)} of {len(many)} units are missing(.|\n)*  … and 2 more$"):
+        work.require_all(many, tmp_path / "none")
+
+
 def test_the_claim_of_a_killed_process_ends_with_it(tmp_path):
     unit = Mark("u", tmp_path, seconds=0.5)
     other = multiprocessing.get_context("fork").Process(target=work.work_off, args=([unit], tmp_path))
@@ -120,6 +141,8 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {here!r})
 from test_work import help_off, marks
+from emospeech.encoders.store.keys import digest
+from emospeech.encoders.store.locks import locked
 from emospeech.experiments.protocols import work
 
 if __name__ == "__main__":
