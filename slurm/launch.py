@@ -2,29 +2,31 @@
 
     python slurm/launch.py COMMAND [ARGUMENT…]       as after `emospeech`
 
-On a CPU it is one process, or EMOSPEECH_CPU_PROCESSES of them. The exit code is emospeech's own; `accelerate launch`
-by itself makes a 1 of every failure.
+On a CPU it is one process, or EMOSPEECH_CPU_PROCESSES of them. As the step of a job on several nodes it runs once on
+each; MASTER_ADDR and MASTER_PORT say where they meet. The exit code is emospeech's own; `accelerate launch` by itself
+makes a 1 of every failure.
 """
 
 import os
 import signal
 import subprocess
 import sys
+from typing import NoReturn
 
 import torch
 from accelerate.commands.launch import launch_command, launch_command_parser
 from torch.distributed.elastic.multiprocessing import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
+GIVEN = "EMOSPEECH_JOB_GPUS"  # of the whole job on its first node, as slurm/common.sh knows it
+
 
 def main(arguments: list[str]) -> int:
-    if arguments[:1] == ["train"] and int(os.environ.get("SLURM_RESTART_COUNT", "0")):
-        print("this job has been requeued: it goes on with --resume", file=sys.stderr)
-        arguments = [word for word in arguments if word not in ("--resume", "--overwrite")] + ["--resume"]
     options = [*launch_options(), "--module", "emospeech", *arguments]
     # Slurm tells every process of a job to stop; this one then waits until the others have saved their work
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, lambda *_: None)
+    os.environ["PET_SIGNALS_TO_HANDLE"] = "SIGQUIT"  # torchrun's own way: 30 s from SIGTERM to SIGKILL
     try:
         launch_command(launch_command_parser().parse_args(options))
     except subprocess.CalledProcessError as failure:  # one process
@@ -38,30 +40,69 @@ def main(arguments: list[str]) -> int:
 
 def launch_options() -> list[str]:
     """For `accelerate launch`: said in full, so that its defaults and a user's own settings of it change nothing."""
-    gpus = torch.cuda.device_count()
+    nodes = int(os.environ.get("SLURM_NNODES", "1")) if "SLURM_STEP_ID" in os.environ else 1
+    gpus = usable_gpus()
     processes = gpus or cpu_processes()
     threads = int(os.environ.get("SLURM_CPUS_ON_NODE", os.cpu_count() or 1)) // processes
     os.environ.setdefault("OMP_NUM_THREADS", str(max(threads, 1)))
-    # port 0: any free one, so that jobs that share a node do not meet
-    options = ["--num_machines=1", f"--num_processes={processes}", "--main_process_port=0", "--gpu_ids=all"]
+    options = [f"--num_machines={nodes}", f"--num_processes={nodes * processes}", "--gpu_ids=all"]
     options += ["--mixed_precision=no", "--dynamo_backend=no"]  # the recipe decides the precision
+    # port 0: any free one, so that jobs that share a node do not meet
+    options += meeting_point() if nodes > 1 else ["--main_process_port=0"]
     if not gpus:
-        given = os.environ.get("SLURM_GPUS_ON_NODE", "0")
-        what = f"cannot use the {given} GPUs of this job" if given != "0" else "finds no GPU here"
-        print(f"warning: torch {torch.__version__} {what}; training on the CPU ({processes=})", file=sys.stderr)
         os.environ["ACCELERATE_USE_CPU"] = "true"
-        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # the host name of a node need not resolve
-    if processes > 1:
-        return [*options, "--multi_gpu"]  # accelerate's word for several processes on one node, on a CPU too
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        if nodes == 1 or os.environ["MASTER_ADDR"].startswith("127."):
+            os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # the host name of a node need not resolve
+    if nodes * processes > 1:
+        return [*options, "--multi_gpu"]  # accelerate's word for several processes, on a CPU too
     return options if gpus else [*options, "--cpu"]
 
 
+def meeting_point() -> list[str]:
+    """Where the nodes of a job find each other, and which of them this is."""
+    for name in ("MASTER_ADDR", "MASTER_PORT"):
+        if not os.environ.get(name):
+            fail(f"{name} is not set; slurm/multinode.sh sets it")
+    address, port = os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"]
+    node = os.environ["SLURM_NODEID"]
+    return [f"--machine_rank={node}", f"--main_process_ip={address}", f"--main_process_port={port}", "--same_network"]
+
+
+def usable_gpus() -> int:
+    """How many GPUs train: all that the job has, or none if its processes are to be on the CPU."""
+    if os.environ.get("EMOSPEECH_CPU_PROCESSES"):
+        return 0
+    found, step, job = torch.cuda.device_count(), *(_number(name) for name in ("SLURM_GPUS_ON_NODE", GIVEN))
+    node = os.environ.get("SLURMD_NODENAME", "this node")
+    if job and not step:
+        fail(f"this job has {job} GPUs, but its step on {node} none; ask for them, as sbatch --gpus-per-node={job}")
+    if step and step != found:
+        fail(
+            f"this job has {step} GPUs on {node}, but torch {torch.__version__} finds {found}: install a torch for "
+            "this node's driver (see nvidia-smi); of MIG, ask for one slice, as torch uses no more; or train on the "
+            "CPU with EMOSPEECH_CPU_PROCESSES=1"
+        )
+    if not found:
+        print(f"warning: torch {torch.__version__} finds no GPU here; this runs on the CPU", file=sys.stderr)
+    return found
+
+
+def _number(name: str) -> int:
+    text = os.environ.get(name, "")
+    return int(text) if text.isdecimal() else 0
+
+
 def cpu_processes() -> int:
-    wanted = os.environ.get("EMOSPEECH_CPU_PROCESSES", "1")
+    wanted = os.environ.get("EMOSPEECH_CPU_PROCESSES") or "1"
     if not wanted.isdecimal() or int(wanted) < 1:
-        print(f"error: EMOSPEECH_CPU_PROCESSES is {wanted!r}; it must be a whole number from 1 up", file=sys.stderr)
-        sys.exit(2)
+        fail(f"EMOSPEECH_CPU_PROCESSES is {wanted!r}; it must be a whole number from 1 up")
     return int(wanted)
+
+
+def fail(message: str) -> NoReturn:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(2)
 
 
 def _exit_code(code: int) -> int:

@@ -18,6 +18,8 @@ import pandas as pd
 import pytest
 import soundfile
 
+from emospeech.runtime.interrupt import StopRequest
+
 SENTENCES = [
     "Hoy vamos al mercado a comprar fruta.",
     "¡No me lo puedo creer, hemos ganado!",
@@ -281,7 +283,7 @@ def whisper_english(tmp_path_factory) -> tuple[Path, Path]:
     )
 
 
-class StopAfter:
+class StopAfter(StopRequest):
     """A request to stop that comes after so many looks at it."""
 
     def __init__(self, looks):

@@ -107,8 +107,8 @@ def test_the_recipe_and_the_overrides_of_the_page(load, tmp_path):
     found = load_benchmark(tmp_path / "page.yaml", ["data.root=."])
     assert list(found.rows) == ["RBF SVM", "RBF SVM by speaker", "tuned LDA", "a network"]
     commands = re.findall(r"^    emospeech benchmark RECIPE ([^[].*)$", page, re.MULTILINE)
-    assert len(commands) == 7
+    assert len(commands) == 8
     kinds = set()
     for command in commands:
         kinds |= {protocol.kind for protocol in load("{}", *shlex.split(command)).benchmark.protocols.values()}
-    assert kinds == {"holdout", "k-fold", "loso", "file"}
+    assert kinds == {"holdout", "k-fold", "loso", "file", "split"}

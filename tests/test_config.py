@@ -9,7 +9,8 @@ from emospeech.models.pooling import POOLINGS
 from emospeech.runtime.errors import UserError
 from emospeech.systems.build import CHECKS, load_benchmark, load_recipe, load_seeds
 
-RECIPES = sorted(config.recipes_folder().rglob("*.yaml"))
+GRIDS = config.recipes_folder() / "grids"  # changes to recipes, and none themselves
+RECIPES = sorted(path for path in config.recipes_folder().rglob("*.yaml") if path.parent != GRIDS)
 ROOTS = ["emospeech2024", "es_acted", "emodb", "baved"]
 ROOTS += ["coraa_ser", "emovo", "ravdess", "emomatch", "mesd", "inter1sp", "emofilm", "emowisconsin", "meacorpus2023"]
 

@@ -1,41 +1,138 @@
 """Commands that compare systems."""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from emospeech.cli.options import Json, quiet
 from emospeech.runtime.distributed import is_main
+from emospeech.runtime.errors import UserError
 from emospeech.runtime.files import refuse_existing
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(help="key=value …, as data.root=… benchmark.workers=2 benchmark.protocols.loso.seeds=[1,2,3]"),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with what was interrupted, or join what is running.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing one of this name.")]
+Share = Annotated[
+    bool, typer.Option("--share", help="Do what nobody has in hand, and leave before the table: a task of an array.")
+]
+Collect = Annotated[bool, typer.Option("--collect", help="Do nothing: make the table of what there is.")]
+Slurm = Annotated[
+    bool, typer.Option("--slurm", help="Submit what is missing as one Slurm array, and a job that collects the table.")
+]
+Tasks = Annotated[int | None, typer.Option(min=1, help="--slurm: tasks of the array, at most; else 16.")]
+Sbatch = Annotated[
+    str, typer.Option(metavar="OPTIONS", help="--slurm: for sbatch, as '--time=2:00:00 --gpus=1'; for both jobs.")
+]
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a comparison is carried out."""
+
+    quick: bool
+    resume: bool
+    overwrite: bool
+    json: Path | None
+    share: bool
+    collect: bool
+    slurm: bool
+    tasks: int | None
+    sbatch: str
+
+    def check(self) -> None:
+        """
+        Raises:
+            UserError: if its words exclude each other.
+        """
+        apart = {"--share": self.share, "--collect": self.collect, "--slurm": self.slurm}
+        given = [name for name, there in apart.items() if there]
+        if len(given) > 1:
+            raise UserError(f"{' and '.join(given)} exclude each other")
+        if self.overwrite and (self.share or self.collect):
+            raise UserError(f"{given[0]} goes on with what is there, so it excludes --overwrite")
+        if not self.slurm and (self.tasks or self.sbatch):
+            raise UserError("--tasks and --sbatch say how to submit; give --slurm, too")
+        if self.json:
+            refuse_existing(self.json)
 
 
 def benchmark(
     recipe: Annotated[Path, typer.Argument(help="A YAML file, such as configs/emodb_classical.yaml.")],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(help="key=value …, as data.root=… benchmark.workers=2 benchmark.protocols.loso.seeds=[1,2,3]"),
-    ] = None,
+    overrides: Overrides = None,
     quick: Annotated[bool, typer.Option("--quick", help="Only the rows that benchmark.quick names.")] = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with an interrupted benchmark, or join a running one.")
-    ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing benchmark of this name.")] = False,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
     json: Json = None,
+    share: Share = False,
+    collect: Collect = False,
+    slurm: Slurm = False,
+    tasks: Tasks = None,
+    sbatch: Sbatch = "",
 ) -> None:
     """Compare systems under protocols: hold-out, k-fold, leave-one-speaker-out, cross-corpus, layer by layer.
 
-    Each fold starts from scratch. Out-of-fold predictions, scores and figures go into runs/<name>/; several processes,
-    or the tasks of a Slurm array, may work on one benchmark (--resume joins).
+    Each fold starts from scratch. Out-of-fold predictions, scores and figures go into runs/<name>/; several processes
+    may work on one benchmark (--resume joins), or the tasks of a Slurm array (--slurm).
     """
     quiet()
-    if json:
-        refuse_existing(json)
-    from emospeech.experiments import layerwise, protocols
+    way = Way(quick, resume, overwrite, json, share, collect, slurm, tasks, sbatch)
+    way.check()
     from emospeech.systems.build import load_benchmark
 
-    asked = load_benchmark(recipe, overrides or [])
-    engine = protocols if asked.benchmark.layerwise is None else layerwise
-    for line in engine.run(asked, quick, resume, overwrite, json):
+    words = ["benchmark", str(recipe), *(overrides or []), *(["--quick"] if quick else [])]
+    _run(words, load_benchmark(recipe, overrides or []), way)
+
+
+def ablate(
+    recipe: Annotated[Path, typer.Argument(help="A YAML file, such as configs/xlsr_roberta.yaml.")],
+    grid: Annotated[Path, typer.Argument(help="A YAML file of changes, such as configs/grids/modalities.yaml.")],
+    overrides: Overrides = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    json: Json = None,
+    share: Share = False,
+    collect: Collect = False,
+    slurm: Slurm = False,
+    tasks: Tasks = None,
+    sbatch: Sbatch = "",
+) -> None:
+    """Compare a recipe with what a grid changes of it, each under several seeds: one table, beside the base.
+
+    The rows are trained and scored under the recipe's own split, or under the protocols of its section benchmark, into
+    runs/<recipe>-<grid>/. Else all is as in `emospeech benchmark`.
+    """
+    quiet()
+    way = Way(False, resume, overwrite, json, share, collect, slurm, tasks, sbatch)
+    way.check()
+    from emospeech.systems.build import load_ablation
+
+    words = ["ablate", str(recipe), str(grid), *(overrides or [])]
+    _run(words, load_ablation(recipe, grid, overrides or []), way)
+
+
+def _run(words: Sequence[str], asked: Any, way: Way) -> None:
+    """Do it, or have it done, and print what it says.
+
+    Args:
+        words: the command, as a task of an array is to be given it.
+    """
+    for line in _lines(words, asked, way):
         if is_main():
             typer.echo(line)
+
+
+def _lines(words: Sequence[str], asked: Any, way: Way) -> Iterator[str]:
+    from emospeech.experiments import layerwise, protocols, slurm
+
+    engine = protocols if asked.benchmark.layerwise is None else layerwise
+    if way.slurm:
+        jobs = slurm.Jobs(tuple(words), way.tasks or slurm.TASKS, way.sbatch)
+        return slurm.run(engine, asked, jobs, way.quick, way.overwrite, way.json)
+    role = "share" if way.share else "collect" if way.collect else "whole"
+    return engine.run(asked, way.quick, way.resume, way.overwrite, way.json, role)

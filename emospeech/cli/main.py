@@ -1,21 +1,24 @@
 """`emospeech`: the commands, and what a failure looks like from outside.
 
-Exit codes: 0 done, 1 the work failed or was stopped, 2 the user's input is wrong. Heavy packages load inside the
-commands, so that `--help` answers at once.
+Exit codes: 0 done, 1 the work failed or was stopped, 2 the user's input is wrong; 143 and 138 after a scheduler's
+SIGTERM and SIGUSR1, so that a job knows that there is more to do. Heavy packages load inside the commands, so that
+`--help` answers at once.
 """
 
+import os
 import signal
 import sys
 import threading
-import time
+import traceback
 
 import typer
 
 from emospeech.cli import augment, data, experiment, output, store, transcribe
 from emospeech.cli import run as run_commands
-from emospeech.runtime import distributed
-from emospeech.runtime.console import complain
+from emospeech.runtime import distributed, interrupt
 from emospeech.runtime.errors import Interrupted, UserError, WorkError
+
+SCHEDULERS = (signal.SIGTERM, signal.SIGUSR1)
 
 app = typer.Typer(
     name="emospeech",
@@ -28,6 +31,7 @@ app = typer.Typer(
 app.command("demo")(run_commands.demo)
 app.command("transcribe")(transcribe.transcribe)
 app.command("augment")(augment.augment)
+app.command("prefetch")(store.prefetch)
 app.command("extract")(store.extract)
 app.command("train")(run_commands.train)
 app.command("evaluate")(run_commands.evaluate)
@@ -36,6 +40,7 @@ app.command("attention")(run_commands.attention)
 app.command("submit")(output.submit)
 app.command("score")(output.score)
 app.command("benchmark")(experiment.benchmark)
+app.command("ablate")(experiment.ablate)
 app.add_typer(store.app, name="cache", help="The feature store.")
 app.add_typer(data.app, name="data", help="Corpora and manifests.")
 
@@ -55,10 +60,16 @@ def _options(version: bool = typer.Option(False, "--version", callback=_version,
 
 def run() -> None:
     """The console script."""
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    if code and distributed.world_size() > 1:  # others may still wait for this one: no orderly end, which may hang
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _as_interrupt(number: int, frame: object) -> None:
+    interrupt.note(number)
     raise KeyboardInterrupt
 
 
@@ -66,39 +77,53 @@ def main(arguments: list[str]) -> int:
     """Run one command; the exit code."""
     handles_signals = threading.current_thread() is threading.main_thread()
     if handles_signals:
-        signal.signal(signal.SIGTERM, _as_interrupt)  # training asks for a stop of its own, more gently
-    code = _outcome(arguments)
-    if handles_signals:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if code == 0:
+        for number in SCHEDULERS:
+            signal.signal(number, _as_interrupt)  # training asks for a stop of its own, more gently
+    code, why = _outcome(arguments)
+    # a launcher ends all processes with the first that ends: each keeps the code that it has found; but one that fails
+    # before they have met speaks only if it is not ended
+    alone = code and not distributed.is_main() and not distributed.joined()
+    _answer(handles_signals, signal.SIG_DFL if alone else signal.SIG_IGN)
+    if code:
+        code = distributed.end_together(code, why, _tell)
+    else:
         distributed.finish()
-    # A launcher ends all processes with the first that ends: let the main one speak.
-    if code and not distributed.is_main():
-        time.sleep(3)
+    _answer(handles_signals, signal.SIG_DFL)
     return code
 
 
-def _outcome(arguments: list[str]) -> int:
+def _answer(handles_signals: bool, way: signal.Handlers) -> None:
+    if handles_signals:
+        for number in SCHEDULERS:
+            signal.signal(number, way)
+
+
+def _tell(why: str) -> None:
+    if why:
+        print(why, file=sys.stderr, flush=True)
+
+
+def _outcome(arguments: list[str]) -> tuple[int, str]:
+    """The exit code, and why it is not 0, where that is not told already."""
     try:
         app(args=arguments, prog_name="emospeech")
     except SystemExit as end:  # typer's own end: 0, or 2 for a usage error
-        return end.code if end.code in (0, 2) else 1  # 130 is Ctrl-C
+        return (end.code if end.code in (0, 2) else interrupt.exit_code()), ""  # 130 is typer's for a stop
     except UserError as error:
-        complain(f"error: {error}")
-        return 2
+        return 2, f"error: {error}"
     except WorkError as error:
-        complain(f"failed: {error}")
-        return 1
+        return 1, f"failed: {error}"
     except Interrupted as stop:
-        complain(str(stop))
-        return 1
+        return interrupt.exit_code(), str(stop)
     except KeyboardInterrupt:
-        complain("stopped")
-        return 1
+        return interrupt.exit_code(), "stopped"
     except OSError as error:  # a full disk, a folder without rights
-        complain(f"failed: {error}")
-        return 1
-    return 0
+        return 1, f"failed: {error}"
+    except Exception:
+        if distributed.world_size() == 1:
+            raise
+        return 1, traceback.format_exc().rstrip()
+    return 0, ""
 
 
 if __name__ == "__main__":

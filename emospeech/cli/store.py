@@ -34,6 +34,22 @@ def extract(
         typer.echo(done)
 
 
+def prefetch(
+    recipe: Annotated[Path, typer.Argument(help="A YAML file, such as configs/xlsr_roberta.yaml.")],
+    overrides: Annotated[list[str] | None, typer.Argument(help="key=value …, as for the command to come.")] = None,
+) -> None:
+    """Download what a recipe needs, and load all of it as on a machine without network.
+
+    Pre-trained encoders, Whisper where the recipe transcribes, weights of pictures' nets; of a benchmark those of all
+    its rows. For the login node of a cluster whose other nodes have no internet.
+    """
+    quiet()
+    from emospeech.experiments import prefetch as fetching
+
+    for line in fetching.run(recipe, overrides or []):
+        typer.echo(line)
+
+
 @app.command("ls")
 def list_sets(folder: Folder = None) -> None:
     """What the store holds: a line for each encoder and way of keeping its states."""

@@ -1,8 +1,11 @@
 """One recipe, one run folder: from the corpus to a trained model with its scores."""
 
 import json
+import socket
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +17,10 @@ from emospeech.experiments.rows import Rows, transcripts
 from emospeech.experiments.rows.sound import with_usable_audio
 from emospeech.metrics.scores import score
 from emospeech.metrics.statistics import macro_f1_interval
-from emospeech.runtime import distributed, runs
+from emospeech.runtime import distributed, runs, turns
 from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError
-from emospeech.runtime.files import write_json, write_text
+from emospeech.runtime.files import remove_unfinished, write_json, write_text
 from emospeech.runtime.runs import RunFolder
 from emospeech.systems import build
 from emospeech.systems.base import MAIN_TASK, System
@@ -51,21 +54,29 @@ def run(
     distributed.start()
     folder = RunFolder(Path(recipe.runs_dir).expanduser() / recipe.name)
     config = as_yaml(recipe)
+    resume, overwrite = distributed.on_main(partial(turns.asked_anew, [folder], resume, overwrite))
     distributed.on_main(lambda: runs.refuse_or_continue(folder, config, resume, overwrite))
     if resume and folder.finished:
-        say(f"{folder.path} is finished; nothing is left to do")
-        return Result(folder, json.loads(folder.scores.read_text(encoding="utf-8")))
+        return _finished(folder)
     rows = data_rows.load(recipe)
     system = build.build(transcripts.remembering(recipe, rows.train), rows.tasks)
-    with runs.locked(folder, distributed.is_main()):
-        # another program may have been here while the corpus was read
+    with turns.locked(folder, distributed.is_main()):
+        # another program, or this job's former start, may have been here while the corpus was read
+        resume, overwrite = distributed.on_main(partial(turns.asked_anew, [folder], resume, overwrite))
         distributed.on_main(lambda: runs.refuse_or_continue(folder, config, resume, overwrite))
+        if resume and distributed.on_main(lambda: folder.finished):
+            return _finished(folder)
         rows = with_usable_audio(rows, recipe, folder.bad_audio)
         distributed.on_main(lambda: _empty(outdated))
         rows = data_rows.transcribed(rows, recipe)
         distributed.on_main(lambda: _begin(recipe, config, folder, rows, system, resume))
         system.extract(rows.augmented(recipe), [rows.dev, rows.test], folder.path, like.path if like else None)
         return _in_folder(recipe, folder, rows, system)
+
+
+def _finished(folder: RunFolder) -> Result:
+    say(f"{folder.path} is finished; nothing is left to do")
+    return Result(folder, json.loads(folder.scores.read_text(encoding="utf-8")))
 
 
 def _in_folder(recipe: Recipe, folder: RunFolder, rows: Rows, system: System) -> Result:
@@ -83,7 +94,7 @@ def _in_folder(recipe: Recipe, folder: RunFolder, rows: Rows, system: System) ->
 
 def _empty(outdated: Sequence[RunFolder]) -> None:
     for folder in outdated:
-        with runs.locked(folder):
+        with turns.locked(folder):
             runs.clear(folder)
 
 
@@ -92,6 +103,7 @@ def _begin(recipe: Recipe, config: str, folder: RunFolder, rows: Rows, system: S
     parts = {"train": rows.train, "dev": rows.dev, "test": rows.test}
     split = pd.concat([part[["id", "label"]].assign(split=name) for name, part in parts.items()])
     text = split.to_csv(index=False, lineterminator="\n")
+    remove_unfinished(folder.path)
     if not resume:
         runs.clear(folder, keep=[folder.bad_audio])
     elif folder.split.exists() and folder.split.read_text(encoding="utf-8") != text:
@@ -100,7 +112,14 @@ def _begin(recipe: Recipe, config: str, folder: RunFolder, rows: Rows, system: S
             f"{folder.split} says; put the corpus back, or start afresh with --overwrite or name=…"
         )
     write_text(folder.split, text)
-    runs.begin(folder, config, recipe.train.seed, system.hardware())
+    hardware = system.hardware()
+    runs.begin(folder, config, recipe.train.seed, hardware)
+    if turns.job() is not None:  # a log is read without the folder
+        say(f"recipe {folder.config}:\n{textwrap.indent(config.rstrip(), '    ')}")
+    say(
+        f"{socket.gethostname()}{turns.told()}: {hardware['device']}, {hardware['threads']} threads for each of "
+        f"{hardware['processes']} process{'es' if hardware['processes'] > 1 else ''}"
+    )
 
 
 def _scored(system: System, part: pd.DataFrame, name: str, folder: RunFolder, rows: Rows) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pandas as pd
 from emospeech.config import Recipe, as_yaml
 from emospeech.experiments import run as experiment
 from emospeech.experiments.run import Result
-from emospeech.runtime import distributed, runs
+from emospeech.runtime import distributed, runs, turns
 from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError, gather, some
 from emospeech.runtime.files import write_json, write_text
@@ -42,6 +42,7 @@ def run(recipes: Sequence[Recipe], resume: bool = False, overwrite: bool = False
     """
     distributed.start()
     folder = Path(recipes[0].runs_dir).expanduser()
+    resume, overwrite = distributed.on_main(partial(turns.asked_anew, [*map(_folder, recipes)], resume, overwrite))
     distributed.on_main(lambda: _refuse_or_continue(recipes, folder, resume, overwrite))
     distributed.on_main(lambda: _forget_summary(folder))
     others = sorted(path.parent.name for path in folder.glob("seed_*/config.yaml"))

@@ -18,8 +18,8 @@ _said: set[str] = set()
 
 def say(message: str) -> None:
     """One line for the person who watches; results go to standard output, this does not."""
-    if not _hushed.get():
-        complain(message)
+    if is_main() and not _hushed.get():
+        print(message, file=sys.stderr, flush=True)
 
 
 def say_once(message: str) -> None:
@@ -27,12 +27,6 @@ def say_once(message: str) -> None:
     if message not in _said and not _hushed.get():
         _said.add(message)
         say(message)
-
-
-def complain(message: str) -> None:
-    """An error message goes the same way: once, from the main process; and always."""
-    if is_main():
-        print(message, file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ class WorkError(RuntimeError):
 
 
 class Interrupted(RuntimeError):  # noqa: N818 - a stop on request is not an error
-    """Work stopped on request (Ctrl-C, SIGTERM) after saving what there is. Exit code 1."""
+    """Work stopped on request (Ctrl-C, SIGTERM, SIGUSR1) after saving what there is. Exit code: `runtime.interrupt`."""
 
 
 def some(names: Sequence[object], limit: int = 3) -> str:

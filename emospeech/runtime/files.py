@@ -4,6 +4,7 @@ import functools
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,6 +16,7 @@ from typing import Any
 from emospeech.runtime.errors import UserError
 
 HASHING_THREADS = 8
+TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}(\.\w+)?")  # as tempfile makes names for the two below
 
 
 @contextmanager
@@ -53,6 +55,17 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(former, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what killed writers have left unfinished below a folder into which nobody else writes now."""
+    for path in sorted(folder.rglob(".*")):
+        if not TEMPORARY.fullmatch(path.name):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)  # in a folder that has gone
 
 
 def _give_ordinary_rights(path: Path, mode: int) -> None:

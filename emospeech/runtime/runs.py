@@ -1,21 +1,18 @@
-"""The run folder: its file names, who may write into it, and what it must tell about how it was made."""
+"""The run folder: its file names, what may go into it, and what it must tell about how it was made."""
 
-import fcntl
 import json
 import os
 import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError
 from emospeech.runtime.files import write_json, write_text
 
@@ -34,6 +31,9 @@ PACKAGES = (
     "xgboost-cpu",
     "skops",
 )
+
+
+SLURM = ("SLURM_JOB_ID", "SLURM_JOB_NODELIST", "SLURM_RESTART_COUNT")
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,17 @@ class RunFolder:
         return self.path / "scores.json"
 
     @property
+    def logs(self) -> Path:
+        """Of the jobs of an array."""
+        return self.path / "logs"
+
+    @property
     def figures(self) -> Path:
         return self.path / "figures"
+
+    @property
+    def lock(self) -> Path:
+        return self.path / ".lock"
 
     def predictions(self, split: str) -> Path:
         return self.path / f"{split}_predictions.csv"
@@ -136,9 +145,9 @@ def refuse_or_continue(run: RunFolder, config: str, resume: bool, overwrite: boo
 def clear(run: RunFolder, keep: Sequence[Path] = ()) -> None:
     """Remove the run's files, but not its lock, which whoever clears it holds, nor those to `keep`."""
     # what makes it a run goes last: a run that was half cleared when it was stopped can still be overwritten
-    last = (run.environment, run.config)
+    last = (run.config, run.environment)
     for path in sorted(run.path.iterdir(), key=lambda path: last.index(path) if path in last else -1):
-        if path.name == ".lock" or path in keep:
+        if path == run.lock or path in keep:
             continue
         if path.is_dir():
             shutil.rmtree(path)
@@ -153,31 +162,6 @@ def begin(run: RunFolder, config: str, seed: int, hardware: dict[str, Any]) -> N
     write_text(run.config, config)
 
 
-@contextmanager
-def locked(run: RunFolder, hold: bool = True) -> Iterator[None]:
-    """One writer a folder, also across programs; the lock ends with the process that holds it.
-
-    Of several processes of one training, one holds it for all (`hold`).
-
-    Raises:
-        UserError: if another process holds it.
-    """
-    if not hold:
-        yield
-        return
-    run.path.mkdir(parents=True, exist_ok=True)
-    with (run.path / ".lock").open("a") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                f"another process is working in {run.path}; wait for it, or choose another name=…"
-            ) from None
-        except OSError as error:  # a file system without locks, as Lustre on some clusters
-            say(f"note: {run.path} cannot be locked ({error}); let no other process work in it")
-        yield
-
-
 def environment(seed: int, hardware: dict[str, Any]) -> dict[str, Any]:
     """What a reader needs to know about the machine and the software of a run."""
     return {
@@ -187,7 +171,7 @@ def environment(seed: int, hardware: dict[str, Any]) -> dict[str, Any]:
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
         "commit": _commit(),
         "hardware": {"machine": platform.machine(), "cpus": os.cpu_count(), **hardware},
-        "slurm": {key: value for key, value in os.environ.items() if key in ("SLURM_JOB_ID", "SLURM_JOB_NODELIST")},
+        "slurm": {name: os.environ[name] for name in SLURM if name in os.environ},
     }
 
 

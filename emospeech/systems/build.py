@@ -58,6 +58,17 @@ def load_benchmark(path: str | Path, overrides: Sequence[str] = ()) -> Compariso
     return asked
 
 
+def load_ablation(path: str | Path, grid: str | Path, overrides: Sequence[str] = ()) -> Comparison:
+    """A recipe with the changes of a grid, every word of it checked before any work.
+
+    Raises:
+        UserError: with every fault.
+    """
+    asked = config.load_ablation(path, grid, overrides, CHECKS)
+    gather(f"recipe {path} under grid {grid}", [partial(tuned.check, one, CHECKS) for one in asked.rows.values()])
+    return asked
+
+
 def load(folder: Path) -> System:
     """The fitted system of a run folder, or of a model folder.
 

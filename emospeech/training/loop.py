@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from emospeech.data.examples.batching import TrainingOrder
 from emospeech.data.examples.dataset import Batch
+from emospeech.runtime import interrupt
 from emospeech.runtime.console import progress, say
 from emospeech.runtime.errors import Interrupted
 from emospeech.runtime.interrupt import StopRequest
@@ -107,9 +108,13 @@ def train(
             loss = run.step([next(batches) for _ in range(order.accumulation)], order.rank)
             bar(note=f"loss {loss:.3f}  best {run.standing.best_score:.4f}" if validate else f"loss {loss:.3f}")
             if plan.validate_every and run.due():
-                run.look_up(validate, journal)
-            if run.agreed(stop):
+                if validate is not None:
+                    run.validate(validate, journal)
                 run.save()
+            if number := run.agreed(stop):
+                run.save()
+                interrupt.note(number)
+                run.accelerator.wait_for_everyone()  # a launcher ends all processes with the first
                 raise Interrupted(f"stopped at step {run.standing.step} of {plan.steps}; --resume goes on from there")
     run.save()
     if validate is None or plan.keep_last:
@@ -128,6 +133,7 @@ class _Run:
         self.parts, self.plan, self.seed, self.checkpoints = parts, plan, seed, checkpoints
         self.standing = Standing()
         self.losses_since: list[float] = []
+        self.saved_at = -1  # the step of the last checkpoint written here
         self.last_rows: list[tuple[int, int | None]] = []  # of the step before, on this process
         self.accelerator = parts.accelerator
         self.base_rates = [group["lr"] for group in parts.optimizer.param_groups]
@@ -200,15 +206,7 @@ class _Run:
         for group, rate in zip(self.optimizer.param_groups, self.base_rates, strict=True):
             group["lr"] = rate * factor
 
-    def look_up(
-        self, validate: Callable[[], Mapping[str, float]] | None, journal: Callable[[list[dict[str, float]]], None]
-    ) -> None:
-        """A checkpoint, with scores where there is a dev set."""
-        if validate is not None:
-            self._validate(validate, journal)
-        self.save()
-
-    def _validate(
+    def validate(
         self, validate: Callable[[], Mapping[str, float]], journal: Callable[[list[dict[str, float]]], None]
     ) -> None:
         share_buffers(self.parts.network)
@@ -250,7 +248,11 @@ class _Run:
         return NonFiniteError(what, self.standing.step, gathered(self.last_rows, self.accelerator))
 
     def save(self) -> None:
+        """A checkpoint, unless this step has one already."""
+        if self.saved_at == self.standing.step:
+            return
         self.require_finite_weights()
+        self.saved_at = self.standing.step
         if not self.accelerator.is_main_process:
             return
         scaler = self.accelerator.scaler
@@ -281,12 +283,11 @@ class _Run:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         say(f"resuming at step {self.standing.step}")
 
-    def agreed(self, stop: StopRequest) -> bool:
-        """Whether any process was asked to stop; all get the same answer."""
+    def agreed(self, stop: StopRequest) -> int:
+        """The signal by which any process was asked to stop, or 0; all get the same answer."""
         if self.accelerator.num_processes == 1:
-            return bool(stop)
-        asked = torch.tensor(int(bool(stop)), device=self.accelerator.device)
-        return bool(self.accelerator.reduce(asked, reduction="sum").item())
+            return int(stop)
+        return int(self.accelerator.gather(torch.tensor([int(stop)], device=self.accelerator.device)).max())
 
 
 def _step_seed(seed: int, step: int, rank: int) -> int:

@@ -159,6 +159,30 @@ def test_killed_while_the_old_folder_is_removed(tmp_path, killed):
     assert names(path) == ["new"]
 
 
+def test_what_killed_writers_left_is_removed(tmp_path, killed):
+    (tmp_path / "kept").mkdir()
+    kept = [".lock", ".a.csv", ".hidden.folder", "a.csv", "kept/.gitignore"]
+    for name in kept:
+        (tmp_path / name).touch()
+    killed(
+        """
+        import sys, time
+        from pathlib import Path
+        from emospeech.runtime.files import replacing, replacing_folder
+        path = Path(sys.argv[1])
+        with replacing_folder(path / "m") as folder, replacing(path / "kept" / "step-1.pt"), replacing(path / "t"):
+            (folder / "new").touch()
+            print("half way", flush=True)
+            time.sleep(60)
+        """,
+        tmp_path,
+    )
+    assert len(list(tmp_path.rglob("*"))) == len(kept) + 5
+    files.remove_unfinished(tmp_path)
+    assert names(tmp_path) == sorted([".lock", ".a.csv", ".hidden.folder", "a.csv", "kept"])
+    assert names(tmp_path / "kept") == [".gitignore"]
+
+
 def test_text_is_written_as_it_is(tmp_path):
     files.write_text(tmp_path / "a", "ñ\r\n\n")
     assert (tmp_path / "a").read_bytes() == "ñ\r\n\n".encode()

@@ -43,11 +43,17 @@ SchedulerParameters=batch_sched_delay=0,sched_interval=2
 JobRequeue=1
 ReturnToService=2
 MinJobAge=3600
+# a node that does not answer so long is down, and its jobs go back into the queue
+SlurmdTimeout=20
 KillWait=5
 GresTypes=gpu
 NodeName=${NODES[0]} NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 Port=${ports[1]} CPUs=2 RealMemory=4000 Gres=gpu:2
 NodeName=${NODES[1]} NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 Port=${ports[2]} CPUs=2 RealMemory=4000 Gres=gpu:2
-PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE
+# a job of urgent takes the place of one of main, which has ten seconds to leave and goes back into the queue
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE PriorityTier=1 GraceTime=10
+PartitionName=urgent Nodes=ALL MaxTime=INFINITE PriorityTier=2 PreemptMode=OFF
 CONF
     echo "NodeName=n[1-2] Name=gpu File=$dir/nvidia[0-1]" > "$dir/gres.conf"
     for i in 0 1; do mknod "$dir/nvidia$i" c 195 "$i" 2> /dev/null || touch "$dir/nvidia$i"; done
@@ -63,7 +69,7 @@ start() {
     slurmctld -f "$SLURM_CONF"
     for node in "${NODES[@]}"; do slurmd -f "$SLURM_CONF" -N "$node"; done
     for _ in {1..300}; do
-        [ "$(sinfo -h -N -o %T 2> /dev/null | grep -c -x idle)" = "${#NODES[@]}" ] && { sinfo; return; }
+        [ "$(sinfo -h -N -p main -o %T 2> /dev/null | grep -c -x idle)" = "${#NODES[@]}" ] && { sinfo; return; }
         sleep 0.2
     done
     echo "the nodes did not come up within a minute:" >&2

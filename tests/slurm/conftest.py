@@ -87,7 +87,9 @@ def submit(_cluster: None) -> Iterator[Submit]:
         folder: Path = ROOT,
         **environment: str,
     ) -> Job:
-        variables = {**os.environ, "PATH": job_path(), "OMP_NUM_THREADS": "1", **environment}
+        # the GPUs of the cluster are fakes
+        variables = {**os.environ, "PATH": job_path(), "OMP_NUM_THREADS": "1", "EMOSPEECH_CPU_PROCESSES": "1"}
+        variables |= environment
         command = ["sbatch", "--parsable", *options, str(script), *arguments]
         jobs.append(Job(slurm(*command, cwd=folder, env=variables).strip()))
         return jobs[-1]
@@ -96,7 +98,8 @@ def submit(_cluster: None) -> Iterator[Submit]:
     for job in jobs:
         if not job.ended():
             slurm("scancel", job.id)
-        Path(job.field("StdOut")).unlink(missing_ok=True)
+        if (log := Path(job.field("StdOut"))).is_file():  # and no /dev/null
+            log.unlink()
 
 
 def bare_path() -> str:

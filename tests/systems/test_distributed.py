@@ -37,24 +37,47 @@ def folder(tmp_path, challenge):
     return tmp_path
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("processes", [2, 3])
-def test_same_losses_and_every_prediction_once(folder, processes):
-    """Batches of 7, the last of an epoch of 2: uneven shares, and with 3 processes one that has nothing to do."""
+def same_training(folder, processes, *overrides):
+    """One process and so many: each step's loss and each validation alike, each row of dev predicted once, in order."""
     histories, predictions = [], []
     for count in (1, processes):
-        done = train(folder, count)
+        done = train(folder, count, "train.validate_every=1", *overrides)
         assert done.returncode == 0, done.stderr
         run = folder / f"runs/with{count}"
         histories.append([json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()])
         predictions.append(pd.read_csv(run / "dev_predictions.csv"))
-    assert len(histories[0]) == 4
     for one, many in zip(*histories, strict=True):
         assert many["train_loss"] == pytest.approx(one["train_loss"], abs=1e-5)
+        assert many["dev_loss"] == pytest.approx(one["dev_loss"], abs=1e-4)
         assert many["dev_macro_f1"] == one["dev_macro_f1"]
     pd.testing.assert_frame_equal(predictions[0], predictions[1], rtol=0, atol=1e-4)
     environment = json.loads((folder / f"runs/with{processes}/environment.json").read_text())
     assert environment[0]["hardware"]["processes"] == processes
+    split = pd.read_csv(folder / f"runs/with{processes}/split.csv")
+    assert predictions[1]["id"].tolist() == split["id"][split["split"] == "dev"].tolist()
+    return [entry["step"] for entry in histories[1]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [2, 3])
+def test_same_losses_and_every_prediction_once(folder, processes):
+    """Batches of 7, the last of an epoch of 1: uneven shares, and processes that have nothing to do."""
+    assert same_training(folder, processes) == list(range(1, 21))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch_size", [2, 4])
+def test_fewer_rows_than_processes(folder, spanish_sentences, batch_size):
+    """Nine rows train, one is dev: steps and validations with one row, or two, for three processes."""
+    parts = ["train"] * 9 + ["dev"]
+    rows = [f'{k}.wav,{"joy" if k % 3 else "fear"},"{spanish_sentences[k % 6]}",{part}' for k, part in enumerate(parts)]
+    (folder / "metadata.csv").write_text("\n".join(["file_name,label,transcription,split", *rows]), encoding="utf-8")
+    for k in range(10):
+        (folder / f"{k}.wav").touch()
+    text = RECIPE.replace("{corpus: emospeech2024, root: ROOT}", "{corpus: audiofolder, root: .}")
+    (folder / "recipe.yaml").write_text(text, encoding="utf-8")
+    steps = same_training(folder, 3, f"train.batch_size={batch_size}", "train.loss.class_weights=inverse")
+    assert len(steps) == 4 * -(-9 // batch_size)
 
 
 BOTH = """

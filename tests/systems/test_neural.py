@@ -40,13 +40,6 @@ def make_recipe(tmp_path, request):
     return make
 
 
-@pytest.fixture(scope="module")
-def rows(challenge):
-    manifest = emospeech2024.index(challenge)
-    labelled = manifest[manifest["label"].notna()]
-    return labelled[:24].reset_index(drop=True), labelled[24:].reset_index(drop=True)
-
-
 def fitted(recipe, rows, folder):
     system = build.build(recipe, TASKS)
     system.fit(*rows, folder)

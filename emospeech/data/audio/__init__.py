@@ -15,6 +15,7 @@ import numpy as np
 
 from emospeech.data.audio import container
 from emospeech.runtime.errors import UserError
+from emospeech.runtime.interrupt import unheard
 
 SAMPLE_RATE = 16_000  # Hz: what every speech encoder here was trained on
 # The shortest clip that carries anything: one frame of wav2vec 2.0's receptive field, and one 25 ms analysis window.
@@ -133,7 +134,8 @@ def _through_ffmpeg(path: Path, what: str = "") -> np.ndarray:
         )
     command = [program, "-v", "error", "-nostdin", "-i", f"file:{path}", "-vn", "-ac", "1"]
     command += ["-ar", str(SAMPLE_RATE), "-f", "f32le", "pipe:1"]
-    done = subprocess.run(command, capture_output=True, check=False)
+    with unheard():  # a stop that is asked for must not look like a broken file
+        done = subprocess.run(command, capture_output=True, check=False)
     waveform = np.frombuffer(done.stdout[: len(done.stdout) // 4 * 4], dtype="<f4")
     said = done.stderr.decode(errors="replace").strip()
     if done.returncode != 0 or len(waveform) == 0:

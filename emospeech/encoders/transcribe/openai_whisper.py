@@ -53,7 +53,25 @@ class OpenAICheckpoint:
             return OpenAIWhisper(model.eval())
         if self.path is not None:
             raise UserError(f"cannot load {self.path}: {reason}\nGive a .pt file as openai-whisper downloads it")
-        raise UserError(
+        raise UserError(self._not_here(reason))
+
+    def fetch(self) -> Path:
+        """Have the file of a size by name on this machine, whole by its checksum; where it is.
+
+        Raises:
+            UserError: if it cannot be downloaded.
+        """
+        from whisper import _download
+
+        if self.path is not None:
+            return self.path
+        try:
+            return Path(_download(published()[self.name], str(download_folder()), in_memory=False))
+        except (OSError, RuntimeError) as error:
+            raise UserError(self._not_here(str(error))) from None
+
+    def _not_here(self, reason: str) -> str:
+        return (
             f"cannot load Whisper {self.name}: {reason}\nWithout network: download {published()[self.name]} where "
             f"there is one, and put the file into {download_folder()}, or give its path: --model {self.label}.pt"
         )

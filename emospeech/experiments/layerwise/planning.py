@@ -43,16 +43,19 @@ class Division:
         return f"{self.corpus.name}/{self.title}"
 
 
-def planned(asked: Comparison, folder: RunFolder) -> Plan:
+def planned(asked: Comparison, folder: RunFolder, hear: bool = True) -> Plan:
     """Load every encoder once, read the corpora and draw their folds; nothing is written but the list of bad audio.
+
+    Args:
+        hear: load the encoders and listen to the clips; else the plan is for counting alone.
 
     Raises:
         UserError: if encoders, rows, or folds are not as they must be.
     """
     section, recipe = asked.benchmark.layerwise, next(iter(asked.rows.values()))
     assert section is not None
-    encoders = _encoders(section, folder.scores.exists())
-    corpora = _corpora(recipe, section, folder)
+    encoders = _encoders(section, not hear or folder.scores.exists())
+    corpora = _corpora(recipe, section, folder, hear, _divided_by_recipe(asked))
     dividing = [
         partial(_divided, title, corpus, section.instead.get(corpus.name, protocol))
         for title, protocol in asked.benchmark.protocols.items()
@@ -71,6 +74,12 @@ def planned(asked: Comparison, folder: RunFolder) -> Plan:
     ]  # fmt: skip
     tested = {one.place: who_is_tested(one.corpus.material, one.folds) for one in divisions}
     return Plan(tuple(units), tested, [note for one in divisions for note in one.notes])
+
+
+def _divided_by_recipe(asked: Comparison) -> bool:
+    assert asked.benchmark.layerwise is not None
+    every = [*asked.benchmark.protocols.values(), *asked.benchmark.layerwise.instead.values()]
+    return any(protocol.kind == "split" for protocol in every)
 
 
 def _encoders(asked: Layerwise, finished: bool) -> list[Encoder]:
@@ -97,19 +106,19 @@ def _encoders(asked: Layerwise, finished: bool) -> list[Encoder]:
     return gather("not all encoders can be probed", [partial(sound, name) for name in asked.encoders])
 
 
-def _corpora(recipe: Recipe, asked: Layerwise, folder: RunFolder) -> list[Corpus]:
+def _corpora(recipe: Recipe, asked: Layerwise, folder: RunFolder, hear: bool, divided: bool) -> list[Corpus]:
     """Each corpus of the recipe, with the classes that it has.
 
     Raises:
         UserError: with what is wrong with any of them.
     """
-    read = materials.read(recipe)
+    read = materials.read(recipe, divided)
     names = list(dict.fromkeys(read.corpora))
     if unknown := [name for name in asked.instead if name not in names]:
         raise UserError(f"benchmark.layerwise.instead: no corpus {', '.join(unknown)}; there are {', '.join(names)}")
     if FIGURES in names:
         raise UserError(f"{FIGURES} is a folder of the benchmark's own; give the corpus another name (name: …)")
-    usable = materials.usable(read, recipe, folder.bad_audio)
+    usable = (materials.usable if hear else materials.listed)(read, recipe, folder.bad_audio)
     own = {part.name or part.corpus: part.task for part in recipe.data.parts if part.task in usable.tasks}
     alone = [partial(_alone, usable, name, own.get(name) or MAIN_TASK) for name in names]
     return gather("not all corpora can be probed", alone)

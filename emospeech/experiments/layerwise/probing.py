@@ -83,7 +83,7 @@ class Probing:
         say(f"-- {self.name}")
         began = time.monotonic()
         manifest = self.corpus.material.manifest
-        trained = self.fold.train if self.fold.dev is None else self.fold.train | self.fold.dev
+        trained = self.fold.train | self.fold.spare
         train, test = (manifest[mask].reset_index(drop=True) for mask in (trained, self.fold.test))
         try:
             inner = self._inner_folds(train)

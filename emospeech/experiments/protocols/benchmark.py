@@ -8,21 +8,25 @@
       table.csv, folds.csv, scores.json, figures/; cross_corpus.csv where corpora test each other
 
 Any number of processes may run the same command at once (`--resume` joins): each takes folds that nobody has in hand.
+Those of a Slurm array do their share (`--share`) and leave; another makes the table of all (`--collect`).
 """
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from emospeech.config import BENCHMARK, Comparison, Recipe
 from emospeech.data import table
 from emospeech.encoders.store.locks import locked
 from emospeech.experiments.protocols import cross, pictures, planning, report, work
-from emospeech.experiments.protocols.material import Material
 from emospeech.experiments.protocols.outcomes import Outcome, outcomes, predictions_of
+from emospeech.experiments.protocols.planning import Plan
 from emospeech.experiments.protocols.units import PREDICTIONS, Unit
-from emospeech.runtime import distributed, runs
+from emospeech.runtime import distributed, runs, turns
 from emospeech.runtime.errors import UserError
 from emospeech.runtime.files import write_json, write_text
 from emospeech.runtime.runs import RunFolder
@@ -35,6 +39,7 @@ def run(
     resume: bool = False,
     overwrite: bool = False,
     json: Path | None = None,
+    role: work.Role = "whole",
 ) -> Iterator[str]:
     """Work off all folds of all rows under all protocols, and give the lines to print.
 
@@ -42,24 +47,43 @@ def run(
         quick: only the rows that the benchmark calls quick.
         resume: go on with what is there, or join those who are at it.
         json: a further file for all scores.
+        role: one process's share, or the table of what there is, go on with what is there, too.
 
     Raises:
         UserError: if recipe, data or folder are not as they must be; before any long work.
+        WorkError: if there is not all that a table is collected of; after the table of the systems that are whole.
         Interrupted: if asked to stop; `resume` goes on from there.
     """
     distributed.start()
-    folder = RunFolder(Path(asked.runs_dir).expanduser() / asked.name)
+    folder = folder_of(asked)
     rows = _rows(asked, quick)
-    with entered(folder, as_yaml(asked), resume, overwrite):
+    with entered(folder, as_yaml(asked), resume or role != "whole", overwrite):
         plan = planning.planned(asked, rows, folder)
         distributed.on_main(lambda: begun(folder, as_yaml(asked)))
         distributed.on_main(lambda: planning.keep(plan.tested, folder.path))
-        left = {unit.row for unit in plan.units if not unit.done}
-        _extract({name: recipe for name, recipe in rows.items() if name in left}, plan.materials)
-        work.shared_out(plan.units, folder.path, asked.benchmark.workers)
+        if role != "collect":
+            _extract(rows, plan)
+            work.shared_out(plan.units, folder.path, asked.benchmark.workers, stay=role == "whole")
+        if role == "share":
+            yield f"{work.standing(plan.units)}: {folder.path}"
+            return
         found = distributed.on_main(lambda: _reported(asked, plan.units, folder, json))
-        yield from report.lines(found, plan.notes, asked.benchmark.protocols)
+        yield from report.lines(found, plan.notes, asked.benchmark)
         yield f"benchmark: {folder.path}"
+        work.require_all(plan.units, folder.logs)
+
+
+def all_units(asked: Comparison, quick: bool = False) -> Sequence[Unit]:
+    """What a benchmark consists of, told by tables alone: nothing is heard, and nothing written.
+
+    Raises:
+        UserError: if recipe or data are not as they must be.
+    """
+    return planning.planned(asked, _rows(asked, quick), folder_of(asked), hear=False).units
+
+
+def folder_of(asked: Comparison) -> RunFolder:
+    return RunFolder(Path(asked.runs_dir).expanduser() / asked.name)
 
 
 def _rows(asked: Comparison, quick: bool) -> Mapping[str, Recipe]:
@@ -77,12 +101,13 @@ def entered(folder: RunFolder, config: str, resume: bool, overwrite: bool) -> It
     Raises:
         UserError: if there is something else, or somebody works in what is to be emptied.
     """
+    resume, overwrite = distributed.on_main(partial(turns.asked_anew, [folder], resume, overwrite))
     distributed.on_main(lambda: runs.refuse_or_continue(folder, config, resume, overwrite))
     if overwrite:
-        with runs.locked(folder, distributed.is_main()):
+        with turns.locked(folder, distributed.is_main()):
             distributed.on_main(lambda: runs.clear(folder))
     distributed.on_main(lambda: folder.path.mkdir(parents=True, exist_ok=True))
-    with locked(folder.path / ".lock", shared=True) as held:
+    with locked(folder.lock, shared=True) as held:
         if held is False:
             raise UserError(f"another process is emptying {folder.path}; wait for it, or choose another name=…")
         yield
@@ -104,14 +129,18 @@ def as_yaml(asked: Comparison) -> str:
     return str(OmegaConf.to_yaml(OmegaConf.create({**asked.plain, BENCHMARK: section})))
 
 
-def _extract(rows: Mapping[str, Recipe], materials: Mapping[str, Material]) -> None:
+def _extract(rows: Mapping[str, Recipe], plan: Plan) -> None:
     """Features that neither labels nor the choice of training rows have a say in, for all folds at once."""
     done = set()
     for name, recipe in rows.items():
+        own, material = [unit for unit in plan.units if unit.row == name], plan.materials[name]
         hears = recipe.model_dump_json(include={"system", "speech", "text", "classical", "cache", "tune"})
-        key = (hears, id(materials[name]))
-        if key not in done and not _differs_by_fold(recipe):
-            build.build(recipe, materials[name].tasks).extract([materials[name].manifest], [])
+        key = (hears, id(material))
+        if key in done or _differs_by_fold(recipe) or not work.left(own):
+            continue
+        trains = np.any([unit.fold.train for unit in own], axis=0)
+        apart = [material.manifest[part].reset_index(drop=True) for part in (trains, ~trains)]
+        build.build(recipe, material.tasks).extract(apart[:1], [rest for rest in apart[1:] if len(rest)])
         done.add(key)
 
 
@@ -126,18 +155,21 @@ def _differs_by_fold(recipe: Recipe) -> bool:
 
 
 def _reported(asked: Comparison, units: Sequence[Unit], folder: RunFolder, json: Path | None) -> list[Outcome]:
-    """Scores of all that is there, written down."""
+    """Scores of all systems that have all their folds, written down."""
     by_system: dict[tuple[str, str], list[Unit]] = {}
     for unit in units:
         by_system.setdefault((unit.protocol, unit.row), []).append(unit)
+    whole = {key: own for key, own in by_system.items() if not work.left(own)}
     found: list[Outcome] = []
-    for (protocol, row), own in by_system.items():
+    for (protocol, row), own in whole.items():
         predictions = predictions_of(own)
         found += outcomes(own, predictions, asked.benchmark.published.get(protocol, {}).get(row))
         idle = [name for name in ("seed", "trained_on", "tested_on") if predictions[name].nunique() < 2]
         kept = predictions.drop(columns=["at", *idle])
         write_text(folder.path / protocol / row / PREDICTIONS, table.as_csv(kept))
-    write_text(folder.path / "table.csv", table.as_csv(report.table(found)))
+    if not found:
+        return []
+    write_text(folder.path / "table.csv", table.as_csv(report.table(found, asked.benchmark.base)))
     write_text(folder.path / planning.FOLDS, table.as_csv(report.by_fold(found)))
     if pairs := cross.pairs(found, asked.benchmark.protocols):
         write_text(folder.path / cross.TABLE, table.as_csv(cross.table(pairs)))
@@ -145,5 +177,6 @@ def _reported(asked: Comparison, units: Sequence[Unit], folder: RunFolder, json:
     for path in (folder.scores, json):
         if path is not None:
             write_json(path, report.as_json(found))
-    shutil.rmtree(folder.path / work.CLAIMS, ignore_errors=True)
+    if len(whole) == len(by_system):  # else others may have units in hand
+        shutil.rmtree(folder.path / work.CLAIMS, ignore_errors=True)
     return found

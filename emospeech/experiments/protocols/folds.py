@@ -16,14 +16,19 @@ from emospeech.runtime.errors import UserError, some
 
 @dataclass(frozen=True)
 class Fold:
-    """One training and what it is tested on; bool (rows,) each, and no row in two of them."""
+    """One training and what it is tested on; bool (rows,) each, and no row that trains in another."""
 
     name: str  # of a folder
     train: np.ndarray
     test: np.ndarray
-    dev: np.ndarray | None = None  # where the protocol itself has one
+    dev: np.ndarray | None = None  # where the protocol itself has one; the tested rows, where what steers is scored
     trained_on: str = ""  # the corpus, where one trains for another; empty: all that are not tested
     tested_on: str = ""  # the corpus, where folds are made of corpora
+
+    @property
+    def spare(self) -> np.ndarray:
+        """Dev rows that train a system which needs none: bool (rows,). What is tested never trains."""
+        return np.zeros_like(self.train) if self.dev is None else self.dev & ~self.test
 
 
 Draw = Callable[[pd.DataFrame, Protocol, Sequence[str]], list[Fold]]
@@ -33,7 +38,8 @@ def folds_of(manifest: pd.DataFrame, protocol: Protocol, corpora: Sequence[str])
     """The folds of a protocol.
 
     Args:
-        manifest: its labels fill `label`, whatever task they are of; a row without one is in no fold.
+        manifest: its labels fill `label`, whatever task they are of; a row without one is in no fold. Under kind
+            split, `split` is who trains, steers and tests by the recipe's own rules.
         corpora: the name of each row's corpus (rows,).
 
     Raises:
@@ -99,6 +105,15 @@ def _written(manifest: pd.DataFrame, protocol: Protocol, corpora: Sequence[str])
     return [Fold("test", train, test, dev if dev.any() else None)]
 
 
+def _own(manifest: pd.DataFrame, protocol: Protocol, corpora: Sequence[str]) -> list[Fold]:
+    """The recipe's own split: its dev rows, by which training is steered, are scored; or its test rows."""
+    labelled = manifest["label"].notna().to_numpy(dtype=bool)
+    train, dev, test = (labelled & _in(manifest["split"], name) for name in ("train", "dev", protocol.part))
+    if not test.any():
+        raise UserError(f"the recipe's own split has no labelled {protocol.part} row; name another part")
+    return [Fold(protocol.part, train, test, dev)]
+
+
 def _cross_corpus(manifest: pd.DataFrame, protocol: Protocol, corpora: Sequence[str]) -> list[Fold]:
     """Each corpus trains for each other one; and for itself in folds, which is how well it could be told."""
     names = _several(corpora)
@@ -141,6 +156,7 @@ PROTOCOLS: Mapping[str, Draw] = {
     "k-fold": _k_fold,
     "loso": _leave_one_out,
     "file": _written,
+    "split": _own,
     "cross-corpus": _cross_corpus,
     "leave-one-corpus-out": _leave_one_corpus_out,
 }

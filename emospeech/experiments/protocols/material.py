@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from emospeech.config import Recipe
+from emospeech.data import table
 from emospeech.experiments import rows as data_rows
 from emospeech.experiments.rows import Rows
 from emospeech.experiments.rows.sound import with_usable_audio
@@ -42,13 +43,16 @@ class Material:
         return found
 
 
-def read(recipe: Recipe) -> Material:
+def read(recipe: Recipe, divided: bool = False) -> Material:
     """Read and checked; rows without any label are left out, which is said.
+
+    Args:
+        divided: `split` is who trains, steers and tests by the recipe's own rules; rows in none are left out.
 
     Raises:
         UserError: with what is wrong, where, and what would be right.
     """
-    whole = data_rows.whole(recipe)
+    whole = data_rows.whole(recipe, divided)
     known = whole.labelled.to_numpy(dtype=bool)
     if not known.any():
         raise UserError("no row has a label, so there is nothing to compare systems on")
@@ -75,19 +79,32 @@ def usable(material: Material, recipe: Recipe, listing: Path | None = None) -> M
     return Material(manifest, material.tasks, [corpus_of[id] for id in manifest["id"]], material.target)
 
 
-def together(materials: Sequence[Material]) -> Material:
+def listed(material: Material, recipe: Recipe, listing: Path) -> Material:
+    """Without the clips that a task has found unusable and listed: `usable` as far as that can be told unheard."""
+    if recipe.data.on_bad_audio != "drop" or not listing.exists():
+        return material
+    lost = set(table.read(listing, ["id"], "a list of bad audio")["id"])
+    kept = ~material.manifest["id"].isin(lost).to_numpy(dtype=bool)
+    corpora = [name for name, there in zip(material.corpora, kept, strict=True) if there]
+    return Material(material.manifest[kept].reset_index(drop=True), material.tasks, corpora, material.target)
+
+
+def together(materials: Sequence[Material], alike: Sequence[str] = ("speaker", "group")) -> Material:
     """The rows of all of them, each once, as the first that has it knows it: what folds are drawn from.
 
     Their labels are those of `any_label`, and no tasks are told of them.
 
+    Args:
+        alike: columns by which folds are drawn.
+
     Raises:
-        UserError: if two of them give a clip different speakers or groups, so that folds would be apart for one alone.
+        UserError: if two of them give a clip different speakers, say, so that folds would be apart for one alone.
     """
     first, *others = materials
     frames = [first.manifest.assign(**{MAIN_TASK: first.any_label()})]
     corpora, known = list(first.corpora), set(first.keys)
     for other in others:
-        _same_people(first, other)
+        _same(first, other, alike)
         new = [key not in known for key in other.keys]
         frames.append(other.manifest.assign(**{MAIN_TASK: other.any_label()})[new])
         corpora += [corpus for corpus, there in zip(other.corpora, new, strict=True) if there]
@@ -95,10 +112,10 @@ def together(materials: Sequence[Material]) -> Material:
     return Material(pd.concat(frames, ignore_index=True), {MAIN_TASK: ()}, corpora)
 
 
-def _same_people(first: Material, other: Material) -> None:
-    one, two = (pd.DataFrame(m.manifest[["speaker", "group"]].to_numpy(), index=m.keys) for m in (first, other))
+def _same(first: Material, other: Material, columns: Sequence[str]) -> None:
+    one, two = (pd.DataFrame(m.manifest[list(columns)].to_numpy(), index=m.keys) for m in (first, other))
     both = one.index.intersection(two.index)
-    for number, what in enumerate(("speaker", "group")):
+    for number, what in enumerate(columns):
         a, b = one.loc[both, number], two.loc[both, number]
         if (different := a.notna() & b.notna() & (a != b)).any():
             at = different.idxmax()

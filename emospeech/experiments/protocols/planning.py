@@ -34,7 +34,7 @@ class Plan:
     notes: Mapping[str, Sequence[str]]  # protocol -> what is odd about its folds
 
 
-def planned(asked: Comparison, rows: Mapping[str, Recipe], folder: RunFolder) -> Plan:
+def planned(asked: Comparison, rows: Mapping[str, Recipe], folder: RunFolder, hear: bool = True) -> Plan:
     """Read the corpora and draw the folds; nothing is written but the list of clips with unusable audio.
 
     Folds are drawn once, from the rows of all systems of the benchmark, so that a row is tested in the same fold by
@@ -42,15 +42,18 @@ def planned(asked: Comparison, rows: Mapping[str, Recipe], folder: RunFolder) ->
 
     Args:
         rows: the systems that are to run.
+        hear: listen to the clips, and have them transcribed; else the plan is for counting alone.
 
     Raises:
         UserError: if the rows, or the folds, are not as they must be.
     """
     read = {name: _read_as(recipe) for name, recipe in asked.rows.items()}
     first = {key: name for name, key in reversed(list(read.items()))}  # what is read -> the first row that reads it
-    found = {key: materials.read(asked.rows[name]) for key, name in first.items()}
-    pool = materials.together([found[key] for key in dict.fromkeys(read.values())])
-    own = _usable(rows, {name: found[read[name]] for name in rows}, folder)
+    divided = any(protocol.kind == "split" for protocol in asked.benchmark.protocols.values())
+    found = {key: materials.read(asked.rows[name], divided) for key, name in first.items()}
+    alike = ("speaker", "group", "split") if divided else ("speaker", "group")
+    pool = materials.together([found[key] for key in dict.fromkeys(read.values())], alike)
+    own = _usable(rows, {name: found[read[name]] for name in rows}, folder.bad_audio, hear)
     units: list[Unit] = []
     tested, notes = {}, {}
     for title, protocol in asked.benchmark.protocols.items():
@@ -73,14 +76,15 @@ def _read_as(recipe: Recipe) -> str:
     return repr((recipe.data, recipe.hears, recipe.reads, recipe.may_lack, recipe.reads and recipe.text))
 
 
-def _usable(rows: Mapping[str, Recipe], read: Mapping[str, Material], folder: RunFolder) -> dict[str, Material]:
+def _usable(rows: Mapping[str, Recipe], read: Mapping[str, Material], listing: Path, hear: bool) -> dict[str, Material]:
     """Each system's rows, heard and transcribed; once for all that have the same."""
+    look = materials.usable if hear else materials.listed
     done: dict[str, Material] = {}
     found = {}
     for name, recipe in rows.items():
         key = _read_as(recipe)
         if key not in done:
-            done[key] = materials.usable(read[name], recipe, folder.bad_audio)
+            done[key] = look(read[name], recipe, listing)
         found[name] = done[key]
     return found
 

@@ -81,7 +81,8 @@ class Unit:
     ) -> tuple[pd.DataFrame, pd.DataFrame | None]:
         """Training rows and dev rows: those of the protocol, or out of the training rows; none where none is needed."""
         if not system.needs_dev:
-            return (train if dev is None else pd.concat([train, dev], ignore_index=True)), None
+            spare = self.material.manifest[self.fold.spare]
+            return (pd.concat([train, spare], ignore_index=True) if len(spare) else train), None
         if dev is not None:
             return train, dev
         rule = self.recipe.data.split

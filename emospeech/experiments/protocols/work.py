@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from emospeech.encoders.store.keys import digest
 from emospeech.encoders.store.locks import locked
@@ -18,6 +18,9 @@ from emospeech.runtime.console import say
 from emospeech.runtime.errors import Interrupted, UserError, WorkError
 
 CLAIMS = ".claims"
+TOLD = 20  # missing units by name
+# what a process is for: all units and the table; its share of the units (others do theirs, and one collects); the table
+Role = Literal["whole", "share", "collect"]
 
 
 class Work(Protocol):
@@ -32,7 +35,7 @@ class Work(Protocol):
     def run(self) -> None: ...
 
 
-def work_off(units: Sequence[Work], folder: Path, share: tuple[int, int] = (0, 1)) -> None:
+def work_off(units: Sequence[Work], folder: Path, share: tuple[int, int] = (0, 1), stay: bool = True) -> None:
     """Do what is left of the units, or wait for those who have it in hand; returns once all is done.
 
     All processes of one training (torchrun) work on one unit together, and must call this at the same point.
@@ -40,10 +43,11 @@ def work_off(units: Sequence[Work], folder: Path, share: tuple[int, int] = (0, 1
     Args:
         folder: where claims are kept.
         share: this worker's number, and of how many; each begins with another part.
+        stay: else what others have in hand is left to them, and it returns once nothing else is left.
     """
     (folder / CLAIMS).mkdir(parents=True, exist_ok=True)
     left = distributed.on_main(lambda: [k for k, unit in enumerate(units) if not unit.done])
-    distributed.work_off([units[k] for k in left], lambda unit: _tried(unit, folder), share)
+    distributed.work_off([units[k] for k in left], lambda unit: _tried(unit, folder), share, stay)
 
 
 def _tried(unit: Work, folder: Path) -> bool:
@@ -64,15 +68,47 @@ def _tried(unit: Work, folder: Path) -> bool:
         return found != "somebody's"
 
 
-def shared_out(units: Sequence[Work], folder: Path, workers: int) -> None:
+def shared_out(units: Sequence[Work], folder: Path, workers: int, stay: bool = True) -> None:
     """`work_off` by so many processes of this program, each with its part of this task's part of a Slurm array."""
-    with helped(workers, _worker, units, folder, workers):
-        _worker(units, folder, workers, 0)
+    with helped(workers, _worker, units, folder, workers, stay):
+        _worker(units, folder, workers, stay, 0)
 
 
-def _worker(units: Sequence[Work], folder: Path, workers: int, worker: int) -> None:
+def _worker(units: Sequence[Work], folder: Path, workers: int, stay: bool, worker: int) -> None:
     number, count = array_share()
-    work_off(units, folder, (number * workers + worker, count * workers))
+    work_off(units, folder, (number * workers + worker, count * workers), stay)
+
+
+def left(units: Sequence[Work]) -> list[Work]:
+    """The units that are not done."""
+    return [unit for unit in units if not unit.done]
+
+
+def standing(units: Sequence[Work]) -> str:
+    """How far all of them are, for who leaves before the end.
+
+    >>> standing([])
+    'all 0 units are done'
+    """
+    undone = len(left(units))
+    return f"{len(units) - undone} of {len(units)} units are done" if undone else f"all {len(units)} units are done"
+
+
+def require_all(units: Sequence[Work], logs: Path) -> None:
+    """
+    Args:
+        logs: where those who were to do them tell why they did not.
+
+    Raises:
+        WorkError: naming the units that are not done.
+    """
+    if undone := [unit.name for unit in left(units)]:
+        why = f"; look into {logs}, and" if logs.is_dir() else ";"
+        raise WorkError(
+            f"{len(undone)} of {len(units)} units are missing{why} give the same command again to do them:\n"
+            + "\n".join(f"  - {name}" for name in undone[:TOLD])
+            + (f"\n  … and {len(undone) - TOLD} more" if len(undone) > TOLD else "")
+        )
 
 
 def array_share() -> tuple[int, int]:

@@ -55,16 +55,19 @@ class Whole:
         return dividing.labelled(self.manifest, list(self.further))
 
 
-def whole(recipe: Recipe) -> Whole:
-    """As `load`, but undivided; rows without any label need neither sound nor words.
+def whole(recipe: Recipe, divided: bool = False) -> Whole:
+    """As `load`, but in one; rows without any label need neither sound nor words.
 
     With `data.limit`, so many rows of each corpus, spread over it.
+
+    Args:
+        divided: `split` is who trains, steers and tests in `load`, and the rows are those of `load`.
 
     Raises:
         UserError: as `load`.
     """
-    read = mixture.read(recipe, divide=False)
-    kept = _spread(read, recipe.data.limit)
+    read = mixture.read(recipe, divide=divided)
+    kept = _first(read, recipe.data.limit) if divided else _spread(read, recipe.data.limit)
     manifest = read.manifest[kept].reset_index(drop=True)
     corpora = tuple(read.names[number] for number in read.part[kept])
     found = Whole(manifest, corpora, read.labels, read.further)
@@ -151,12 +154,19 @@ def _require_some(used: pd.DataFrame) -> None:
 def _limited(read: mixture.Mixture, limit: int | None) -> Rows:
     """The first `limit` rows of each part, of each corpus, in manifest order."""
     manifest = read.manifest
-    first = pd.Series(True, index=manifest.index)
-    if limit is not None:
-        of_each = ", of each corpus" if (read.part > 0).any() else ""
-        say(f"a quick look: at most {limit} rows of each of train, dev and test{of_each} (data.limit)")
-        first = manifest.groupby([read.part, manifest["split"]]).cumcount() < limit
+    first = _first(read, limit)
     train, dev, test = (
         manifest[first & (manifest["split"] == name)].reset_index(drop=True) for name in ("train", "dev", "test")
     )
     return Rows(train, dev, test, read.labels, manifest[:0], read.further)
+
+
+def _first(read: mixture.Mixture, limit: int | None) -> np.ndarray:
+    """Which rows of train, dev and test a run looks at: bool (rows,)."""
+    split = read.manifest["split"]
+    kept: np.ndarray = split.notna().to_numpy(dtype=bool)
+    if limit is None:
+        return kept
+    of_each = ", of each corpus" if (read.part > 0).any() else ""
+    say(f"a quick look: at most {limit} rows of each of train, dev and test{of_each} (data.limit)")
+    return kept & (read.manifest.groupby([read.part, split]).cumcount() < limit).to_numpy(dtype=bool)

@@ -1,8 +1,7 @@
 """From the rows of a manifest to the batches of a network."""
 
 import math
-import signal
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +18,7 @@ from emospeech.data.examples.dataset import Batch, Collate, Preprocessor, Uttera
 from emospeech.data.examples.mixup import Mixup
 from emospeech.encoders.store.dataset import WHOLE, Drawing, StoredDataset
 from emospeech.encoders.store.prefetch import ahead, fetched, pinned
+from emospeech.runtime.interrupt import unheard
 from emospeech.systems.base import MAIN_TASK
 from emospeech.systems.features.cache import FeatureCache
 
@@ -120,7 +120,7 @@ class Feed:
 
     def _loader(self, dataset: UtteranceDataset, order: Any) -> Iterable[Batch]:
         workers = self.recipe.train.workers
-        return DataLoader(
+        loader: Any = DataLoader(
             dataset,
             batch_sampler=order,
             collate_fn=self._collate(),
@@ -129,8 +129,8 @@ class Feed:
             pin_memory=self.on_gpu,
             # fork would copy torch's thread pools in a state they cannot leave
             multiprocessing_context="spawn" if workers else None,
-            worker_init_fn=_leave_signals_to_the_main_process if workers else None,
         )
+        return _Unheard(loader) if workers else loader
 
     def _collate(self) -> Collate:
         return Collate(self.tokenizer.pad_id if self.tokenizer is not None else 0)
@@ -176,7 +176,13 @@ def soft_labels(recipe: Recipe) -> dict[str, str]:
     return {} if column is None else {MAIN_TASK: column}
 
 
-def _leave_signals_to_the_main_process(worker: int) -> None:
-    """Ctrl-C reaches a whole group of processes; the one that trains must still get its batches to stop in order."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+@dataclass(frozen=True)
+class _Unheard:
+    """Batches whose workers leave signals to the main process: Ctrl-C and Slurm reach a whole group of processes, and
+    the one that trains must still get its batches, to stop in order."""
+
+    loader: Iterable[Batch]
+
+    def __iter__(self) -> Iterator[Batch]:
+        with unheard():
+            return iter(self.loader)

@@ -1,5 +1,6 @@
 """What a person is told of a fit, before it begins or as it fails, and of rows before they are predicted."""
 
+import math
 from typing import Any
 
 import pandas as pd
@@ -30,6 +31,8 @@ def fit(
     count = sum(p.numel() for p in network.parameters() if p.requires_grad)
     processes = accelerator.num_processes
     share = f"{recipe.train.batch_size} a step over {processes} process{'es' if processes > 1 else ''}"
+    if (parts_of_it := processes * recipe.train.accumulation) > 1:
+        share += f", {math.ceil(recipe.train.batch_size / parts_of_it)} at once on each"
     named = zip(("training", "dev"), parts, strict=True)
     rows = ", ".join(f"{len(part)} {name} rows" for name, part in named if part is not None)
     notes = [f"{rows}; {count:,} trained parameters on {accelerator.device}; batch {share}"]

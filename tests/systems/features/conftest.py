@@ -35,13 +35,6 @@ def recipe(tmp_path, tiny_xlsr, tiny_xlmr):
     return make
 
 
-@pytest.fixture(scope="session")
-def rows(challenge):
-    manifest = emospeech2024.index(challenge)
-    labelled = manifest[manifest["label"].notna()]
-    return labelled[:24].reset_index(drop=True), labelled[24:].reset_index(drop=True)
-
-
 @pytest.fixture
 def fitted(tmp_path, rows):
     """Recipe -> system fitted on the rows."""

@@ -1,4 +1,4 @@
-"""slurm/benchmark.sh: the tasks of an array share the folds of one benchmark."""
+"""slurm/crossval.sh and collect.sh by hand: the tasks of an array share the folds of one benchmark."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from .conftest import ROOT, Job, Submit
 
 pytestmark = pytest.mark.slurm
-SCRIPT = ROOT / "slurm" / "benchmark.sh"
+SCRIPT, COLLECT = ROOT / "slurm" / "crossval.sh", ROOT / "slurm" / "collect.sh"
 RECIPE = """
 data: {corpus: emospeech2024, root: ROOT}
 system: classical
@@ -39,22 +39,25 @@ def tasks(submit: Submit) -> Iterator[list[Job]]:
 def test_two_tasks_share_the_folds(submit: Submit, tasks: list[Job], recipe: Path, tmp_path: Path) -> None:
     array = submit(str(recipe), f"runs_dir={tmp_path}", script=SCRIPT, options=["--array=0-1"])
     tasks += [Job(f"{array.id}_{number}") for number in range(2)]
+    words = ["benchmark", str(recipe), f"runs_dir={tmp_path}"]
+    table = submit(*words, script=COLLECT, options=[f"--dependency=afterany:{array.id}"])
     for task in tasks:
         assert task.wait().exit_code == 0, task.log
-    run = tmp_path / "small"
-    table = pd.read_csv(run / "table.csv")
-    assert table[["system", "rows"]].to_numpy().tolist() == [["lr", 69], ["svm", 69]]
-    begun = [[line for line in task.log.splitlines() if line.startswith("-- ")] for task in tasks]
-    units = [line for own in begun for line in own]
-    assert len(units) == len(set(units)) == 8, "no fold is done twice"
-    printed = [task.log[task.log.index("k: 69 rows tested, 4 folds") :] for task in tasks]
-    assert printed[0] == printed[1]
+    begun = [line for task in tasks for line in task.log.splitlines() if line.startswith("-- ")]
+    assert len(begun) == len(set(begun)) == 8, "no fold is done twice"
+    assert table.wait().exit_code == 0, table.log
+    assert "k: 69 rows tested, 4 folds" in table.log
+    found = pd.read_csv(tmp_path / "small" / "table.csv")
+    assert found[["system", "rows"]].to_numpy().tolist() == [["lr", 69], ["svm", 69]]
 
 
 def test_what_an_array_cannot_do(submit: Submit, recipe: Path, tmp_path: Path) -> None:
     job = submit(str(recipe), "--overwrite", script=SCRIPT).wait()
     assert job.exit_code == 2
-    assert "--overwrite: a task would empty what others work in" in job.log
+    assert "--share goes on with what is there, so it excludes --overwrite" in job.log
     job = submit("runs_dir=x", script=SCRIPT).wait()
     assert job.exit_code == 2
     assert "no recipe is named" in job.log
+    job = submit(str(recipe), "runs_dir=x", script=ROOT / "slurm" / "ablations.sh").wait()
+    assert job.exit_code == 2
+    assert "recipe or grid is not named" in job.log
