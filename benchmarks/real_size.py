@@ -38,6 +38,7 @@ from emospeech.models.classifier import EmotionNetwork
 from emospeech.training import evaluation, loop
 from emospeech.training.checkpoint import Checkpoints
 from emospeech.training.schedules import Plateau
+from emospeech.training.standing import Plan
 
 TOGETHER = 32  # stored rows evaluated at once, as the feed of the neural system does
 BUDGETS = {"cuda": (240.0, 16_384.0), "cpu": (0.0, 512.0)}  # seconds and tokens that an encoder takes at once
@@ -191,7 +192,7 @@ def train(corpus: Corpus, speech: Any, text: Any, net: Any, epochs: int, crop: i
     dev_order = evaluation_order([corpus.seconds[row] for row in dev_rows], TOGETHER)
     truth = [EMOSPEECH2024[row % 6] for row in range(len(whole))]
 
-    def validate() -> dict[str, float]:
+    def validate(stop: object) -> dict[str, float]:
         with clock.phase("evaluation"):
             found = evaluation.predict(net, stores.batches(dev, dev_order), accelerator)[network.TASK]
             named = [EMOSPEECH2024[int(found[row].argmax())] for row in range(len(truth))]
@@ -200,7 +201,7 @@ def train(corpus: Corpus, speech: Any, text: Any, net: Any, epochs: int, crop: i
     with clock.phase("training"):
         loop.train(
             loop.Parts(net, {network.TASK: network.cross_entropy()}, network.adamw(net), Plateau(), accelerator),
-            loop.Plan(steps, order.steps_per_epoch),
+            Plan(steps, order.steps_per_epoch),
             order,
             lambda remaining: clock.waiting("batches", stores.batches(drawn, remaining)),
             validate,

@@ -284,14 +284,14 @@ def whisper_english(tmp_path_factory) -> tuple[Path, Path]:
 
 
 class StopAfter(StopRequest):
-    """A request to stop that comes after so many looks at it."""
+    """A request to stop that comes after so many steps."""
 
-    def __init__(self, looks):
-        self.left = looks
+    def __init__(self, steps):
+        self.left = steps
 
-    def __bool__(self):
+    def __int__(self):
         self.left -= 1
-        return self.left < 0
+        return 15 if self.left < 0 else 0
 
 
 @pytest.fixture

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Protocol
 
 from emospeech.config import Comparison
-from emospeech.encoders.store.locks import locked
 from emospeech.experiments.protocols import work
 from emospeech.experiments.protocols.benchmark import as_yaml, begun, entered, folder_of
 from emospeech.runtime.errors import UserError, WorkError, faults
 from emospeech.runtime.files import write_text
+from emospeech.runtime.locks import locked
 from emospeech.runtime.runs import RunFolder
 
 TASKS = 16  # of an array, at most

@@ -1,15 +1,15 @@
 """Whose turn it is in a run folder: one writer at a time, and what a Slurm job has begun it goes on with itself."""
 
-import fcntl
 import json
 import os
 import socket
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
+from emospeech.runtime import locks
 from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError
 from emospeech.runtime.interrupt import stop_when
@@ -17,7 +17,7 @@ from emospeech.runtime.runs import RunFolder
 
 GIVE_WAY = ".give_way"
 POLL = 1.0  # seconds between two looks
-PATIENCE = 3600.0  # seconds that a job waits for its own former start
+PATIENCE = 900.0  # seconds that a job waits for its own former start, which leaves between two batches
 
 
 @contextmanager
@@ -34,17 +34,15 @@ def locked(run: RunFolder, hold: bool = True) -> Iterator[None]:
         yield
         return
     run.path.mkdir(parents=True, exist_ok=True)
-    with run.lock.open("a+") as stream:
-        _wait_for(stream, run)
-        with stop_when(_Asked(run.path / GIVE_WAY)):
-            yield
+    with _waited_for(run), stop_when(_Asked(run.path / GIVE_WAY)):
+        yield
 
 
-def _wait_for(stream: TextIO, run: RunFolder) -> None:
-    """Have the lock, and say in its file who has."""
+def _waited_for(run: RunFolder) -> ExitStack:
+    """The lock, and in its file who holds it."""
     asked: float | None = None
-    while not _taken(stream, run):
-        holder = _holder(stream)
+    while (held := _taken(run)) is None:
+        holder = _holder(run)
         if not _is_our_former_start(holder):
             raise UserError(
                 f"another process is working in {run.path}{_named(holder)}; wait for it, or choose another name=…"
@@ -54,22 +52,27 @@ def _wait_for(stream: TextIO, run: RunFolder) -> None:
             say(f"a former start of this job still works in {run.path}{_named(holder)}; it is asked to give way")
             (run.path / GIVE_WAY).touch()
         if time.monotonic() - asked > PATIENCE:
-            raise UserError(f"a former start of this job does not leave {run.path}{_named(holder)}; end it there")
+            raise UserError(
+                f"a former start of this job does not leave {run.path}{_named(holder)}; end it there, or if that "
+                f"machine is gone, remove {run.lock}; then submit the job again with --resume"
+            )
         time.sleep(POLL)
-    (run.path / GIVE_WAY).unlink(missing_ok=True)
-    stream.truncate(0)
-    stream.write(json.dumps({"host": socket.gethostname(), "process": os.getpid(), "job": job(), "start": start()}))
-    stream.flush()
+    with held:
+        (run.path / GIVE_WAY).unlink(missing_ok=True)
+        own = {"host": socket.gethostname(), "process": os.getpid(), "job": job(), "start": start()}
+        run.lock.write_text(json.dumps(own), encoding="utf-8")
+        return held.pop_all()
 
 
-def _taken(stream: TextIO, run: RunFolder) -> bool:
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:  # a file system without locks, as Lustre on some clusters
-        say(f"note: {run.path} cannot be locked ({error}); let no other process work in it")
-    return True
+def _taken(run: RunFolder) -> ExitStack | None:
+    """The lock, which goes as the stack is closed; None if another process holds it."""
+    with ExitStack() as stack:
+        held = stack.enter_context(locks.locked(run.lock))
+        if held is False:
+            return None
+        if held is None:  # as Lustre on some clusters
+            say(f"note: {run.path} cannot be locked there; let no other process work in it")
+        return stack.pop_all()
 
 
 class _Asked:
@@ -86,11 +89,10 @@ class _Asked:
         return self.request.exists()
 
 
-def _holder(stream: TextIO) -> dict[str, Any]:
-    stream.seek(0)
+def _holder(run: RunFolder) -> dict[str, Any]:
     try:
-        found = json.loads(stream.read())
-    except ValueError:  # it has only just taken it
+        found = json.loads(run.lock.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # it has only just taken it, or left
         return {}
     return found if isinstance(found, dict) else {}
 

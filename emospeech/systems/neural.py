@@ -1,6 +1,6 @@
 """The neural system: encoders, fusion, heads, trained end to end of whatever is not frozen."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from emospeech.models.build import build_classifier
 from emospeech.models.classifier import EmotionNetwork
 from emospeech.runtime.console import progress, say
 from emospeech.runtime.distributed import on_main
+from emospeech.runtime.interrupt import StopRequest
 from emospeech.runtime.runs import RunFolder
 from emospeech.systems import answers
 from emospeech.systems.base import MAIN_TASK
@@ -38,6 +39,7 @@ from emospeech.systems.parts import (
 from emospeech.systems.saved import TOKENIZER, save_model, save_tokenizer
 from emospeech.training import evaluation, loop
 from emospeech.training.checkpoint import Checkpoints
+from emospeech.training.standing import Standing
 from emospeech.training.switches import deterministic
 from emospeech.training.trackers import Fit, tracking
 
@@ -65,7 +67,7 @@ class NeuralSystem:
         self.network: EmotionNetwork | None = None
         self.tokenizer: Any = None
         self.audio = AudioMemory(recipe.data.memory_gb * 1e9 / max(recipe.train.workers, 1))
-        self.chosen: loop.Standing | None = None  # of the last fit that had a dev set
+        self.chosen: Standing | None = None  # of the last fit that had a dev set
         self.augmenter: Augmenter | None = None
         self.cache: FeatureCache | None = None  # of the last fit; of a loaded model, what earlier runs kept
         self.loaded = load_pretrained(recipe.speech, recipe.text, revisions or {})  # what trains of them is a copy
@@ -158,7 +160,7 @@ class NeuralSystem:
 
     def _trained(
         self, train: pd.DataFrame, dev: pd.DataFrame | None, checkpoints: Checkpoints, metrics: Path
-    ) -> loop.Standing:
+    ) -> Standing:
         return Fitting(
             self.recipe,
             self.tasks,
@@ -265,13 +267,13 @@ class NeuralSystem:
             batches = evaluation.batches_of(rows.batches(), bar)
             return answers.chances(evaluation.predict(self.ready(), batches, self.accelerator), manifest)
 
-    def _validation(self, dev: pd.DataFrame) -> Callable[[], Mapping[str, float]]:
+    def _validation(self, dev: pd.DataFrame) -> loop.Validate:
         """What scores the network on dev rows, which are made ready once; all of them have a main label."""
         rows = self._to_evaluate(dev, self.cache)
 
-        def validate() -> dict[str, float]:
-            found = evaluation.predict(self.ready(), rows.batches(), self.accelerator)
-            return answers.steering(found, dev, self.tasks[MAIN_TASK])
+        def validate(stop: StopRequest) -> dict[str, float] | None:
+            found = evaluation.predict_unless(stop, self.ready(), rows.batches(), self.accelerator)
+            return None if found is None else answers.steering(found, dev, self.tasks[MAIN_TASK])
 
         return validate
 

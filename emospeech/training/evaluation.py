@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from emospeech.data.examples.dataset import Batch
 from emospeech.metrics.scores import score
+from emospeech.runtime.interrupt import StopRequest
 from emospeech.runtime.memory import is_out_of_memory
 
 
@@ -19,15 +20,29 @@ def share_buffers(network: nn.Module) -> None:
             torch.distributed.broadcast(buffer, src=0)
 
 
-@torch.no_grad()
 def predict(network: nn.Module, batches: Iterable[Batch], accelerator: Any) -> dict[str, dict[int, Tensor]]:
     """Per task, row -> probabilities (classes,) float64 on the CPU; all rows of all processes, each once."""
+    found = predict_unless(False, network, batches, accelerator)
+    assert found is not None
+    return found
+
+
+@torch.no_grad()
+def predict_unless(
+    stop: StopRequest | bool, network: nn.Module, batches: Iterable[Batch], accelerator: Any
+) -> dict[str, dict[int, Tensor]] | None:
+    """As `predict`, or None on every process if one of them was asked to stop before its last batch."""
     network.eval()
     own: list[tuple[str, int, Tensor]] = []
+    cut = False
     for batch in batches:
+        if cut := bool(stop):
+            break
         for task, values in _logits(network, batch, accelerator).items():
             chances = torch.softmax(values.double(), dim=-1).cpu()
             own += [(task, row, chance) for row, chance in zip(batch.rows.tolist(), chances, strict=True)]
+    if any(gathered([cut], accelerator)):
+        return None
     found: dict[str, dict[int, Tensor]] = {}
     for task, row, chance in gathered(own, accelerator):
         found.setdefault(task, {})[row] = chance

@@ -7,8 +7,8 @@ had never stopped, and a global batch gives the same loss however many processes
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -17,12 +17,18 @@ from emospeech.data.examples.batching import TrainingOrder
 from emospeech.data.examples.dataset import Batch
 from emospeech.runtime import interrupt
 from emospeech.runtime.console import progress, say
-from emospeech.runtime.errors import Interrupted
+from emospeech.runtime.errors import Interrupted, WorkError
 from emospeech.runtime.interrupt import StopRequest
 from emospeech.training.balance import FixedWeights
 from emospeech.training.checkpoint import Checkpoints
 from emospeech.training.evaluation import gathered, share_buffers
 from emospeech.training.schedules import Schedule
+from emospeech.training.standing import Plan, Standing
+
+IN_VAIN = 5  # starts in a row stopped in the validation they began with; a sixth would fare no better
+# scores by name, the first of which decides; it runs on every process. None: it was asked to stop before its end
+Validate = Callable[[StopRequest], Mapping[str, float] | None]
+Journal = Callable[[list[dict[str, float]]], None]
 
 
 class Trainable(Protocol):
@@ -39,29 +45,6 @@ class NonFiniteError(RuntimeError):
     def __init__(self, what: str, step: int, rows: Sequence[tuple[int, int | None]]) -> None:
         super().__init__(f"{what} not finite at step {step}")
         self.step, self.rows = step, list(rows)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How long, and how often to look up."""
-
-    steps: int  # optimiser steps
-    validate_every: int | None = None  # steps between checkpoints, scored on the dev set if any; None: one, the last
-    early_stopping: int | None = None  # validations without gain
-    clip_norm: float | None = None
-    keep_last: bool = False  # whatever validations say, the last weights are the best
-
-
-@dataclass
-class Standing:
-    """Where training stands; all of it is in a checkpoint."""
-
-    step: int = 0  # optimiser steps done
-    best_score: float = -math.inf
-    best_step: int = 0
-    waited: int = 0  # validations since the best
-    factors: list[tuple[int, float]] = field(default_factory=list)  # (first step, learning-rate factor)
-    history: list[dict[str, float]] = field(default_factory=list)  # one entry a validation
 
 
 @dataclass(frozen=True)
@@ -83,9 +66,9 @@ def train(
     plan: Plan,
     order: TrainingOrder,
     loader: Callable[[TrainingOrder], Iterable[Batch]],
-    validate: Callable[[], Mapping[str, float]] | None,
+    validate: Validate | None,
     checkpoints: Checkpoints,
-    journal: Callable[[list[dict[str, float]]], None],
+    journal: Journal,
     stop: StopRequest,
     description: str = "training",
 ) -> Standing:
@@ -94,36 +77,29 @@ def train(
     Args:
         loader: gives the batches of an order.
         journal: told all validations so far, after each, on the main process.
-        validate: scores by name, the first of which decides; it runs on every process.
 
     Raises:
-        Interrupted: on request, after a checkpoint.
+        Interrupted: on request, after a checkpoint, from which a validation that was under way begins anew.
+        WorkError: if one validation has been stopped again and again.
         NonFiniteError: if loss or weights are no longer numbers; the last checkpoint, which holds good ones, stays.
     """
     run = _Run(parts, plan, order.seed, checkpoints)
     run.restore()
     with progress(description, plan.steps, run.standing.step) as bar:
-        batches = iter(loader(_from_step(order, run.standing.step, plan.steps)))
-        while run.standing.step < plan.steps and not run.exhausted():
-            loss = run.step([next(batches) for _ in range(order.accumulation)], order.rank)
-            bar(note=f"loss {loss:.3f}  best {run.standing.best_score:.4f}" if validate else f"loss {loss:.3f}")
-            if plan.validate_every and run.due():
-                if validate is not None:
-                    run.validate(validate, journal)
+        batches = iter(loader(replace(order, first_step=run.standing.step, last_step=plan.steps)))
+        while run.standing.unseen or not run.over():
+            if not run.standing.unseen:
+                loss = run.step([next(batches) for _ in range(order.accumulation)], order.rank)
+                bar(note=f"loss {loss:.3f}  best {run.standing.best_score:.4f}" if validate else f"loss {loss:.3f}")
+            if run.standing.unseen and (validate is None or run.validated(validate, journal, stop)):
+                run.standing.unseen = False
                 run.save()
             if number := run.agreed(stop):
-                run.save()
-                interrupt.note(number)
-                run.accelerator.wait_for_everyone()  # a launcher ends all processes with the first
-                raise Interrupted(f"stopped at step {run.standing.step} of {plan.steps}; --resume goes on from there")
+                run.leave(number)
     run.save()
     if validate is None or plan.keep_last:
         run.keep_best()
     return run.standing
-
-
-def _from_step(order: TrainingOrder, first: int, last: int) -> TrainingOrder:
-    return replace(order, first_step=first, last_step=last)
 
 
 class _Run:
@@ -131,7 +107,7 @@ class _Run:
 
     def __init__(self, parts: Parts, plan: Plan, seed: int, checkpoints: Checkpoints) -> None:
         self.parts, self.plan, self.seed, self.checkpoints = parts, plan, seed, checkpoints
-        self.standing = Standing()
+        self.standing, self.began_at = Standing(), 0  # the step that this start begins at
         self.losses_since: list[float] = []
         self.saved_at = -1  # the step of the last checkpoint written here
         self.last_rows: list[tuple[int, int | None]] = []  # of the step before, on this process
@@ -142,14 +118,14 @@ class _Run:
             module.to(self.accelerator.device)
         self.model, self.optimizer = self.accelerator.prepare(parts.network, parts.optimizer)
 
-    def exhausted(self) -> bool:
+    def over(self) -> bool:
         patience = self.plan.early_stopping
-        return patience is not None and self.standing.waited >= patience
+        return self.standing.step >= self.plan.steps or (patience is not None and self.standing.waited >= patience)
 
-    def due(self) -> bool:
-        """Time for a checkpoint: every so many steps, and at the end."""
-        step, every = self.standing.step, self.plan.validate_every or 1
-        return step % every == 0 or step == self.plan.steps
+    def _due(self) -> bool:
+        """Time for a checkpoint, with a validation if there is a dev set: every so many steps, and at the end."""
+        step, every = self.standing.step, self.plan.validate_every
+        return every is not None and (step % every == 0 or step == self.plan.steps)
 
     def step(self, micro: Sequence[Batch], rank: int) -> float:
         """One optimiser step over its micro-batches; the loss is the mean over the global batch."""
@@ -185,6 +161,7 @@ class _Run:
         self.optimizer.step()
         self.optimizer.zero_grad()
         standing.step += 1
+        standing.unseen, standing.in_vain = self._due(), 0
         self.losses_since.append(loss_value)
         return loss_value
 
@@ -206,12 +183,14 @@ class _Run:
         for group, rate in zip(self.optimizer.param_groups, self.base_rates, strict=True):
             group["lr"] = rate * factor
 
-    def validate(
-        self, validate: Callable[[], Mapping[str, float]], journal: Callable[[list[dict[str, float]]], None]
-    ) -> None:
+    def validated(self, validate: Validate, journal: Journal, stop: StopRequest) -> bool:
+        """Validate, unless asked to stop before the end of it."""
         share_buffers(self.parts.network)
         self.require_finite_weights()
-        scores = dict(validate())
+        found = validate(stop)
+        if found is None:
+            return False
+        scores = dict(found)
         score = next(iter(scores.values()))
         standing = self.standing
         self.parts.schedule.validated(score)
@@ -233,6 +212,7 @@ class _Run:
         self.accelerator.log({key: value for key, value in entry.items() if key != "step"}, step=standing.step)
         if self.accelerator.is_main_process:
             journal(standing.history)
+        return True
 
     def keep_best(self) -> None:
         if self.accelerator.is_main_process:
@@ -274,6 +254,7 @@ class _Run:
         if state is None:
             return
         self.standing = Standing(**state["standing"])
+        self.began_at = self.standing.step
         self.losses_since = state["losses_since"]
         self.parts.network.load_trained_state(state["weights"])
         self.balance.load_state_dict(state.get("balance", self.balance.state_dict()))  # older ones have none
@@ -282,6 +263,24 @@ class _Run:
         if state["scaler"] is not None and self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         say(f"resuming at step {self.standing.step}")
+
+    def leave(self, number: int) -> NoReturn:
+        """End on a signal, with a checkpoint.
+
+        Raises:
+            Interrupted, WorkError: see `train`.
+        """
+        standing = self.standing
+        standing.in_vain += standing.step == self.began_at
+        self.save()
+        interrupt.note(number)
+        self.accelerator.wait_for_everyone()  # a launcher ends all processes with the first
+        if standing.in_vain >= IN_VAIN:
+            raise WorkError(
+                f"the validation at step {standing.step} had no time to end in {standing.in_vain} starts of this run: "
+                "give it more, as by a longer --time or a later warning (--signal=USR1@60), and go on with --resume"
+            )
+        raise Interrupted(f"stopped at step {standing.step} of {self.plan.steps}; --resume goes on from there")
 
     def agreed(self, stop: StopRequest) -> int:
         """The signal by which any process was asked to stop, or 0; all get the same answer."""

@@ -294,7 +294,7 @@ def test_shares_and_the_table_of_what_there_is(folder, monkeypatch, capsys):
 
 def test_a_share_leaves_to_others_what_they_have_in_hand(folder, monkeypatch, capsys):
     from emospeech.encoders.store.keys import digest
-    from emospeech.encoders.store.locks import locked
+    from emospeech.runtime.locks import locked
 
     write_grid(TWO)
     claims = Path("runs/r-g/.claims")

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from emospeech.runtime import runs, turns
+from emospeech.runtime import locks, runs, turns
 from emospeech.runtime.errors import UserError
 from emospeech.runtime.interrupt import stop_on_signal
 from emospeech.runtime.runs import RunFolder
@@ -94,7 +94,7 @@ def test_a_file_system_without_locks(run, monkeypatch, capsys):
     def refuse(stream, operation):
         raise OSError(38, "Function not implemented")
 
-    monkeypatch.setattr(turns.fcntl, "flock", refuse)
+    monkeypatch.setattr(locks.fcntl, "flock", refuse)
     with turns.locked(run):
         assert "cannot be locked" in capsys.readouterr().err
 

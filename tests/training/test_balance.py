@@ -1,6 +1,7 @@
 """What weighs the tasks against each other: by hand, in the loop, interrupted, in micro-batches, labels missing."""
 
 import math
+import signal
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from emospeech.training.balance import FixedWeights, Uncertainty
 from emospeech.training.checkpoint import Checkpoints
 from emospeech.training.losses import CrossEntropy
 from emospeech.training.schedules import Constant
+from emospeech.training.standing import Plan
 
 ROWS, CLASSES = 22, {"label": 3, "gender": 2}
 GENERATOR = torch.Generator().manual_seed(0)
@@ -119,9 +121,9 @@ class Stopper(StopRequest):
         super().__init__()
         self.left = after
 
-    def __bool__(self):
+    def __int__(self):
         self.left -= 1
-        return self.left < 0
+        return int(signal.SIGTERM) if self.left < 0 else 0
 
 
 def train(folder, balance="uncertainty", gender=GENDER, stop=None, accumulation=1, steps=12):
@@ -137,10 +139,10 @@ def train(folder, balance="uncertainty", gender=GENDER, stop=None, accumulation=
             Accelerator(cpu=True),
             balance,
         ),
-        loop.Plan(steps=steps, validate_every=4, clip_norm=1.0),
+        Plan(steps=steps, validate_every=4, clip_norm=1.0),
         TrainingOrder(size=ROWS, batch_size=4, seed=1, accumulation=accumulation),
         loader_of(gender),
-        lambda: {"score": 0.0},
+        lambda stop: {"score": 0.0},
         Checkpoints(folder),
         journal=lambda entries: history.__setitem__(slice(None), entries),
         stop=StopRequest() if stop is None else stop,

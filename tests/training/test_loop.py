@@ -1,5 +1,6 @@
 """The loop on a small network: interruption, accumulation, early stopping, damaged checkpoints."""
 
+import signal
 from dataclasses import replace
 
 import pytest
@@ -8,12 +9,13 @@ from accelerate import Accelerator
 
 from emospeech.data.examples.batching import TrainingOrder
 from emospeech.data.examples.dataset import Batch
-from emospeech.runtime.errors import Interrupted
+from emospeech.runtime.errors import Interrupted, WorkError
 from emospeech.runtime.interrupt import StopRequest
 from emospeech.training import evaluation, loop
 from emospeech.training.checkpoint import Checkpoints
 from emospeech.training.losses import CrossEntropy
 from emospeech.training.schedules import Plateau
+from emospeech.training.standing import Plan
 
 ROWS = 22
 GENERATOR = torch.Generator().manual_seed(0)
@@ -52,8 +54,11 @@ class Stopper(StopRequest):
         self.left = after
 
     def __bool__(self):
-        self.left -= 1
         return self.left < 0
+
+    def __int__(self):
+        self.left -= 1
+        return int(signal.SIGTERM) if self else 0
 
 
 def overflow_at(network, step):
@@ -74,6 +79,7 @@ def train(
     spoil_at=None,
     keep_last=False,
     dev=True,
+    cut=None,
 ):
     network = Net(dropout)
     if spoil_at is not None:
@@ -88,16 +94,23 @@ def train(
     )
     journal = []
 
-    def validate():
-        network.eval()
-        with torch.no_grad():
-            logits = network.layers(INPUTS)
-        value = float(torch.nn.functional.cross_entropy(logits, LABELS))
+    def batches(stop):
+        """All rows; in the validation that is cut short, somebody asks for a stop after the first batch."""
+        for number, batch in enumerate(loader(replace(TrainingOrder(size=ROWS, batch_size=8, seed=1), last_step=3))):
+            if number == 1 and cut is not None and len(journal) == cut:
+                stop.number = signal.SIGUSR1
+            yield batch
+
+    def validate(stop):
+        found = evaluation.predict_unless(stop, network, batches(stop), Accelerator(cpu=True))
+        if found is None:
+            return None
+        value = float(torch.stack([-found["label"][row][LABELS[row]].log() for row in range(ROWS)]).mean())
         return {"score": scores.pop(0) if scores else -value}
 
     standing = loop.train(
         parts,
-        loop.Plan(steps=steps, validate_every=4, early_stopping=patience, clip_norm=1.0, keep_last=keep_last),
+        Plan(steps=steps, validate_every=4, early_stopping=patience, clip_norm=1.0, keep_last=keep_last),
         TrainingOrder(size=ROWS, batch_size=batch_size, seed=1, accumulation=accumulation),
         loader,
         validate if dev else None,
@@ -120,6 +133,32 @@ def test_resumed_is_uninterrupted_bit_for_bit(tmp_path, kill_at):
         assert torch.equal(value, again.state_dict()[key]), key
     best, best_again = (Checkpoints(tmp_path / name).load_best() for name in ("whole", "cut"))
     assert all(torch.equal(best[key], best_again[key]) for key in best)
+
+
+@pytest.mark.parametrize("validation", [0, 1, 3])
+def test_a_validation_cut_short_begins_anew(tmp_path, validation):
+    whole, standing, journal = train(tmp_path / "whole")
+    step = [4, 8, 12, 15][validation]
+    with pytest.raises(Interrupted, match=f"stopped at step {step} of 15"):
+        train(tmp_path / "cut", cut=validation)
+    kept = Checkpoints(tmp_path / "cut").load()["standing"]
+    assert [entry["step"] for entry in kept["history"]] == [4, 8, 12, 15][:validation], "it has told nothing"
+    again, standing_again, journal_again = train(tmp_path / "cut")
+    assert standing_again == standing
+    assert journal_again[-1] == journal[-1]
+    torch.testing.assert_close(again.state_dict(), whole.state_dict(), rtol=0, atol=0)
+    best, best_again = (Checkpoints(tmp_path / name).load_best() for name in ("whole", "cut"))
+    assert all(torch.equal(best[key], best_again[key]) for key in best)
+
+
+def test_a_validation_that_never_has_the_time(tmp_path):
+    """A job is not put back into the queue for ever."""
+    for _ in range(5):
+        with pytest.raises(Interrupted, match="stopped at step 4 of 15"):
+            train(tmp_path, cut=0)
+    with pytest.raises(WorkError, match="the validation at step 4 had no time to end in 5 starts"):
+        train(tmp_path, cut=0)
+    train(tmp_path)
 
 
 def test_the_last_weights_are_kept_whatever_dev_says(tmp_path):

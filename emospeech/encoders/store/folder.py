@@ -11,11 +11,11 @@ from typing import Any
 
 from emospeech.encoders.store.keys import canonical as canonical_json
 from emospeech.encoders.store.keys import digest
-from emospeech.encoders.store.locks import locked
 from emospeech.encoders.store.packed import Packed
 from emospeech.encoders.store.shards import SUFFIX, DamagedShard, Shard, write
 from emospeech.runtime.errors import UserError
 from emospeech.runtime.files import write_json
+from emospeech.runtime.locks import locked
 
 IDENTITY = "identity.json"
 ABOUT = "about"  # in it: what does not tell one set from another, such as the encoder's name

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from emospeech.encoders.store.folder import CLAIMS, IDENTITY, LOCK, name_of, read_identity, shard_paths
-from emospeech.encoders.store.locks import locked
 from emospeech.encoders.store.shards import DamagedShard, Shard
 from emospeech.runtime.errors import UserError, some
+from emospeech.runtime.locks import locked
 
 DAY = 86400.0  # seconds
 WEIGHTS = "layer_weights"  # that were learned on a sample, by sample

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from emospeech.encoders.store.keys import digest
-from emospeech.encoders.store.locks import locked
 from emospeech.encoders.transcribe.transcript import Transcript
 from emospeech.runtime.files import write_json
+from emospeech.runtime.locks import locked
 
 FOLDER = "transcripts"  # in the store
 

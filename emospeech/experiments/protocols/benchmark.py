@@ -21,7 +21,6 @@ import numpy as np
 
 from emospeech.config import BENCHMARK, Comparison, Recipe
 from emospeech.data import table
-from emospeech.encoders.store.locks import locked
 from emospeech.experiments.protocols import cross, pictures, planning, report, work
 from emospeech.experiments.protocols.outcomes import Outcome, outcomes, predictions_of
 from emospeech.experiments.protocols.planning import Plan
@@ -29,6 +28,7 @@ from emospeech.experiments.protocols.units import PREDICTIONS, Unit
 from emospeech.runtime import distributed, runs, turns
 from emospeech.runtime.errors import UserError
 from emospeech.runtime.files import write_json, write_text
+from emospeech.runtime.locks import locked
 from emospeech.runtime.runs import RunFolder
 from emospeech.systems import build
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from emospeech.encoders.store.keys import digest
-from emospeech.encoders.store.locks import locked
 from emospeech.runtime import distributed
 from emospeech.runtime.console import say
 from emospeech.runtime.errors import Interrupted, UserError, WorkError
+from emospeech.runtime.locks import locked
 
 CLAIMS = ".claims"
 TOLD = 20  # missing units by name
@@ -38,6 +38,7 @@ class Work(Protocol):
 def work_off(units: Sequence[Work], folder: Path, share: tuple[int, int] = (0, 1), stay: bool = True) -> None:
     """Do what is left of the units, or wait for those who have it in hand; returns once all is done.
 
+    Where the file system has no locks, and nothing can be claimed, it is this worker's own part and no more.
     All processes of one training (torchrun) work on one unit together, and must call this at the same point.
 
     Args:
@@ -47,7 +48,15 @@ def work_off(units: Sequence[Work], folder: Path, share: tuple[int, int] = (0, 1
     """
     (folder / CLAIMS).mkdir(parents=True, exist_ok=True)
     left = distributed.on_main(lambda: [k for k, unit in enumerate(units) if not unit.done])
+    if not distributed.on_main(lambda: _has_locks(folder)):
+        number, count = share
+        left, share, stay = [k for k in left if k % count == number], (0, 1), False
     distributed.work_off([units[k] for k in left], lambda unit: _tried(unit, folder), share, stay)
+
+
+def _has_locks(folder: Path) -> bool:
+    with locked(folder / CLAIMS / ".any.lock", shared=True) as held:
+        return held is not None
 
 
 def _tried(unit: Work, folder: Path) -> bool:
@@ -72,6 +81,8 @@ def shared_out(units: Sequence[Work], folder: Path, workers: int, stay: bool = T
     """`work_off` by so many processes of this program, each with its part of this task's part of a Slurm array."""
     with helped(workers, _worker, units, folder, workers, stay):
         _worker(units, folder, workers, stay, 0)
+    if stay and array_share() == (0, 1):  # where nothing can be claimed, what a helper has left undone
+        work_off(units, folder)
 
 
 def _worker(units: Sequence[Work], folder: Path, workers: int, stay: bool, worker: int) -> None:

@@ -1,6 +1,6 @@
 """One fit of a network: the parts that a recipe names, put together for the loop."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from emospeech.systems.saved import write_metrics
 from emospeech.training import loop
 from emospeech.training.checkpoint import Checkpoints
 from emospeech.training.schedules import Schedule
+from emospeech.training.standing import Plan, Standing
 from emospeech.training.switches import compile_in_place, recompute_in_place
 
 
@@ -34,12 +35,12 @@ class Fitting:
     accelerator: Any
     feed: Feed
     augmenter: Augmenter | None
-    validate: Callable[[], Mapping[str, float]] | None  # scores on dev, the first of which decides; None: no dev set
-    chosen: loop.Standing | None  # how a fit with a dev set ended, for one without
+    validate: loop.Validate | None  # scores on dev; None: no dev set
+    chosen: Standing | None  # how a fit with a dev set ended, for one without
     checkpoints: Checkpoints
     metrics: Path  # where validations are written
 
-    def run(self, train: pd.DataFrame) -> loop.Standing:
+    def run(self, train: pd.DataFrame) -> Standing:
         """Run the loop over these rows to its end, or to a stop; from a checkpoint on, where there is one.
 
         Raises:
@@ -73,7 +74,7 @@ class Fitting:
             except loop.NonFiniteError as error:
                 raise told.not_finite(error, train, self.checkpoints) from None
 
-    def _plan(self, steps_per_epoch: int) -> tuple[loop.Plan, Schedule]:
+    def _plan(self, steps_per_epoch: int) -> tuple[Plan, Schedule]:
         if self.validate is not None or self.recipe.train.keep == "last":
             return steered(self.recipe.train, steps_per_epoch)
         if self.chosen is None:

@@ -13,9 +13,9 @@ from emospeech.data.examples.batching import TrainingOrder
 from emospeech.data.manifest import WEIGHT
 from emospeech.runtime.console import say
 from emospeech.training.balance import FixedWeights, Uncertainty
-from emospeech.training.loop import Plan, Standing
 from emospeech.training.losses import CLASS_WEIGHTS, LOSSES
 from emospeech.training.schedules import SCHEDULES, Replay, Schedule, WarmUp
+from emospeech.training.standing import Plan, Standing
 
 
 def training_order(settings: Train, train: pd.DataFrame, rank: int, world_size: int) -> TrainingOrder:

@@ -1,14 +1,12 @@
-"""Small feature sets, and other processes that use them."""
-
-import subprocess
-import sys
-import textwrap
+"""Small feature sets."""
 
 import pytest
 import torch
 
 from emospeech.encoders.store.folder import FeatureSet
 from emospeech.encoders.store.packed import Packed, pack
+
+from ...runtime.conftest import other as other  # a fixture
 
 IDENTITY = {"kind": "speech", "encoder": "xlsr", "revision": "a1b2", "layers": [0, 12, 24], "dtype": "fp16"}
 
@@ -48,21 +46,3 @@ def flip(path, offset: int) -> None:
 @pytest.fixture
 def features(tmp_path):
     return FeatureSet(tmp_path / "store", IDENTITY)
-
-
-@pytest.fixture
-def other():
-    """Start a script in another process and wait for its first line; it is killed in the end."""
-    started = []
-
-    def other(script: str, *arguments: object) -> subprocess.Popen:
-        command = [sys.executable, "-c", textwrap.dedent(script), *map(str, arguments)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True)
-        started.append(process)
-        assert process.stdout.readline()
-        return process
-
-    yield other
-    for process in started:
-        process.kill()
-        process.communicate()

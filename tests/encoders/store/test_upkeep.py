@@ -232,7 +232,7 @@ def test_a_dry_run_does_not_make_a_set_look_used(root, sets):
 USE = """
     import sys
     from pathlib import Path
-    from emospeech.encoders.store.locks import locked
+    from emospeech.runtime.locks import locked
     with locked(Path(sys.argv[1]), shared=True, wait=True) as held:
         print(held, flush=True)
         sys.stdin.read()

@@ -13,8 +13,8 @@ import pytest
 from sklearn.metrics import f1_score
 
 from emospeech.cli.main import main
-from emospeech.encoders.store.locks import locked
 from emospeech.experiments.protocols import pictures
+from emospeech.runtime.locks import locked
 
 from ..conftest import interrupt_after, rows_of
 

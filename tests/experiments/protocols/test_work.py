@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from emospeech.encoders.store.keys import digest
-from emospeech.encoders.store.locks import locked
 from emospeech.experiments.protocols import work
+from emospeech.runtime import locks
 from emospeech.runtime.errors import UserError, WorkError
+from emospeech.runtime.locks import locked
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,23 @@ def test_work_that_fails_ends_it_with_its_own_words(tmp_path):
         work.work_off([Mark("u", tmp_path, fails=True)], tmp_path)
 
 
+def test_a_file_system_without_locks(tmp_path, monkeypatch):
+    """Nobody can tell what others have in hand, so each keeps to its part; all parts together are the whole."""
+
+    def refuse(stream, operation):
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(locks.fcntl, "flock", refuse)
+    units = marks(tmp_path)
+    work.work_off(units, tmp_path, (1, 2))
+    assert [unit.name for unit in units if unit.done] == ["u1", "u3", "u5"]
+    units[1].folder.joinpath("u1.done").unlink()
+    work.work_off(units, tmp_path, (0, 2))
+    assert [unit.name for unit in work.left(units)] == ["u1"], "whatever is done already, the parts stay what they are"
+    work.shared_out(units, tmp_path, workers=1)
+    assert work.left(units) == []
+
+
 # -- helpers: processes of the same command ------------------------------------------------------------------------
 
 HELPED = """
@@ -142,7 +160,7 @@ from pathlib import Path
 sys.path.insert(0, {here!r})
 from test_work import help_off, marks
 from emospeech.encoders.store.keys import digest
-from emospeech.encoders.store.locks import locked
+from emospeech.runtime.locks import locked
 from emospeech.experiments.protocols import work
 
 if __name__ == "__main__":

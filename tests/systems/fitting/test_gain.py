@@ -1,6 +1,7 @@
 """`speech.gain_dbfs` from the recipe to predictions, as typed."""
 
 import json
+import signal
 from types import SimpleNamespace
 
 import numpy as np
@@ -84,7 +85,7 @@ def test_a_resumed_run_keeps_the_level_that_it_began_with(folder, monkeypatch, c
 
     asked = iter(range(100))
     with monkeypatch.context() as patch:
-        patch.setattr(StopRequest, "__bool__", lambda self: next(asked) == 2)
+        patch.setattr(StopRequest, "__int__", lambda self: int(signal.SIGTERM) if next(asked) == 2 else 0)
         assert train("train.epochs=4") != 0
     record = folder / "runs/recipe/checkpoints" / gain.RECORD
     level = json.loads(record.read_text())["gain_dbfs"]

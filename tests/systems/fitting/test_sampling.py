@@ -1,6 +1,7 @@
 """The sampler of a recipe, from the training rows to batches and losses."""
 
 import json
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -117,7 +118,7 @@ def test_a_run_goes_on_as_if_it_had_not_stopped(tmp_path, challenge, monkeypatch
     assert main(["train", "recipe.yaml", "name=whole", "data.refit=train+dev"]) == 0
     asked = iter(range(100))
     with monkeypatch.context() as patch:
-        patch.setattr(StopRequest, "__bool__", lambda self: next(asked) == 4)
+        patch.setattr(StopRequest, "__int__", lambda self: int(signal.SIGTERM) if next(asked) == 4 else 0)
         assert main(["train", "recipe.yaml", "name=cut", "data.refit=train+dev"]) != 0
     assert main(["train", "recipe.yaml", "name=cut", "data.refit=train+dev", "--resume"]) == 0
     whole, cut = ((tmp_path / "runs" / name / "model/model.safetensors").read_bytes() for name in ("whole", "cut"))

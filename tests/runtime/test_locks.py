@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from emospeech.encoders.store.locks import locked
+from emospeech.runtime.locks import locked
 
 HOLD = """
     import sys
     from pathlib import Path
-    from emospeech.encoders.store.locks import locked
+    from emospeech.runtime.locks import locked
     with locked(Path(sys.argv[1]), shared=sys.argv[2] == "shared") as held:
         print(held, flush=True)
         sys.stdin.read()
