@@ -36,17 +36,21 @@ def extract(
 
 def prefetch(
     recipe: Annotated[Path, typer.Argument(help="A YAML file, such as configs/xlsr_roberta.yaml.")],
-    overrides: Annotated[list[str] | None, typer.Argument(help="key=value …, as for the command to come.")] = None,
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="[GRID] [KEY=VALUE]…", help="As for the command to come.")
+    ] = None,
 ) -> None:
     """Download what a recipe needs, and load all of it as on a machine without network.
 
-    Pre-trained encoders, Whisper where the recipe transcribes, weights of pictures' nets; of a benchmark those of all
-    its rows. For the login node of a cluster whose other nodes have no internet.
+    Pre-trained encoders, Whisper where the recipe transcribes, weights of pictures' nets; of a benchmark, or with the
+    grid of an ablation, those of all rows. For the login node of a cluster whose other nodes have no internet.
     """
     quiet()
     from emospeech.experiments import prefetch as fetching
 
-    for line in fetching.run(recipe, overrides or []):
+    given = words or []
+    grids = [word for word in given[:1] if "=" not in word]
+    for line in fetching.run(recipe, given[len(grids) :], Path(grids[0]) if grids else None):
         typer.echo(line)
 
 

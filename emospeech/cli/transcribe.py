@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from emospeech.cli.options import AudioFolder, quiet
+from emospeech.runtime import turns
 from emospeech.runtime.distributed import is_main
 from emospeech.runtime.errors import UserError
 from emospeech.runtime.files import refuse_existing, write_text
@@ -40,10 +41,7 @@ def transcribe(
 
     if compare is not None and only_missing:
         raise UserError("--compare needs transcriptions that were provided, and --only-missing leaves those alone")
-    if compare is not None and compare.resolve() == output.resolve():
-        raise UserError(f"--compare and --output are both {output}")
-    for path in filter(None, (output, compare)):
-        refuse_existing(path)
+    missing = _to_write(output, compare)
     rows = transcripts.read(manifest_file)
     rows = rows if audio is None else inference.with_audio(rows, audio)
     rows = rows.head(limit or len(rows))
@@ -55,8 +53,26 @@ def transcribe(
         return
     if compare is not None:
         compared = comparing.compare(rows, done)
-        write_text(compare, table.as_csv(compared.clips))
-    manifest.write(done, output)
+        if compare in missing:
+            write_text(compare, table.as_csv(compared.clips))
+    if output in missing:
+        manifest.write(done, output)
     typer.echo(f"{transcripts.summary(done)}: {output}")
     if compare is not None:
         typer.echo("\n".join(comparing.report(compared, compare)))
+
+
+def _to_write(output: Path, compare: Path | None) -> list[Path]:
+    """The files that are to be: none of them is here, or this job wrote it before it was put back into the queue.
+
+    Raises:
+        UserError: if one is.
+    """
+    if compare is not None and compare.resolve() == output.resolve():
+        raise UserError(f"--compare and --output are both {output}")
+    paths = [output, *([compare] if compare is not None else [])]
+    if turns.start():
+        return [path for path in paths if not path.exists()]
+    for path in paths:
+        refuse_existing(path)
+    return paths

@@ -70,13 +70,13 @@ class Here:
         return f"{self.need.what}  {self.need.name}  {revision}  {total}  in {self.path}  loads offline{note}"
 
 
-def run(path: Path, overrides: Sequence[str] = ()) -> Iterator[str]:
-    """Fetch what a recipe needs, of each row of a benchmark too, and load all of it offline; give the lines to print.
+def run(path: Path, overrides: Sequence[str] = (), grid: Path | None = None) -> Iterator[str]:
+    """Fetch what a recipe needs, of each row of a benchmark or grid too, and load it offline; give the lines to print.
 
     Raises:
         UserError: if the recipe is wrong, or with all that cannot be fetched, or does not load offline.
     """
-    wanted = needs(path, overrides)
+    wanted = needs(path, overrides, grid)
     if not wanted:
         yield f"nothing to fetch: {path} trains from scratch all that it is made of"
         return
@@ -93,29 +93,38 @@ def run(path: Path, overrides: Sequence[str] = ()) -> Iterator[str]:
 # ------------------------------------------------------------------------------------------------- what is needed
 
 
-def needs(path: Path, overrides: Sequence[str] = ()) -> list[Need]:
-    """Each thing that a recipe loads, once; of a benchmark, of all its rows and probed encoders.
+def needs(path: Path, overrides: Sequence[str] = (), grid: Path | None = None) -> list[Need]:
+    """Each thing that a recipe loads, once; of a benchmark, of all its rows and probed encoders; or of a grid's rows.
 
     Raises:
         UserError: with every fault of the recipe.
     """
-    found: list[Need] = []
+    if grid is not None:
+        recipes, found = list(config.load_ablation(path, grid, overrides, WORDS).rows.values()), list[Need]()
+    else:
+        recipes, found = _of_recipe(path, overrides)
+    for recipe in recipes:
+        for point in tuned.points(recipe):
+            found += _needs(point.recipe)
+    return list(dict.fromkeys(found))
+
+
+def _of_recipe(path: Path, overrides: Sequence[str]) -> tuple[list[Recipe], list[Need]]:
+    """The recipes behind one, and what it needs beside them."""
     recipes: list[Recipe] = []
+    probed: list[Need] = []
     if config.compares(path, overrides):
         asked = config.load_benchmark(path, overrides, WORDS)
         recipes += asked.rows.values()
         if asked.benchmark.layerwise is not None:
-            found += [_speech(Speech(encoder=name)) for name in asked.benchmark.layerwise.encoders]
+            probed = [_speech(Speech(encoder=name)) for name in asked.benchmark.layerwise.encoders]
     try:
         alone = config.load_seeds(path, overrides, WORDS)
         recipes += [alone] if isinstance(alone, Recipe) else alone[:1]  # seeds differ in nothing else
     except UserError:  # what its rows change need not be a recipe
         if not recipes:
             raise
-    for recipe in recipes:
-        for point in tuned.points(recipe):
-            found += _needs(point.recipe)
-    return list(dict.fromkeys(found))
+    return recipes, probed
 
 
 def _needs(recipe: Recipe) -> Iterator[Need]:

@@ -12,7 +12,7 @@ import json
 import shlex
 import subprocess
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,8 +21,10 @@ from typing import Protocol
 from emospeech.config import Comparison
 from emospeech.experiments.protocols import work
 from emospeech.experiments.protocols.benchmark import as_yaml, begun, entered, folder_of
+from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError, WorkError, faults
 from emospeech.runtime.files import write_text
+from emospeech.runtime.interrupt import stop_on_signal
 from emospeech.runtime.locks import locked
 from emospeech.runtime.runs import RunFolder
 
@@ -38,6 +40,13 @@ OURS: Mapping[str, str] = {
     **dict.fromkeys(("--output", "-o", "--error", "-e"), "logs go into the run folder"),
     "--wrap": "the scripts in slurm/ are submitted",
 }
+# what a task computes with; the job that makes the table needs none of it, and should not wait for it
+OF_TASKS = (
+    *("--gpus", "-G", "--gpus-per-node", "--gpus-per-task", "--gpus-per-socket", "--gres", "--cpus-per-gpu"),
+    *("--mem", "--mem-per-cpu", "--mem-per-gpu", "--cpus-per-task", "-c", "--ntasks", "-n", "--nodes", "-N"),
+    *("--gpu-bind", "--gpu-freq", "--gres-flags", "--exclusive", "--ntasks-per-node", "--ntasks-per-gpu"),
+)
+ALONE = ("--exclusive",)  # of those, what may stand without a value
 
 
 class Engine(Protocol):
@@ -55,7 +64,7 @@ class Jobs:
 
     words: tuple[str, ...]  # the command and its arguments, as after `emospeech`
     tasks: int = TASKS  # at most
-    sbatch: str = ""  # further options, for both jobs
+    sbatch: str = ""  # further options of both jobs; of `OF_TASKS`, for the array alone
 
 
 @dataclass(frozen=True)
@@ -82,7 +91,7 @@ def run(
         UserError: if recipe, data, folder or options are not as they must be, or there is no Slurm.
         WorkError: if Slurm refuses.
     """
-    options, folder = _options(jobs.sbatch), folder_of(asked)
+    options, folder = options_of(jobs.sbatch), folder_of(asked)
     _require_slurm()
     if busy := at_work(folder):
         if overwrite:
@@ -113,19 +122,23 @@ def _submitted(
     folder.logs.mkdir(parents=True, exist_ok=True)
     logs = str(folder.logs).replace("%", "%%")
     of_array = [f"--array=0-{count - 1}", f"--output={logs}/%x-%A_%a.log"]
-    array = _sbatch(*of_array, *options, SCRIPTS[command], *arguments)
     collecting = [*jobs.words, *([f"--json={scores}"] if scores else [])]
-    depends, collect = f"--dependency=afterany:{array.partition(';')[0]}", ""
-    try:
-        collect = _sbatch(depends, f"--output={logs}/%x-%j.log", *options, COLLECT, *collecting)
-    except WorkError as error:
-        raise WorkError(
-            f"{error}\nThe array {array} is submitted, but nothing collects its table; once it has ended, give the "
-            "same command again"
-        ) from None
-    finally:
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        _keep(folder, Submission(now, array, collect, count, missing, jobs.words))
+    with stop_on_signal() as stop:  # between the two, Ctrl-C would leave an array that nobody knows of
+        array, collect = _sbatch(*of_array, *options, SCRIPTS[command], *arguments), ""
+        depends = f"--dependency=afterany:{array.partition(';')[0]}"
+        try:
+            of_table = [depends, f"--output={logs}/%x-%j.log", *for_the_table(options)]
+            collect = _sbatch(*of_table, COLLECT, *collecting)
+        except WorkError as error:
+            raise WorkError(
+                f"{error}\nThe array {array} is submitted, but nothing collects its table; once it has ended, give "
+                "the same command again"
+            ) from None
+        finally:
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            _keep(folder, Submission(now, array, collect, count, missing, jobs.words))
+        if stop:
+            say(f"stopped once both jobs were submitted; to end them: scancel {array} {collect}")
     yield f"{missing} units are missing: array {array} of {count} tasks, then job {collect} makes the table"
     yield f"logs: {folder.logs}"
 
@@ -174,8 +187,9 @@ def at_work(folder: RunFolder) -> str:
 # -- Slurm's own commands --------------------------------------------------------------------------------------------
 
 
-def _options(given: str) -> list[str]:
-    """
+def options_of(given: str) -> list[str]:
+    """The words of `--sbatch`.
+
     Raises:
         UserError: if they cannot be split, or are set by this file.
     """
@@ -183,10 +197,35 @@ def _options(given: str) -> list[str]:
         words = shlex.split(given)
     except ValueError as error:
         raise UserError(f"--sbatch: {given!r} cannot be read: {error}") from None
-    taken = [word.partition("=")[0] for word in words]
-    if wrong := [f"{name}: {OURS[name]}" for name in taken if name in OURS]:
+    if wrong := [f"{name}: {OURS[name]}" for word in words for name in _named(word, OURS)]:
         raise faults("--sbatch holds what this command says itself", wrong)
     return words
+
+
+def for_the_table(options: Sequence[str]) -> list[str]:
+    """Of an array's options, those that are its job's too that makes the table: where it may run, and in whose name.
+
+    >>> for_the_table(["--partition=long", "--gres", "gpu:2", "-N1", "-A", "speech", "--exclusive"])
+    ['--partition=long', '-A', 'speech']
+    """
+    kept: list[str] = []
+    words = iter(options)
+    for word in words:
+        named = _named(word, OF_TASKS)
+        if not named:
+            kept.append(word)
+        elif word in (named[0], named[0][: len(word)]) and named[0] not in ALONE:
+            next(words, None)  # its value
+    return kept
+
+
+def _named(word: str, options: Iterable[str]) -> list[str]:
+    """Which of these options a word is: as written, a letter with its value (-N4), or shortened (--part=long)."""
+    if word[:2] != "--":
+        return [name for name in options if word[:2] == name]
+    given = word.partition("=")[0]
+    found = [name for name in options if name == given]
+    return found or [name for name in options if len(given) > 4 and name.startswith(given)][:1]
 
 
 def _require_slurm() -> None:
@@ -214,5 +253,6 @@ def _sbatch(*words: str) -> str:
 
 
 def _shell(*words: str) -> subprocess.CompletedProcess[str]:
-    """A command as the site's settings have it."""
-    return subprocess.run(["bash", "-c", f'{SITE}"$@"', "emospeech", *words], capture_output=True, text=True)
+    """A command as the site's settings have it; Ctrl-C is for us, not for it."""
+    command = ["bash", "-c", f'{SITE}"$@"', "emospeech", *words]
+    return subprocess.run(command, capture_output=True, text=True, start_new_session=True)

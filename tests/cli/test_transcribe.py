@@ -107,6 +107,24 @@ def test_ten_clips(folder, typed, heard, request, model):
     assert manifest.read(Path("out.csv"))["transcription"].isna().tolist() == [k == 3 for k in range(CLIPS)]
 
 
+def test_a_job_put_back_into_the_queue_after_its_work(folder, typed, whisper_pt, monkeypatch):
+    """What it has written stays as it is; what it had not come to is written."""
+    words = ("transcribe", "in.csv", "-o", "out.csv", "--model", whisper_pt, "--limit", 2)
+    assert typed(*words, "--compare", "worst.csv")[0] == 0
+    first, rates = Path("out.csv").read_bytes(), Path("worst.csv").read_bytes()
+    code, _, err = typed(*words)
+    assert code == 2
+    assert "out.csv" in err
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    Path("out.csv").write_bytes(first + b"\n")
+    Path("worst.csv").unlink()
+    code, _, err = typed(*words, "--compare", "worst.csv")
+    assert code == 0, err
+    assert Path("out.csv").read_bytes() == first + b"\n"
+    assert Path("worst.csv").read_bytes() == rates
+
+
 def test_what_was_transcribed_is_known_by_its_content(folder, typed, heard, whisper_pt, tmp_path):
     again = ("transcribe", "in.csv", "--batch", 3, "-o")
     assert typed(*again, "one.csv", "--model", whisper_pt)[0] == 0

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from emospeech.cli.main import main
 from emospeech.config import recipes_folder
 from emospeech.encoders.hub import cached, fetch
 from emospeech.experiments import prefetch
@@ -143,6 +144,19 @@ def test_every_row_of_a_benchmark_and_every_probed_encoder(recipe):
     assert names(path) == [("speech encoder", "a/one"), ("speech encoder", "a/two")]
     probed = recipe("benchmark: {layerwise: {encoders: [a/one, b/two]}}")
     assert [name for _, name in names(probed)] == ["a/one", "b/two"]
+
+
+def test_every_row_of_a_grid(recipe, tmp_path, monkeypatch, capsys):
+    (tmp_path / "grid.yaml").write_text("axes: {speech.encoder: [a/one, a/two], text: [null, {encoder: b/text}]}")
+    path = recipe("speech: {encoder: a/one}\ntext: {encoder: b/text}")
+    monkeypatch.setattr(prefetch, "have", lambda need: (_ for _ in ()).throw(UserError(f"no {need.name}")))
+    assert main(["prefetch", str(path), str(tmp_path / "grid.yaml"), "text.encoder=c/text"]) == 2
+    said = capsys.readouterr().err
+    assert [name for name in ("a/one", "a/two", "b/text", "c/text") if f"no {name}" in said] == [
+        "a/one",
+        "a/two",
+        "b/text",
+    ]
 
 
 # -- fetching, and loading without a network ---------------------------------------------------------------------

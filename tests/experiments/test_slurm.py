@@ -153,6 +153,22 @@ def test_sbatch_refuses(cluster, capsys):
     assert (record()[0]["array"], record()[0]["collect"]) == ("102", "")
 
 
+def test_the_table_needs_no_gpu(cluster):
+    """It should not wait for one, nor hold it."""
+    assert benchmark("--slurm", "--sbatch=-pgpu -G 1 --gres=gpu:1 --mem 8G -c4 --exclusive --time=30 --hold") == 0
+    array, table = asked()
+    assert " -pgpu -G 1 --gres=gpu:1 --mem 8G -c4 --exclusive --time=30 --hold slurm/crossval.sh r.yaml" in array
+    assert "/%x-%j.log -pgpu --time=30 --hold slurm/collect.sh benchmark r.yaml" in table
+
+
+def test_ctrl_c_between_the_two_jobs(cluster, capsys):
+    """They belong together, and must be known to whoever comes next."""
+    Path("bin/sbatch").write_text(SBATCH + f"[ $(wc -l < asked) != 1 ] || kill -INT {os.getpid()}\n")
+    assert benchmark("--slurm") == 0
+    assert "to end them: scancel 101 102" in capsys.readouterr().err
+    assert (record()[0]["array"], record()[0]["collect"]) == ("101", "102")
+
+
 def test_planning_hears_nothing(cluster, monkeypatch):
     """On a login node: the clips of this corpus are empty files, and Whisper is to write what they say."""
     words = ["text.encoder=subword_transformer", "text.transcripts=whisper", "speech.encoder=log_mel_cnn"]
@@ -180,6 +196,8 @@ def test_clips_that_a_task_dropped_are_not_missing(cluster, capsys):
     [
         (["--sbatch=--array=0-7%2"], "--array: --tasks says how many tasks there may be"),
         (["--sbatch=-o x --dependency=1"], "--dependency: the job that collects depends on the array"),
+        (["--sbatch=-a0-7"], "-a: --tasks says how many tasks there may be"),
+        (["--sbatch=--out=x.log"], "--output: logs go into the run folder"),
         (["--sbatch='"], "cannot be read: No closing quotation"),
         (["--share"], "--share and --slurm exclude each other"),
         (["classical.modl=lda"], "classical.modl: unknown key; did you mean model?"),
