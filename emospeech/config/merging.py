@@ -104,3 +104,17 @@ def _at(recipe: Plain, path: tuple[str, ...]) -> Plain | None:
     for part in path:
         section = section.get(part) if isinstance(section, dict) else None
     return section if isinstance(section, dict) else None
+
+
+def refuse_other_kinds(lower: Any, upper: Any, path: str = "") -> None:
+    """
+    Raises:
+        UserError: if one has a section where the other has a list.
+    """
+    if isinstance(lower, dict) and isinstance(upper, list):
+        raise UserError(f"{path}: should be a section (key: value), got {upper!r}")
+    if isinstance(lower, list) and isinstance(upper, dict):
+        raise UserError(f"{path}: should be a list, got {upper!r}")
+    if isinstance(lower, dict) and isinstance(upper, dict):
+        for key in lower.keys() & upper.keys():
+            refuse_other_kinds(lower[key], upper[key], f"{path}.{key}" if path else str(key))

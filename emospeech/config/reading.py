@@ -86,7 +86,9 @@ def over(lower: Any, upper: Any) -> Any:
 
     below, above = (merging.spelled_out(OmegaConf.to_container(one, resolve=False)) for one in (lower, upper))
     below = merging.without_replaced_options(below, above)
-    return OmegaConf.merge(below, lists.placed(below, above, Recipe))
+    placed = lists.placed(below, above, Recipe)
+    merging.refuse_other_kinds(below, placed)
+    return OmegaConf.merge(below, placed)
 
 
 def validate(plain: Any, title: str, checks: Checks | None = None) -> Recipe:

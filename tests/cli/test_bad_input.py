@@ -47,6 +47,7 @@ def spoil(path, old, new, encoding="utf-8"):
 @pytest.mark.parametrize(
     ("overrides", "expected"),
     [
+        (["data=[1]"], "data: should be a section (key: value), got [1]"),
         (["train.epocs=3"], "train.epocs: unknown key; did you mean epochs?"),
         (["train.epochs=soon"], "train.epochs: should be a whole number, got 'soon'"),
         (["text.encoder=./nowhere"], "no checkpoint folder './nowhere'"),

@@ -22,7 +22,7 @@ from emospeech.systems.classical.offsets import best
 from emospeech.systems.classical.scaling import ALOUD
 from emospeech.systems.classical.tfidf import Tfidf
 from emospeech.systems.crossfit import inner_folds
-from emospeech.systems.fitting.idle import unused_training
+from emospeech.systems.fitting.idle import unheard, unused_training
 
 
 class ClassicalSystem:
@@ -81,7 +81,7 @@ class ClassicalSystem:
             WorkError: if a feature is no number.
         """
         self._tell()
-        for note in unused_training(self.recipe):
+        for note in (*unused_training(self.recipe), *unheard(self.recipe)):
             say_once(f"note: {note}")
         offsets = {} if self.section.offsets is None else {task: self._offsets(task, train) for task in self.tasks}
         self.prepared, blocks = features.prepared(self.parts, self.copies, train, self.section)

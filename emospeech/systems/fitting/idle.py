@@ -26,6 +26,14 @@ def unused_training(recipe: Recipe) -> Iterator[str]:
             yield f"without effect: {', '.join(given)}, as {_why(recipe, modality, part)}"
 
 
+def unheard(recipe: Recipe) -> Iterator[str]:
+    """What a classical system does not do with the clips that it hears."""
+    speech = recipe.speech
+    given = [] if speech is None else [("augment", speech.augment), ("crop_seconds", speech.crop_seconds)]
+    if names := ", ".join(f"speech.{name}" for name, value in given if value is not None):
+        yield f"without effect: {names}, as a classical system hears clips whole and plain, beside classical.speeds"
+
+
 def _why(recipe: Recipe, modality: str, part: Any) -> str:
     if recipe.system == "classical":
         return f"a classical system takes {modality} as its encoder gives it"

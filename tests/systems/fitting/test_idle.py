@@ -92,7 +92,9 @@ def test_as_typed(challenge, tiny_xlsr, tmp_path, monkeypatch, capsys):
         assert said.count(f"without effect: {what}") == 1
     classical = ["name=classical", "system=classical", "classical={features: [functionals]}", "speech.train=frozen"]
     assert main(["train", "run.yaml", *classical, "train.gradient_checkpointing=false"]) == 0
-    assert "without effect: speech.train.lr, as a classical system takes speech as its" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "without effect: speech.train.lr, as a classical system takes speech as its" in said
+    assert "without effect: speech.augment, speech.crop_seconds, as a classical system hears clips whole" in said
 
 
 def test_what_a_classical_system_never_does(tmp_path, monkeypatch):
