@@ -10,7 +10,7 @@ import typer
 from emospeech.cli.options import AudioFolder, Json, OnBadAudio, check_policy, give_scores, quiet
 from emospeech.outputs.formats import FORMATS, TASKS, zip_beside
 from emospeech.runtime.errors import UserError, faults, gather
-from emospeech.runtime.files import refuse_existing
+from emospeech.runtime.files import refuse_existing, write_json
 
 TYPED = {"label": "RUN", "task_1": "--task-1", "task_2": "--task-2"}  # how a task's run is given
 WHAT = "A run folder, or a predictions file"
@@ -86,3 +86,30 @@ def score(
     truth, chosen = submission.aligned(answers, submission.read(gold), str(submission_file))
     labels = submission.label_order(truth, chosen)
     give_scores(scores_of(truth, chosen, labels), json)
+
+
+def compare(
+    gold: Annotated[Path, typer.Argument(help="The true labels: a CSV with id,label.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="PREDICTIONS…", help="CSVs with id,label; the one to compare with first.")
+    ],
+    metric: Annotated[str, typer.Option(help="macro_f1, weighted_f1, uar or accuracy.")] = "macro_f1",
+    by: Annotated[
+        str | None, typer.Option(help="A column of GOLD, as speaker: its clips are drawn, and change sides, together.")
+    ] = None,
+    json: Json = None,
+) -> None:
+    """Is one system better than another? Intervals and paired tests of predictions of the same clips.
+
+    The difference to the first file has the interval of a paired bootstrap; p is that of approximate randomisation,
+    as it is and corrected (Holm) over all files; McNemar's is of the number of clips that are right.
+    """
+    if json:
+        refuse_existing(json)
+    from emospeech.outputs import compared
+
+    found = compared.compare(gold, files, metric, by)
+    for line in compared.lines(found):
+        typer.echo(line)
+    if json:
+        write_json(json, found.as_dict())

@@ -15,8 +15,8 @@ from emospeech.config import Recipe, as_yaml
 from emospeech.experiments import rows as data_rows
 from emospeech.experiments.rows import Rows, transcripts
 from emospeech.experiments.rows.sound import with_usable_audio
+from emospeech.metrics import statistics
 from emospeech.metrics.scores import score
-from emospeech.metrics.statistics import macro_f1_interval
 from emospeech.runtime import distributed, runs, turns
 from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError
@@ -191,7 +191,7 @@ def _pairs(rows: pd.DataFrame, predictions: pd.DataFrame, task: str) -> tuple[li
 
 def scores_of(truth: Sequence[str], prediction: Sequence[str], labels: Sequence[str]) -> dict[str, Any]:
     """All scores as plain values, with the interval of macro-F1."""
-    interval = macro_f1_interval(truth, prediction, labels)
+    interval = statistics.interval(truth, [prediction], labels)
     return {**score(truth, prediction, labels).as_dict(), "macro_f1_interval": vars(interval)}
 
 

@@ -4,7 +4,7 @@ A class that neither occurs nor is predicted is left out of the mean, as in scik
 which the organisers score with; one that occurs and is never hit counts as 0.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -51,9 +51,9 @@ def score(truth: Sequence[str], prediction: Sequence[str], labels: Sequence[str]
     return Scores(
         labels=tuple(labels),
         macro_f1=float(macro_f1(confusion)),
-        weighted_f1=float((f1 * support).sum() / support.sum()),
-        uar=float(recall[support > 0].mean()),
-        accuracy=float(np.trace(confusion) / confusion.sum()),
+        weighted_f1=float(weighted_f1(confusion)),
+        uar=float(uar(confusion)),
+        accuracy=float(accuracy(confusion)),
         precision=tuple(precision.tolist()),
         recall=tuple(recall.tolist()),
         f1=tuple(f1.tolist()),
@@ -101,6 +101,35 @@ def macro_f1(confusion: np.ndarray) -> np.ndarray:
     present = confusion.sum(axis=-1) + confusion.sum(axis=-2) > 0
     mean: np.ndarray = per_class(confusion)[2].sum(axis=-1) / present.sum(axis=-1)
     return mean
+
+
+def weighted_f1(confusion: np.ndarray) -> np.ndarray:
+    """Mean F1 of confusions (…, classes, classes), each class weighing as much as it occurs."""
+    support = confusion.sum(axis=-1)
+    mean: np.ndarray = (per_class(confusion)[2] * support).sum(axis=-1) / support.sum(axis=-1)
+    return mean
+
+
+def uar(confusion: np.ndarray) -> np.ndarray:
+    """Mean recall of confusions (…, classes, classes) over the classes that occur in each."""
+    occurs = confusion.sum(axis=-1) > 0
+    mean: np.ndarray = per_class(confusion)[1].sum(axis=-1) / occurs.sum(axis=-1)
+    return mean
+
+
+def accuracy(confusion: np.ndarray) -> np.ndarray:
+    """Share of the clips of confusions (…, classes, classes) that are right."""
+    share: np.ndarray = np.trace(confusion, axis1=-2, axis2=-1) / confusion.sum(axis=(-2, -1))
+    return share
+
+
+# name -> confusions (…, classes, classes) to values (…)
+METRICS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
+    "macro_f1": macro_f1,
+    "weighted_f1": weighted_f1,
+    "uar": uar,
+    "accuracy": accuracy,
+}
 
 
 def chance_macro_f1(truth: Sequence[str], labels: Sequence[str]) -> float:

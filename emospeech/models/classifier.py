@@ -122,6 +122,11 @@ class EmotionNetwork(nn.Module):
         logits: dict[str, Tensor] = self.classifier(self.features(batch))
         return logits
 
+    @property
+    def trained_parameters(self) -> int:
+        """How many numbers gradients train."""
+        return sum(p.numel() for p in self.parameters() if p.requires_grad)
+
     def trained_state(self) -> dict[str, Tensor]:
         """Parameters and buffers of all that trains: what a checkpoint holds, without what is frozen of encoders."""
         encoders = {"speech": self.speech, "text": self.text}

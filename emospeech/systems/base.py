@@ -36,6 +36,10 @@ class System(Protocol):
     def may_lack(self) -> bool:
         """Whether a row may lack the one or the other, though the system hears and reads."""
 
+    @property
+    def parameters(self) -> int | None:
+        """How many numbers gradients train; None before a fit, and of what has none such."""
+
     def fit(self, train: pd.DataFrame, dev: pd.DataFrame | None, folder: Path) -> None:
         """Train; working files and checkpoints go to `folder`, from which an interrupted fit goes on.
 

@@ -90,6 +90,11 @@ class NeuralSystem:
     def may_lack(self) -> bool:
         return self.recipe.may_lack
 
+    @property
+    def parameters(self) -> int | None:
+        """See `System.parameters`."""
+        return None if self.network is None else self.network.trained_parameters
+
     def pretrained(self, modality: str) -> Any:
         """The Hugging Face model of `speech` or `text`, as it was loaded."""
         part = self.loaded[modality]

@@ -86,6 +86,10 @@ class TunedSystem:
     def may_lack(self) -> bool:
         return self.chosen.may_lack
 
+    @property
+    def parameters(self) -> int | None:
+        return self.chosen.parameters
+
     def fit(self, train: pd.DataFrame, dev: pd.DataFrame | None, folder: Path) -> None:
         """See `System.fit`. Without dev, a second time, the point that the first fit chose stays."""
         if dev is not None or not self.scores:

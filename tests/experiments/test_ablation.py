@@ -1,6 +1,7 @@
 """`emospeech ablate` as typed: rows out of a grid, one table beside the base, what is refused before any work."""
 
 import json
+import math
 import re
 import statistics
 from pathlib import Path
@@ -13,6 +14,7 @@ from emospeech.cli.main import main
 from emospeech.config import recipes_folder
 from emospeech.experiments.protocols import pictures
 from emospeech.experiments.protocols.units import Unit
+from emospeech.metrics.differences import difference
 from emospeech.runtime.errors import UserError
 from emospeech.systems.build import load_ablation
 
@@ -213,7 +215,7 @@ def test_one_table_beside_the_base(folder, capsys):
     assert ablate("--json", "all.json") == 0
     out = capsys.readouterr().out
     assert out.splitlines()[-1] == "benchmark: runs/r-g"
-    assert out.splitlines()[1].split()[-3:] == ["chance", "to", "base"]
+    assert out.splitlines()[1].split()[-6:] == ["base", "p", "trained", "s", "a", "fit"]
     table = pd.read_csv("runs/r-g/table.csv").set_index("system")
     assert list(table.index) == ["svm_linear", "logistic_regression", "blind"]
     truth = pd.read_csv("corpus/metadata.csv").set_index("file_name")["label"]
@@ -223,15 +225,30 @@ def test_one_table_beside_the_base(folder, capsys):
         own[name] = f1_score(truth.loc[frame["id"]], frame["label"], average="macro")
     apart = own["logistic_regression"] - own["svm_linear"]
     assert table["macro_f1_to_base"].tolist()[:2] == pytest.approx([0, apart])
-    assert len(json.loads(Path("all.json").read_text())) == 3
+    said = {
+        name: pd.read_csv(f"runs/r-g/loso/{name}/predictions.csv", dtype=str).set_index("id")["label"] for name in own
+    }
+    ids = said["svm_linear"].index.tolist()
+    sides = [[said[name].loc[ids].tolist()] for name in own]
+    tested = difference(truth.loc[ids].tolist(), *sides, sorted(set(truth)))
+    assert table["macro_f1_to_base_p"].tolist() == pytest.approx([math.nan, tested.p, math.nan], nan_ok=True)
+    assert "| logistic_regression |" in Path("runs/r-g/table.md").read_text()
+    assert r"\begin{tabular}" in Path("runs/r-g/table.tex").read_text()
+    found = json.loads(Path("all.json").read_text())
+    assert [one["contrast"] and one["contrast"]["p"] for one in found] == [None, pytest.approx(tested.p), None]
+
+
+def untimed(out):
+    """What is printed, without the last column and the folder."""
+    return [re.sub(r" +[\d.]+$", "", line) for line in out.splitlines()[:-1]]
 
 
 def test_its_config_is_a_benchmark_that_gives_the_same_table(folder, capsys):
     write_grid(TWO)
     assert ablate() == 0
-    first = capsys.readouterr().out.splitlines()
+    first = untimed(capsys.readouterr().out)
     assert main(["benchmark", "runs/r-g/config.yaml", "name=again"]) == 0
-    assert capsys.readouterr().out.splitlines()[:-1] == first[:-1]
+    assert untimed(capsys.readouterr().out) == first
 
 
 def test_interrupted_and_resumed(folder, monkeypatch, capsys):

@@ -12,8 +12,8 @@ from emospeech.data.audit.report import Finding, NotCheckedError, Severity
 from emospeech.data.audit.sound.quality import heard
 from emospeech.data.audit.text.recogniser import seconds
 from emospeech.data.splits import group_column
+from emospeech.metrics import statistics
 from emospeech.metrics.scores import score
-from emospeech.metrics.statistics import macro_f1_interval
 
 FOLDS, REPEATS, SHUFFLES = 5, 5, 20
 MIN_ROWS = 50  # fewer give no spread worth telling
@@ -109,7 +109,7 @@ def _guess(pair: Pair, known: pd.DataFrame, asked: pd.DataFrame, column: str) ->
     labels = sorted({*truth, *guess, usual})
     reached = score(truth, guess, labels).macro_f1
     constant = score(truth, [usual] * len(truth), labels).macro_f1
-    interval = macro_f1_interval(truth, guess, labels)
+    interval = statistics.interval(truth, [guess], labels)
     seen = asked[column].isin(known[column].dropna())
     name = {"group": "recording", "speaker": "speaker"}[column]
     sentence = (

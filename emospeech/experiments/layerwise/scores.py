@@ -9,7 +9,7 @@ import pandas as pd
 
 from emospeech.experiments.layerwise.probing import Probing
 from emospeech.metrics.scores import Scores, chance_macro_f1, score
-from emospeech.metrics.statistics import Interval, macro_f1_interval
+from emospeech.metrics.statistics import Interval, interval
 from emospeech.systems.base import MAIN_TASK
 
 RESAMPLES = 2000  # there are many layers
@@ -117,7 +117,7 @@ def _scored(rows: pd.DataFrame, labels: Sequence[str]) -> LayerScores:
     truth, told = rows["truth"].tolist(), rows[MAIN_TASK].tolist()
     return LayerScores(
         score(truth, told, labels),
-        macro_f1_interval(truth, told, labels, resamples=RESAMPLES),
+        interval(truth, [told], labels, resamples=RESAMPLES),
         tuple(
             score(part["truth"].tolist(), part[MAIN_TASK].tolist(), labels).macro_f1
             for _, part in rows.groupby("fold", sort=False)

@@ -5,7 +5,7 @@
       <protocol>/folds.csv              id,fold: who is tested where
       <protocol>/<system>/<fold>/       predictions.csv, fold.json of one fold (below seed_<n>/ where seeds are named)
       <protocol>/<system>/predictions.csv    all out-of-fold predictions
-      table.csv, folds.csv, scores.json, figures/; cross_corpus.csv where corpora test each other
+      table.csv, .md and .tex, folds.csv, scores.json, figures/; cross_corpus.csv where corpora test each other
 
 Any number of processes may run the same command at once (`--resume` joins): each takes folds that nobody has in hand.
 Those of a Slurm array do their share (`--share`) and leave; another makes the table of all (`--collect`).
@@ -21,7 +21,7 @@ import numpy as np
 
 from emospeech.config import BENCHMARK, Comparison, Recipe
 from emospeech.data import table
-from emospeech.experiments.protocols import cross, pictures, planning, report, work
+from emospeech.experiments.protocols import contrasts, cross, papers, pictures, planning, report, work
 from emospeech.experiments.protocols.outcomes import Outcome, outcomes, predictions_of
 from emospeech.experiments.protocols.planning import Plan
 from emospeech.experiments.protocols.units import PREDICTIONS, Unit
@@ -169,7 +169,10 @@ def _reported(asked: Comparison, units: Sequence[Unit], folder: RunFolder, json:
         write_text(folder.path / protocol / row / PREDICTIONS, table.as_csv(kept))
     if not found:
         return []
+    found = contrasts.with_base(found, asked.benchmark.base)
     write_text(folder.path / "table.csv", table.as_csv(report.table(found, asked.benchmark.base)))
+    for name, text in papers.tables(found, asked.benchmark).items():
+        write_text(folder.path / name, text)
     write_text(folder.path / planning.FOLDS, table.as_csv(report.by_fold(found)))
     if pairs := cross.pairs(found, asked.benchmark.protocols):
         write_text(folder.path / cross.TABLE, table.as_csv(cross.table(pairs)))

@@ -9,7 +9,7 @@ import pandas as pd
 
 from emospeech.experiments.protocols.units import Unit
 from emospeech.metrics.scores import Scores, chance_macro_f1, score
-from emospeech.metrics.statistics import Interval, mean_macro_f1_interval
+from emospeech.metrics.statistics import Interval, interval
 from emospeech.systems.base import MAIN_TASK
 
 
@@ -20,6 +20,26 @@ class FoldScores:
     fold: str
     seed: int
     scores: Scores
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What was asked and answered, in the order of the material's rows."""
+
+    at: tuple[int, ...] = ()  # rows of the material
+    truth: tuple[str, ...] = ()
+    chosen: tuple[tuple[str, ...], ...] = ()  # by seed
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """How far macro-F1, the mean over seeds, lies above that of the base, on the same clips; see `differences`."""
+
+    value: float
+    low: float | None = None  # 95 % interval of the paired bootstrap; none of this where other clips were tested
+    high: float | None = None
+    p: float | None = None  # of approximate randomisation, two-sided
+    p_holm: float | None = None  # corrected over all systems of the same test
 
 
 @dataclass(frozen=True)
@@ -38,6 +58,10 @@ class Outcome:
     folds: tuple[FoldScores, ...]
     seconds: float  # of all its fits and predictions together
     published: Mapping[str, float] = field(default_factory=dict)  # heading -> what others report
+    fits: int = 1  # folds under seeds
+    parameters: int | None = None  # that a fit trains, of a network; the most of any fold
+    answers: Answers = field(default=Answers(), repr=False)
+    contrast: Contrast | None = None  # to the base, where there is one
 
     @property
     def overall(self) -> bool:
@@ -89,7 +113,9 @@ def outcomes(
         published: of the main task, over all.
     """
     first, material = units[0], units[0].material
-    seconds = sum(unit.record()["seconds"] for unit in units)
+    records = [unit.record() for unit in units]
+    seconds = sum(record["seconds"] for record in records)
+    parameters = [record["parameters"] for record in records if record.get("parameters") is not None]
     for task, labels in material.tasks.items():
         if task not in predictions:  # no fold teaches it
             continue
@@ -108,6 +134,8 @@ def outcomes(
                 tested,
                 tuple(labels),
                 seconds=seconds,
+                fits=len(units),
+                parameters=max(parameters, default=None),
                 published=dict(published or {}) if task == MAIN_TASK and not trained and not tested else {},
                 **_scored(part, labels, known),
             )
@@ -134,8 +162,9 @@ def _scored(rows: pd.DataFrame, labels: Sequence[str], known: Sequence[str]) -> 
     predictions = [part["chosen"].tolist() for part in by_seed.values()]
     return {
         "pooled": tuple(score(truth, chosen, labels) for chosen in predictions),
-        "interval": mean_macro_f1_interval(truth, predictions, labels),
+        "interval": interval(truth, predictions, labels),
         "chance": chance_macro_f1(truth, known),
+        "answers": Answers(tuple(first["at"].tolist()), tuple(truth), tuple(map(tuple, predictions))),
         "folds": tuple(
             FoldScores(str(fold), int(seed), score(part["truth"].tolist(), part["chosen"].tolist(), labels))
             for (fold, seed), part in rows.groupby(["fold", "seed"], sort=False)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from emospeech.config import Benchmark
 from emospeech.experiments.protocols import confounds, cross
-from emospeech.experiments.protocols.outcomes import Outcome
+from emospeech.experiments.protocols.outcomes import Contrast, Outcome
 from emospeech.runtime.columns import aligned
 from emospeech.systems.base import MAIN_TASK
 
@@ -35,16 +35,14 @@ def lines(found: Sequence[Outcome], notes: Mapping[str, Sequence[str]], asked: B
 
 def _table(found: Sequence[Outcome], base: str | None) -> Iterator[str]:
     """Of one protocol and task: all systems over all corpora, then on each; or of pairs of corpora."""
-    first, folds = found[0], len({one.fold for outcome in found for one in outcome.folds})
-    what = "" if first.task == MAIN_TASK else f", {first.task}"
     systems = list(dict.fromkeys(one.row for one in found))
     if any(one.trained_on for one in found):
-        yield f"{first.protocol}{what}: {folds} folds"
+        yield f"{_what(found)}: {_folds(found)} folds"
         for row in systems:
             yield from cross.lines([one for one in found if one.row == row])
     else:
-        yield f"{first.protocol}{what}: {first.pooled[0].count} rows tested, {folds} fold{'s' if folds > 1 else ''}"
-        yield from _columns(found, base)
+        yield title(found)
+        yield from aligned(columns(found, base), left=2 if several(found) else 1)
     if len({one.labels for one in found}) > 1:
         yield "note: these systems tell different classes apart, so their scores are not comparable"
     sizes = {(one.trained_on, one.tested_on, one.pooled[0].support) for one in found}
@@ -52,28 +50,52 @@ def _table(found: Sequence[Outcome], base: str | None) -> Iterator[str]:
         yield "note: these systems are tested on different rows, so their scores are not comparable"
 
 
-def _columns(found: Sequence[Outcome], base: str | None) -> list[str]:
-    apart, based = to_base(found, base), base is not None
+def title(found: Sequence[Outcome]) -> str:
+    """What stands above the table of one protocol and task."""
+    folds = _folds(found)
+    return f"{_what(found)}: {found[0].pooled[0].count} rows tested, {folds} fold{'s' if folds > 1 else ''}"
+
+
+def _what(found: Sequence[Outcome]) -> str:
+    first = found[0]
+    return first.protocol if first.task == MAIN_TASK else f"{first.protocol}, {first.task}"
+
+
+def _folds(found: Sequence[Outcome]) -> int:
+    return len({one.fold for outcome in found for one in outcome.folds})
+
+
+def several(found: Sequence[Outcome]) -> bool:
+    """Whether corpora are told apart."""
+    return len({one.tested_on for one in found}) > 1
+
+
+def columns(found: Sequence[Outcome], base: str | None) -> list[list[str]]:
+    """The table of one protocol and task as cells, headings first; further columns where a base is compared with."""
     headings = list(dict.fromkeys(name for one in found for name in one.published))
-    corpora = list(dict.fromkeys(one.tested_on for one in found))
-    several = len(corpora) > 1
-    head = ["system", *(["tested on"] if several else []), "macro-F1", "95 % interval", "over folds"]
-    head += ["weighted F1", "UAR", "accuracy", "chance", *(["to base"] if based else []), *headings]
+    head = ["system", *(["tested on"] if several(found) else []), "macro-F1", "95 % interval", "over folds"]
+    head += ["weighted F1", "UAR", "accuracy", "chance"]
+    if base is not None:
+        head += ["to base", "p", "trained", "s a fit"]
     body = [
-        [*_cells(one, several), *_signed(own, based), *(_number(one.published.get(name)) for name in headings)]
-        for corpus in corpora
-        for one, own in zip(found, apart, strict=True)
+        [
+            *_cells(one, several(found)),
+            *([] if base is None else _beside_base(one, base)),
+            *(_number(one.published.get(name)) for name in headings),
+        ]
+        for corpus in dict.fromkeys(one.tested_on for one in found)
+        for one in found
         if one.tested_on == corpus
     ]
-    return aligned([head, *body], left=2 if several else 1)
+    return [[*head, *headings], *body]
 
 
-def _cells(one: Outcome, several: bool) -> list[str]:
+def _cells(one: Outcome, apart: bool) -> list[str]:
     mean, deviation = one.over_folds()
     seeds = one.over_seeds()
     return [
         one.row,
-        *([one.tested_on or "all"] if several else []),
+        *([one.tested_on or "all"] if apart else []),
         _number(one.mean()) + (f" ± {_number(seeds)}" if seeds is not None else ""),
         f"{_number(one.interval.low)}-{_number(one.interval.high)}",
         f"{_number(mean)} ± {_number(deviation)}" if len({fold.fold for fold in one.folds}) > 1 else "",
@@ -81,21 +103,13 @@ def _cells(one: Outcome, several: bool) -> list[str]:
     ]
 
 
-def to_base(found: Sequence[Outcome], base: str | None) -> list[float | None]:
-    """Of each outcome, how far its macro-F1 (the mean over seeds) lies above that of the base, in the same test.
-
-    None where the base has no such test, as it is not done yet; and of all where there is no base.
-    """
-    at = {(one.protocol, one.task, one.trained_on, one.tested_on): one.mean() for one in found if one.row == base}
-    tests = [(one.protocol, one.task, one.trained_on, one.tested_on) for one in found]
-    return [one.mean() - at[test] if test in at else None for one, test in zip(found, tests, strict=True)]
-
-
-def _signed(difference: float | None, asked: bool) -> list[str]:
-    """A cell, where there is such a column; of the base itself it is 0."""
-    if not asked:
-        return []
-    return ["" if difference is None else f"{difference:+.{DIGITS}f}" if difference else "0"]
+def _beside_base(one: Outcome, base: str) -> list[str]:
+    """How far above the base, what that is worth, and what it costs."""
+    apart = "0" if one.row == base else "" if one.contrast is None else f"{one.contrast.value:+.{DIGITS}f}"
+    p = None if one.contrast is None else one.contrast.p_holm
+    told = "" if p is None else "<0.001" if p < 0.001 else _number(p)
+    trained = "" if one.parameters is None else f"{one.parameters:,}"
+    return [apart, told, trained, f"{one.seconds / one.fits:.1f}"]
 
 
 def _number(value: float | None) -> str:
@@ -106,7 +120,7 @@ def table(found: Sequence[Outcome], base: str | None = None) -> pd.DataFrame:
     """One line an outcome: what `table.csv` holds.
 
     Args:
-        base: the system whose macro-F1 is subtracted from each one's, in a further column.
+        base: the system that the others are compared with, in further columns.
     """
     return pd.DataFrame(
         [
@@ -129,13 +143,23 @@ def table(found: Sequence[Outcome], base: str | None = None) -> pd.DataFrame:
                 "uar": one.mean("uar"),
                 "accuracy": one.mean("accuracy"),
                 "chance": one.chance,
-                **({} if base is None else {"macro_f1_to_base": apart}),
+                **({} if base is None else _contrast(one, base)),
+                "parameters": one.parameters,
+                "fits": one.fits,
                 "seconds": one.seconds,
                 **{f"published: {name}": value for name, value in one.published.items()},
             }
-            for one, apart in zip(found, to_base(found, base), strict=True)
+            for one in found
         ]
-    )
+    ).astype({"parameters": "Int64"})
+
+
+def _contrast(one: Outcome, base: str) -> dict[str, float | None]:
+    """Columns of `table.csv`; of the base itself the difference is 0."""
+    apart = one.contrast or (Contrast(0.0) if one.row == base else None)
+    values: dict[str, Any] = dict.fromkeys(vars(Contrast(0.0))) if apart is None else vars(apart)
+    names = {"value": "", "low": "_low", "high": "_high", "p": "_p", "p_holm": "_p_holm"}
+    return {f"macro_f1_to_base{names[name]}": value for name, value in values.items()}
 
 
 def by_fold(found: Sequence[Outcome]) -> pd.DataFrame:
@@ -163,5 +187,5 @@ def by_fold(found: Sequence[Outcome]) -> pd.DataFrame:
 
 
 def as_json(found: Sequence[Outcome]) -> list[dict[str, Any]]:
-    """All of it, for machines."""
-    return [asdict(one) for one in found]
+    """All of it, for machines; answers stand in the files of predictions."""
+    return [{name: value for name, value in asdict(one).items() if name != "answers"} for one in found]

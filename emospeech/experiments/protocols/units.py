@@ -96,6 +96,7 @@ class Unit:
             "dev": 0 if dev is None else len(dev),
             "test": len(test),
             "seconds": round(seconds, 1),
+            "parameters": system.parameters,
             "chosen": dict(system.changes) if isinstance(system, TunedSystem) else {},
             "inner_macro_f1": system.scores if isinstance(system, TunedSystem) else {},
         }

@@ -34,6 +34,7 @@ class ClassicalSystem:
 
     needs_dev = False
     may_lack = False
+    parameters = None
 
     def __init__(
         self,

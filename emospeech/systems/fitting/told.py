@@ -28,7 +28,7 @@ def fit(
         parts: the training rows, and the dev rows if there are.
         augments: whether training hears augmented speech where the recipe asks for it.
     """
-    count = sum(p.numel() for p in network.parameters() if p.requires_grad)
+    count = network.trained_parameters
     processes = accelerator.num_processes
     share = f"{recipe.train.batch_size} a step over {processes} process{'es' if processes > 1 else ''}"
     if (parts_of_it := processes * recipe.train.accumulation) > 1:

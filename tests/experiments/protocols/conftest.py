@@ -27,6 +27,8 @@ class Recorder:
     def extract(self, augmented, others, folder=None, like=None):
         return False
 
+    parameters = 7
+
     def predict(self, manifest):
         self.predicted.append(manifest["id"].tolist())
         sure = [int("".join(filter(str.isdigit, id))) + self.recipe.train.seed for id in manifest["id"]]

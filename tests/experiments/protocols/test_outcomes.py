@@ -12,7 +12,7 @@ from emospeech.experiments.protocols import outcomes
 from emospeech.experiments.protocols.folds import Fold
 from emospeech.experiments.protocols.units import Unit
 from emospeech.metrics.scores import chance_macro_f1
-from emospeech.metrics.statistics import macro_f1_interval
+from emospeech.metrics.statistics import interval
 from emospeech.systems.base import MAIN_TASK
 
 from .test_units import PLAIN
@@ -64,7 +64,7 @@ def test_pooled_scores_are_scikit_learns_on_all_predictions(material, scored):
     assert one.over_folds() == pytest.approx((statistics.fmean(of_folds), statistics.stdev(of_folds)))
     assert list(one.by_fold().values()) == pytest.approx(of_folds)
     assert one.over_seeds() is None
-    assert one.interval == macro_f1_interval(truth, guess, LABELS)
+    assert one.interval == interval(truth, [guess], LABELS)
     assert one.published == {"paper": 0.4}
     assert one.seconds == 6.0
 

@@ -1,12 +1,14 @@
 """What a benchmark is read as: tables for people, lines a file, corpora against each other, accent or corpus."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from emospeech.config import Benchmark, Protocol
-from emospeech.experiments.protocols import confounds, cross, report
-from emospeech.experiments.protocols.outcomes import FoldScores, Outcome
+from emospeech.experiments.protocols import confounds, contrasts, cross, papers, report
+from emospeech.experiments.protocols.outcomes import Answers, FoldScores, Outcome
+from emospeech.metrics.differences import difference, holm
 from emospeech.metrics.scores import score
 from emospeech.metrics.statistics import Interval
 
@@ -35,17 +37,63 @@ def lines(found, notes=None, base=None, **kinds):
 # -- the table ---------------------------------------------------------------------------------------------------
 
 
+def answered(row, guess, truth="jjff" * 10, **more):
+    """An outcome with its answers."""
+    one = outcome(truth, guess, row, labels=("f", "j"), **more)
+    return replace(one, answers=Answers(tuple(range(len(truth))), tuple(truth), (tuple(guess),) * len(one.pooled)))
+
+
 def test_beside_the_base():
-    found = [outcome(row="base"), outcome(guess="jfff", row="other", seeds=2), outcome(row="base", protocol="l")]
-    other = 1 - found[1].mean()
-    assert report.to_base(found, "base") == pytest.approx([0, -other, 0])
-    assert report.to_base(found[1:], "base") == [None, 0], "nothing to compare with under k"
-    assert report.to_base(found, None) == [None] * 3
-    told = lines(found[:2], base="base")
-    assert told[1].endswith("chance  to base")
-    assert [line.split()[-1] for line in told[2:4]] == ["0", f"{-other:+.3f}"]
-    assert report.table(found, "base")["macro_f1_to_base"].tolist() == pytest.approx([0, -other, 0])
-    assert "macro_f1_to_base" not in report.table(found)
+    found = [
+        answered("base", "jjff" * 10, parameters=1_060_000),
+        answered("worse", "jfff" * 10),
+        answered("worst", "ffjj" * 10, fits=4),
+        answered("elsewhere", "jjff" * 5, "jjff" * 5),
+        answered("base", "jjff" * 10, protocol="l"),
+        answered("twice", "jfff" * 10, seeds=2),
+    ]
+    with_base = contrasts.with_base(found, "base")
+    truth, worse = list("jjff" * 10), list("jfff" * 10)
+    alone = difference(truth, [truth], [worse], ["f", "j"])
+    values = [one.contrast and one.contrast.value for one in with_base]
+    assert values == [None, pytest.approx(alone.value), -1.0, 0.0, None, pytest.approx(alone.value)]
+    assert (with_base[1].contrast.low, with_base[1].contrast.p) == (alone.low, alone.p)
+    p = [alone.p, with_base[2].contrast.p]
+    assert [with_base[k].contrast.p_holm for k in (1, 2)] == pytest.approx(holm(p))
+    assert [with_base[k].contrast.p for k in (3, 5)] == [None, None], "other clips, other seeds: no test"
+    assert [one.contrast for one in contrasts.with_base(found[1:3], "base")] == [None, None], "it is not done yet"
+    assert contrasts.with_base(found, None) == found
+    told = lines(with_base[:3], base="base")
+    assert told[1].endswith("chance  to base       p    trained  s a fit")
+    assert told[2].endswith("0          1,060,000      2.0")
+    assert told[3].split()[-3:] == [f"{alone.value:+.3f}", f"{holm(p)[0]:.3f}", "2.0"]
+    assert told[4].split()[-3:] == ["-1.000", "<0.001", "0.5"]
+    table = report.table(with_base, "base")
+    assert table["macro_f1_to_base"].tolist()[:3] == pytest.approx([0, alone.value, -1])
+    assert table["macro_f1_to_base_p_holm"].isna().tolist() == [True, False, False, True, True, True]
+    assert table["parameters"].tolist()[0] == 1_060_000
+    assert not [name for name in report.table(found) if "to_base" in name]
+
+
+def test_tables_for_a_paper():
+    found = contrasts.with_base([answered("a_b", "jjff" * 10), answered("c|d 5%", "jfff" * 10, seeds=2)], "a_b")
+    asked = Benchmark(protocols=protocols(k="k_fold"), rows={"a_b": {}}, base="a_b")
+    files = papers.tables(found, asked)
+    told = files["table.md"].splitlines()
+    assert told[0] == "**k: 40 rows tested, 2 folds**"
+    assert told[2].startswith("| system | macro-F1 | 95 % interval |")
+    assert told[3] == f"|:--|{'--:|' * 11}"
+    assert told[4].startswith("| a_b | 1.000 | 0.100-0.900 |")
+    assert told[5].startswith(r"| c\|d 5% | 0.733 ± 0.000 |")
+    rows = files["table.tex"].splitlines()
+    assert r"\begin{tabular}{lrrrrrrrrrrr}" in rows
+    assert r"\caption{k: 40 rows tested, 2 folds}" in rows
+    (line,) = [row for row in rows if row.startswith("c|d")]
+    assert line.startswith(r"c|d 5\% & 0.733 $\pm$ 0.000 & 0.100-0.900 &")
+    assert line.endswith(r" \\")
+    assert line.count("&") == 11
+    pairs = [outcome(trained_on="de", tested_on="es")]
+    assert papers.tables(pairs, asked) == {}
 
 
 def test_systems_beside_each_other_and_what_others_report():
