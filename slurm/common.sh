@@ -71,9 +71,12 @@ pass_on() {
         kill -s "$1" "$child" 2> /dev/null || true
         return
     fi
+    local known
+    known=$(standing)
+    is_this_start "$known" || return 0
     scancel --signal="$1" "$job" 2> /dev/null || true # reaches the steps alone
     # at the end of its time a job is killed soon, whatever it is at
-    if [ "$1" = TERM ] && standing | grep -q 'Reason=TimeLimit'; then back_into_the_queue; fi
+    if [ "$1" = TERM ] && grep -q 'Reason=TimeLimit' <<< "$known"; then back_into_the_queue; fi
 }
 
 # what Slurm knows of this job; a busy controller is asked again
@@ -86,13 +89,16 @@ standing() {
     echo "Slurm does not tell how this job stands" >&2
 }
 
+# is_this_start KNOWN: whether what Slurm knows is of this start of the job, not of a later one elsewhere
+is_this_start() { grep -q "Restarts=${SLURM_RESTART_COUNT:-0} " <<< "$1"; }
+
 # requeue CODE: puts the job back into the queue, if it was Slurm that ended this start of it: its time being over, its
 # place being another's, or warned of either by USR1; not if a person has cancelled it, or it is running elsewhere anew
 requeue() {
     local known
     [ -n "$job" ] || return 0
     known=$(standing)
-    grep -q "Restarts=${SLURM_RESTART_COUNT:-0} " <<< "$known" || return 0
+    is_this_start "$known" || return 0
     if grep -q -E 'Reason=TimeLimit|PreemptTime=[0-9]' <<< "$known" ||
         { [ "$1" = 138 ] && grep -q 'JobState=RUNNING' <<< "$known"; }; then
         back_into_the_queue
@@ -102,9 +108,20 @@ requeue() {
 back_into_the_queue() {
     if [ "${SLURM_RESTART_COUNT:-0}" -ge "${EMOSPEECH_MAX_REQUEUES:-200}" ]; then
         echo "stopped; not requeued, as this job has been $SLURM_RESTART_COUNT times (EMOSPEECH_MAX_REQUEUES)" >&2
-    elif scontrol requeue "$job" 2> /dev/null; then
-        echo "back into the queue: it goes on from here" >&2
-    fi # else Slurm has done so itself
+        return
+    fi
+    local told known _
+    for _ in 1 2 3 4 5; do
+        if told=$(scontrol requeue "$job" 2>&1); then
+            echo "back into the queue: it goes on from here" >&2
+            return
+        fi
+        known=$(standing)
+        # Slurm has done so itself
+        if ! is_this_start "$known" || ! grep -q 'JobState=RUNNING' <<< "$known"; then return; fi
+        sleep 3
+    done
+    echo "stopped; Slurm does not take the job back ($told): submit it again, with --resume" >&2
 }
 
 # share WORD… -- CHANGE…: a task's part of `emospeech WORD… CHANGE…`, by a process for each of its cores, or one on a GPU

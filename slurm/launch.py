@@ -11,8 +11,10 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
+import psutil
 import torch
 from accelerate.commands.launch import launch_command, launch_command_parser
 from torch.distributed.elastic.multiprocessing import SignalException
@@ -23,9 +25,8 @@ GIVEN = "EMOSPEECH_JOB_GPUS"  # of the whole job on its first node, as slurm/com
 
 def main(arguments: list[str]) -> int:
     options = [*launch_options(), "--module", "emospeech", *arguments]
-    # Slurm tells every process of a job to stop; this one then waits until the others have saved their work
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, pass_on)
     os.environ["PET_SIGNALS_TO_HANDLE"] = "SIGQUIT"  # torchrun's own way: 30 s from SIGTERM to SIGKILL
     try:
         launch_command(launch_command_parser().parse_args(options))
@@ -36,6 +37,21 @@ def main(arguments: list[str]) -> int:
     except SignalException as stop:
         return 128 + stop.sigval
     return 0
+
+
+def pass_on(number: int, frame: object) -> None:
+    """To the processes of the training; this one waits until they have saved their work.
+
+    Where Slurm tracks processes by cgroups it tells this one alone, else all of them, which then hear it twice.
+    """
+    children = psutil.Process().children()
+    if not children:  # there is nothing to save yet
+        sys.exit(128 + number)
+    for child in children:
+        with suppress(psutil.Error, ProcessLookupError):
+            # of a terminal's Ctrl-C those of the same session know, and a second one would end them at once
+            if number != signal.SIGINT or os.getsid(child.pid) != os.getsid(0):
+                child.send_signal(number)
 
 
 def launch_options() -> list[str]:

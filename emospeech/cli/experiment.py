@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from emospeech.cli.options import Json, quiet
+from emospeech.runtime import turns
 from emospeech.runtime.distributed import is_main
 from emospeech.runtime.errors import UserError
 from emospeech.runtime.files import refuse_existing
@@ -26,9 +27,7 @@ Slurm = Annotated[
     bool, typer.Option("--slurm", help="Submit what is missing as one Slurm array, and a job that collects the table.")
 ]
 Tasks = Annotated[int | None, typer.Option(min=1, help="--slurm: tasks of the array, at most; else 16.")]
-Sbatch = Annotated[
-    str, typer.Option(metavar="OPTIONS", help="--slurm: for sbatch, as '--time=2:00:00 --gpus=1'; for both jobs.")
-]
+Sbatch = Annotated[str, typer.Option(metavar="OPTIONS", help="--slurm: for sbatch, as '--time=2:00:00 --gpus=1'.")]
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,8 @@ class Way:
             raise UserError(f"{given[0]} goes on with what is there, so it excludes --overwrite")
         if not self.slurm and (self.tasks or self.sbatch):
             raise UserError("--tasks and --sbatch say how to submit; give --slurm, too")
-        if self.json:
+        # what submits may be said again, and what collects for it may be put back into the queue: see experiments.slurm
+        if self.json and not self.slurm and not (self.collect and turns.job()):
             refuse_existing(self.json)
 
 

@@ -16,7 +16,7 @@ import typer
 from emospeech.cli import augment, data, experiment, output, store, transcribe
 from emospeech.cli import run as run_commands
 from emospeech.runtime import distributed, interrupt
-from emospeech.runtime.errors import Interrupted, UserError, WorkError
+from emospeech.runtime.errors import Futile, Interrupted, UserError, WorkError
 
 SCHEDULERS = (signal.SIGTERM, signal.SIGUSR1)
 
@@ -70,6 +70,8 @@ def run() -> None:
 
 
 def _as_interrupt(number: int, frame: object) -> None:
+    if interrupt.noted():  # told twice: the first has led to an end already
+        return
     interrupt.note(number)
     raise KeyboardInterrupt
 
@@ -114,6 +116,8 @@ def _outcome(arguments: list[str]) -> tuple[int, str]:
         return 2, f"error: {error}"
     except WorkError as error:
         return 1, f"failed: {error}"
+    except Futile as stop:
+        return 1, f"failed: {stop}"
     except Interrupted as stop:
         return interrupt.exit_code(), str(stop)
     except KeyboardInterrupt:

@@ -102,7 +102,8 @@ def compare(
     """Is one system better than another? Intervals and paired tests of predictions of the same clips.
 
     The difference to the first file has the interval of a paired bootstrap; p is that of approximate randomisation,
-    as it is and corrected (Holm) over all files; McNemar's is of the number of clips that are right.
+    as it is and corrected (Holm) over all files; McNemar's, uncorrected, is of the number of clips that are right, and
+    there is none with --by.
     """
     if json:
         refuse_existing(json)

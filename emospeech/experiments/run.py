@@ -56,7 +56,7 @@ def run(
     config = as_yaml(recipe)
     resume, overwrite = distributed.on_main(partial(turns.asked_anew, [folder], resume, overwrite))
     distributed.on_main(lambda: runs.refuse_or_continue(folder, config, resume, overwrite))
-    if resume and folder.finished:
+    if resume and distributed.on_main(lambda: folder.finished):
         return _finished(folder)
     rows = data_rows.load(recipe)
     system = build.build(transcripts.remembering(recipe, rows.train), rows.tasks)

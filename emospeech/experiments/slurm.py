@@ -23,7 +23,7 @@ from emospeech.experiments.protocols import work
 from emospeech.experiments.protocols.benchmark import as_yaml, begun, entered, folder_of
 from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError, WorkError, faults
-from emospeech.runtime.files import write_text
+from emospeech.runtime.files import refuse_existing, write_text
 from emospeech.runtime.interrupt import stop_on_signal
 from emospeech.runtime.locks import locked
 from emospeech.runtime.runs import RunFolder
@@ -39,12 +39,14 @@ OURS: Mapping[str, str] = {
     **dict.fromkeys(("--dependency", "-d"), "the job that collects depends on the array"),
     **dict.fromkeys(("--output", "-o", "--error", "-e"), "logs go into the run folder"),
     "--wrap": "the scripts in slurm/ are submitted",
+    **dict.fromkeys(("--clusters", "-M"), "jobs are looked after on the cluster that this machine belongs to"),
 }
 # what a task computes with; the job that makes the table needs none of it, and should not wait for it
 OF_TASKS = (
     *("--gpus", "-G", "--gpus-per-node", "--gpus-per-task", "--gpus-per-socket", "--gres", "--cpus-per-gpu"),
     *("--mem", "--mem-per-cpu", "--mem-per-gpu", "--cpus-per-task", "-c", "--ntasks", "-n", "--nodes", "-N"),
-    *("--gpu-bind", "--gpu-freq", "--gres-flags", "--exclusive", "--ntasks-per-node", "--ntasks-per-gpu"),
+    *("--gpu-bind", "--gpu-freq", "--gres-flags", "--exclusive", "--tres-per-task", "--tmp", "--constraint", "-C"),
+    *("--ntasks-per-node", "--ntasks-per-gpu", "--ntasks-per-core", "--ntasks-per-socket", "--nodelist", "-w"),
 )
 ALONE = ("--exclusive",)  # of those, what may stand without a value
 
@@ -85,13 +87,15 @@ def run(
     """Submit what is missing, or collect if nothing is, and give the lines to print.
 
     Args:
-        json: a further file for all scores.
+        json: a further file for all scores; what an earlier submission has made of it is made anew.
 
     Raises:
         UserError: if recipe, data, folder or options are not as they must be, or there is no Slurm.
         WorkError: if Slurm refuses.
     """
     options, folder = options_of(jobs.sbatch), folder_of(asked)
+    if json and not submissions(folder):  # else it is what a job of this command has made
+        refuse_existing(json)
     _require_slurm()
     if busy := at_work(folder):
         if overwrite:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emospeech.metrics.scores import METRICS, encode
-from emospeech.metrics.statistics import as_confusions, cells_of, draws, in_parts
+from emospeech.metrics.statistics import affordable, as_confusions, cells_of, draws, in_parts, kinds_of
 
 Predictions = Sequence[Sequence[str]]  # of one system: (seeds, clips)
 ROUNDING = 1e-12
@@ -55,57 +55,42 @@ def difference(
     """
     if len(first) != len(second):
         raise ValueError(f"{len(first)} predictions of the one system but {len(second)} of the other")
-    units = cells_of(truth, [*first, *second], labels, clusters)
-    units, counts = (units, np.ones(len(units), dtype=int)) if clusters is not None else _alike(units)
+    if clusters is not None:
+        units = cells_of(truth, [*first, *second], labels, clusters)
+        counts = np.ones(len(units), dtype=int)
+    else:
+        units, counts = kinds_of(truth, [*first, *second], labels)
+    resamples = affordable(len(counts), resamples)
     half, seeds = units.shape[1] // 2, len(first)
 
     def gain(cells: np.ndarray) -> np.ndarray:
         """(…, both systems' cells) -> how far the second one's score lies above the first's."""
-        score = METRICS[metric]
-        one, other = (
-            score(as_confusions(part, seeds)).mean(axis=-1) for part in (cells[..., :half], cells[..., half:])
-        )
+        parts = cells[..., :half], cells[..., half:]
+        one, other = (METRICS[metric](as_confusions(part, seeds)).mean(axis=-1) for part in parts)
         return np.asarray(other - one)
 
     whole = counts @ units
     found = float(gain(whole))
-    drawn = np.concatenate([gain(weights @ units) for weights in _drawn(counts, clusters is not None, resamples, seed)])
+    drawn = np.concatenate([gain(weights @ units) for weights in draws(counts, resamples, seed)])
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    beyond = min(float(np.mean(drawn <= 0)), float(np.mean(drawn >= 0)))
-    generator, apart = np.random.default_rng(seed), units[:, half:] - units[:, :half]
+    beyond = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
+    apart = units[:, half:] - units[:, :half]
+    differ = apart.any(axis=1)  # what answers alike may change places as it likes
+    generator, apart, movable = np.random.default_rng(seed), apart[differ], counts[differ]
     as_large = 0
-    for size in in_parts(len(counts), resamples):
-        moved = generator.binomial(counts, 0.5, size=(size, len(counts))) @ apart
+    for size in in_parts(len(movable), resamples):
+        moved = generator.binomial(movable, 0.5, size=(size, len(movable))) @ apart
         changed = np.concatenate([whole[:half] + moved, whole[half:] - moved], axis=1)
         as_large += int((np.abs(gain(changed)) >= abs(found) - ROUNDING).sum())
     return Difference(
         found,
         float(low),
         float(high),
-        min(max(2 * beyond, 1 / resamples), 1.0),
+        min(2 * (beyond + 1) / (resamples + 1), 1.0),
         (as_large + 1) / (resamples + 1),
         level,
         resamples,
     )
-
-
-def _alike(units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Clips of the same truth and answers as one, (kinds, cells), and how many there are of each, (kinds,).
-
-    Which of them are drawn, or change places, makes no difference, so only their number is drawn: exact, and of 750
-    clips there are a few dozen kinds.
-    """
-    kinds, counts = np.unique(units, axis=0, return_counts=True)
-    return kinds, counts
-
-
-def _drawn(counts: np.ndarray, whole: bool, resamples: int, seed: int) -> list[np.ndarray]:
-    """How often each kind is in each resample."""
-    if whole:
-        return list(draws(len(counts), resamples, seed))
-    generator, total = np.random.default_rng(seed), int(counts.sum())
-    parts = in_parts(len(counts), resamples)
-    return [generator.multinomial(total, counts / total, size=size).astype(float) for size in parts]
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import numpy as np
 from emospeech.metrics.scores import METRICS, encode
 
 MANY = 20_000_000  # numbers drawn at once
+MOST = 50_000_000  # numbers drawn for an interval
 
 
 @dataclass(frozen=True)
@@ -39,38 +40,49 @@ def interval(
     Args:
         metric: a key of `METRICS`.
         clusters: of each clip, where it comes from; None: each clip is drawn by itself.
-        resamples: of several predictions without clusters a tenth of it is drawn.
+        resamples: at most; see `affordable`.
 
     Raises:
         ValueError: on labels that are not among `labels`, unequal lengths, a single cluster, no rows or predictions.
     """
     if not predictions:
         raise ValueError("no predictions to resample")
-    score = METRICS[metric]
-    if clusters is None and len(predictions) == 1:
-        values = score(_drawn_cells(truth, predictions[0], labels, resamples, seed))
-    else:
+    if clusters is not None:
         units = cells_of(truth, predictions, labels, clusters)
-        if clusters is None:
-            resamples //= 10
-        drawn = (weights @ units for weights in draws(len(units), resamples, seed))
-        values = np.concatenate([score(as_confusions(cells, len(predictions))).mean(axis=1) for cells in drawn])
+        counts = np.ones(len(units), dtype=int)
+    else:
+        units, counts = kinds_of(truth, predictions, labels)
+    resamples = affordable(len(counts), resamples)
+    drawn = (as_confusions(weights @ units, len(predictions)) for weights in draws(counts, resamples, seed))
+    values = np.concatenate([METRICS[metric](confusions).mean(axis=-1) for confusions in drawn])
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high), level, resamples)
 
 
-def _drawn_cells(
-    truth: Sequence[str], prediction: Sequence[str], labels: Sequence[str], resamples: int, seed: int
-) -> np.ndarray:
-    """Confusions (resamples, classes, classes).
+def kinds_of(
+    truth: Sequence[str], predictions: Sequence[Sequence[str]], labels: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """`cells_of` the different clips, (kinds, cells), and how many clips there are of each, (kinds,).
 
-    Resampling n clips with replacement is a multinomial draw over the cells of the confusion matrix, so only the
-    cells are drawn: exact, and 10,000 resamples of 750 clips take milliseconds.
+    Which of the clips with one truth and the same answers are drawn makes no difference, so only their number is:
+    exact, and of 750 clips there are a few dozen kinds.
+
+    Raises:
+        ValueError: as `interval`.
     """
-    k = len(labels)
-    cells = cells_of(truth, [prediction], labels).sum(axis=0)
-    drawn = np.random.default_rng(seed).multinomial(len(truth), cells / len(truth), size=resamples)
-    return drawn.reshape(resamples, k, k)
+    _require_like_lengths(truth, predictions)
+    codes = np.stack([encode(one, labels) for one in (truth, *predictions)], axis=1).astype(np.int16)
+    _, first, counts = np.unique(codes, axis=0, return_index=True, return_counts=True)
+    kept = [[one[k] for k in first] for one in (truth, *predictions)]
+    return cells_of(kept[0], kept[1:], labels), counts
+
+
+def _require_like_lengths(truth: Sequence[str], others: Sequence[Sequence[str]]) -> None:
+    for one in others:
+        if len(one) != len(truth):
+            raise ValueError(f"{len(truth)} true labels but {len(one)} predictions or clusters")
+    if not len(truth):
+        raise ValueError("no rows to resample")
 
 
 def cells_of(
@@ -84,12 +96,8 @@ def cells_of(
     Raises:
         ValueError: as `interval`.
     """
+    _require_like_lengths(truth, [*predictions, *([] if clusters is None else [clusters])])
     t, k = encode(truth, labels), len(labels)
-    for one in (*predictions, *([] if clusters is None else [clusters])):
-        if len(one) != len(t):
-            raise ValueError(f"{len(t)} true labels but {len(one)} predictions or clusters")
-    if not len(t):
-        raise ValueError("no rows to resample")
     if clusters is None:
         units, count = np.arange(len(t)), len(t)
     else:
@@ -110,11 +118,26 @@ def as_confusions(cells: np.ndarray, predictions: int) -> np.ndarray:
     return cells.reshape(*cells.shape[:-1], predictions, k, k)
 
 
-def draws(units: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """How often each unit is in each resample, drawn with replacement: (some resamples, units), float."""
-    generator = np.random.default_rng(seed)
-    for size in in_parts(units, resamples):
-        yield generator.multinomial(units, np.full(units, 1 / units), size=size).astype(float)
+def draws(counts: np.ndarray, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """How often each kind of unit is in each resample of as many units, drawn with replacement: (some resamples,
+    kinds), float.
+
+    Args:
+        counts: how many units there are of each kind, (kinds,).
+    """
+    generator, total = np.random.default_rng(seed), int(counts.sum())
+    for size in in_parts(len(counts), resamples):
+        yield generator.multinomial(total, counts / total, size=size).astype(float)
+
+
+def affordable(kinds: int, resamples: int) -> int:
+    """As many resamples as are asked for; of tens of thousands of different clips fewer, down to 1000, which time
+    allows and which so many clips need no more of.
+
+    >>> affordable(216, 10_000), affordable(30_000, 10_000)
+    (10000, 1666)
+    """
+    return min(resamples, max(MOST // max(kinds, 1), 1000))
 
 
 def in_parts(units: int, resamples: int) -> Iterator[int]:
@@ -123,5 +146,5 @@ def in_parts(units: int, resamples: int) -> Iterator[int]:
     >>> list(in_parts(8_000_000, 5))
     [2, 2, 1]
     """
-    most = max(MANY // units, 1)
+    most = max(MANY // max(units, 1), 1)
     yield from (min(most, resamples - done) for done in range(0, resamples, most))

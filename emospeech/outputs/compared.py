@@ -28,7 +28,7 @@ class Against:
 
     difference: Difference
     p_holm: float  # of `difference.p`, corrected over all files
-    mcnemar: McNemar
+    mcnemar: McNemar | None  # of single clips, by themselves; None where clips are drawn together
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def compare(gold: Path, files: Sequence[Path], metric: str = "macro_f1", by: str
     corrected = holm([test.p for test in tests])
     beside: list[Against | None] = [None]
     beside += [
-        Against(test, p, mcnemar(truth, chosen[0], one, labels))
+        Against(test, p, mcnemar(truth, chosen[0], one, labels) if clusters is None else None)
         for test, p, one in zip(tests, corrected, chosen[1:], strict=True)
     ]
     return Comparison(
@@ -128,6 +128,6 @@ def _cells(one: Compared) -> list[str]:
     cells = [one.name, f"{one.value:.4f}", f"{one.interval.low:.4f}-{one.interval.high:.4f}"]
     if one.against is None:
         return [*cells, *[""] * 5]
-    apart = one.against.difference
-    tests = (apart.p, one.against.p_holm, one.against.mcnemar.p)
-    return [*cells, f"{apart.value:+.4f}", f"{apart.low:+.4f} to {apart.high:+.4f}", *(f"{p:.4f}" for p in tests)]
+    apart, beside = one.against.difference, one.against.mcnemar
+    tests = [f"{p:.4f}" for p in (apart.p, one.against.p_holm, *([beside.p] if beside else []))]
+    return [*cells, f"{apart.value:+.4f}", f"{apart.low:+.4f} to {apart.high:+.4f}", *tests, *([] if beside else [""])]

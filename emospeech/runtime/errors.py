@@ -18,6 +18,10 @@ class Interrupted(RuntimeError):  # noqa: N818 - a stop on request is not an err
     """Work stopped on request (Ctrl-C, SIGTERM, SIGUSR1) after saving what there is. Exit code: `runtime.interrupt`."""
 
 
+class Futile(Interrupted):
+    """The same, where to go on in the same way would come to nothing: no scheduler should try. Exit code 1."""
+
+
 def some(names: Sequence[object], limit: int = 3) -> str:
     """The first few of many, for a message that must stay readable.
 

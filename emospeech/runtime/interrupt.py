@@ -18,6 +18,11 @@ def note(number: int) -> None:
     _asked.append(number)
 
 
+def noted() -> bool:
+    """Whether a stop is under way."""
+    return bool(_asked)
+
+
 def exit_code() -> int:
     """Of a program that stops on request: 1, or after a scheduler's signal 128 and its number, as shells say it."""
     number = _asked[-1] if _asked else signal.SIGINT

@@ -17,7 +17,7 @@ from emospeech.data.examples.batching import TrainingOrder
 from emospeech.data.examples.dataset import Batch
 from emospeech.runtime import interrupt
 from emospeech.runtime.console import progress, say
-from emospeech.runtime.errors import Interrupted, WorkError
+from emospeech.runtime.errors import Futile, Interrupted
 from emospeech.runtime.interrupt import StopRequest
 from emospeech.training.balance import FixedWeights
 from emospeech.training.checkpoint import Checkpoints
@@ -80,7 +80,7 @@ def train(
 
     Raises:
         Interrupted: on request, after a checkpoint, from which a validation that was under way begins anew.
-        WorkError: if one validation has been stopped again and again.
+        Futile: if one validation has been stopped again and again.
         NonFiniteError: if loss or weights are no longer numbers; the last checkpoint, which holds good ones, stays.
     """
     run = _Run(parts, plan, order.seed, checkpoints)
@@ -92,7 +92,7 @@ def train(
                 loss = run.step([next(batches) for _ in range(order.accumulation)], order.rank)
                 bar(note=f"loss {loss:.3f}  best {run.standing.best_score:.4f}" if validate else f"loss {loss:.3f}")
             if run.standing.unseen and (validate is None or run.validated(validate, journal, stop)):
-                run.standing.unseen = False
+                run.standing.unseen, run.standing.in_vain = False, 0
                 run.save()
             if number := run.agreed(stop):
                 run.leave(number)
@@ -268,15 +268,15 @@ class _Run:
         """End on a signal, with a checkpoint.
 
         Raises:
-            Interrupted, WorkError: see `train`.
+            Interrupted, Futile: see `train`.
         """
         standing = self.standing
-        standing.in_vain += standing.step == self.began_at
+        standing.in_vain += standing.unseen and standing.step == self.began_at
         self.save()
         interrupt.note(number)
         self.accelerator.wait_for_everyone()  # a launcher ends all processes with the first
         if standing.in_vain >= IN_VAIN:
-            raise WorkError(
+            raise Futile(
                 f"the validation at step {standing.step} had no time to end in {standing.in_vain} starts of this run: "
                 "give it more, as by a longer --time or a later warning (--signal=USR1@60), and go on with --resume"
             )

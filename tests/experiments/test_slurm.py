@@ -161,6 +161,18 @@ def test_the_table_needs_no_gpu(cluster):
     assert "/%x-%j.log -pgpu --time=30 --hold slurm/collect.sh benchmark r.yaml" in table
 
 
+def test_the_same_command_again_with_a_file_for_its_scores(cluster, capsys):
+    """Which the job that collects writes, be it of a part."""
+    assert benchmark("--slurm", "--json", "all.json") == 0
+    assert "--json=all.json" in asked()[1]
+    Path("all.json").write_text("[]")
+    assert benchmark("--slurm", "--json", "all.json") == 0
+    assert len(asked()) == 4
+    Path("mine.json").write_text("[]")
+    assert benchmark("name=other", "--slurm", "--json", "mine.json") == 2
+    assert "mine.json" in capsys.readouterr().err
+
+
 def test_ctrl_c_between_the_two_jobs(cluster, capsys):
     """They belong together, and must be known to whoever comes next."""
     Path("bin/sbatch").write_text(SBATCH + f"[ $(wc -l < asked) != 1 ] || kill -INT {os.getpid()}\n")
@@ -198,6 +210,7 @@ def test_clips_that_a_task_dropped_are_not_missing(cluster, capsys):
         (["--sbatch=-o x --dependency=1"], "--dependency: the job that collects depends on the array"),
         (["--sbatch=-a0-7"], "-a: --tasks says how many tasks there may be"),
         (["--sbatch=--out=x.log"], "--output: logs go into the run folder"),
+        (["--sbatch=-M other"], "-M: jobs are looked after on the cluster"),
         (["--sbatch='"], "cannot be read: No closing quotation"),
         (["--share"], "--share and --slurm exclude each other"),
         (["classical.modl=lda"], "classical.modl: unknown key; did you mean model?"),

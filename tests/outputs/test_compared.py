@@ -60,6 +60,7 @@ def test_by_speaker_and_another_metric(files, capsys):
     assert told[1].split()[:2] == ["predictions", "UAR"]
     test = difference(files["gold"], [files["a"]], [files["b"]], EMOSPEECH2024, "uar", files["speakers"])
     assert f"{test.low:+.4f} to {test.high:+.4f}" in told[3]
+    assert told[3].split()[-2:] == [f"{test.p:.4f}"] * 2, "McNemar's test knows no speakers"
 
 
 def rewrite(name, change):

@@ -9,7 +9,7 @@ from accelerate import Accelerator
 
 from emospeech.data.examples.batching import TrainingOrder
 from emospeech.data.examples.dataset import Batch
-from emospeech.runtime.errors import Interrupted, WorkError
+from emospeech.runtime.errors import Futile, Interrupted
 from emospeech.runtime.interrupt import StopRequest
 from emospeech.training import evaluation, loop
 from emospeech.training.checkpoint import Checkpoints
@@ -156,9 +156,20 @@ def test_a_validation_that_never_has_the_time(tmp_path):
     for _ in range(5):
         with pytest.raises(Interrupted, match="stopped at step 4 of 15"):
             train(tmp_path, cut=0)
-    with pytest.raises(WorkError, match="the validation at step 4 had no time to end in 5 starts"):
+    with pytest.raises(Futile, match="the validation at step 4 had no time to end in 5 starts"):
         train(tmp_path, cut=0)
     train(tmp_path)
+
+
+def test_a_validation_that_has_the_time_at_last(tmp_path):
+    """The stop comes when it has just ended: the job goes on."""
+    for _ in range(5):
+        with pytest.raises(Interrupted):
+            train(tmp_path, cut=0)
+    with pytest.raises(Interrupted, match="stopped at step 4 of 15") as stopped:
+        train(tmp_path, stop=Stopper(0))
+    assert not isinstance(stopped.value, Futile)
+    assert [entry["step"] for entry in Checkpoints(tmp_path).load()["standing"]["history"]] == [4]
 
 
 def test_the_last_weights_are_kept_whatever_dev_says(tmp_path):

@@ -40,8 +40,8 @@ def _test(one: Outcome) -> Test:
 
 def _pair(at: int, base: Outcome, one: Outcome) -> _Pair:
     first, second, value = base.answers, one.answers, one.mean() - base.mean()
-    comparable = (first.at, first.truth, len(first.chosen)) == (second.at, second.truth, len(second.chosen))
-    if not comparable or not first.at:
+    comparable = (first.rows, first.truth, len(first.chosen)) == (second.rows, second.truth, len(second.chosen))
+    if not comparable or not first.rows:
         return _Pair(at, value, None)
     labels = list(dict.fromkeys((*base.labels, *one.labels)))
     return _Pair(at, value, difference(first.truth, first.chosen, second.chosen, labels))

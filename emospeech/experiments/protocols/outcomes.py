@@ -26,7 +26,7 @@ class FoldScores:
 class Answers:
     """What was asked and answered, in the order of the material's rows."""
 
-    at: tuple[int, ...] = ()  # rows of the material
+    rows: tuple[tuple[str, str], ...] = ()  # corpus and id: what a row is known by, whatever a system leaves out
     truth: tuple[str, ...] = ()
     chosen: tuple[tuple[str, ...], ...] = ()  # by seed
 
@@ -164,7 +164,9 @@ def _scored(rows: pd.DataFrame, labels: Sequence[str], known: Sequence[str]) -> 
         "pooled": tuple(score(truth, chosen, labels) for chosen in predictions),
         "interval": interval(truth, predictions, labels),
         "chance": chance_macro_f1(truth, known),
-        "answers": Answers(tuple(first["at"].tolist()), tuple(truth), tuple(map(tuple, predictions))),
+        "answers": Answers(
+            tuple(zip(first["corpus"], first["id"], strict=True)), tuple(truth), tuple(map(tuple, predictions))
+        ),
         "folds": tuple(
             FoldScores(str(fold), int(seed), score(part["truth"].tolist(), part["chosen"].tolist(), labels))
             for (fold, seed), part in rows.groupby(["fold", "seed"], sort=False)

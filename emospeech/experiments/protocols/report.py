@@ -1,14 +1,14 @@
 """What a benchmark is read as: a table for the terminal, CSV files, JSON."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import pandas as pd
 
 from emospeech.config import Benchmark
 from emospeech.experiments.protocols import confounds, cross
-from emospeech.experiments.protocols.outcomes import Contrast, Outcome
+from emospeech.experiments.protocols.outcomes import Answers, Contrast, Outcome
 from emospeech.runtime.columns import aligned
 from emospeech.systems.base import MAIN_TASK
 
@@ -45,7 +45,7 @@ def _table(found: Sequence[Outcome], base: str | None) -> Iterator[str]:
         yield from aligned(columns(found, base), left=2 if several(found) else 1)
     if len({one.labels for one in found}) > 1:
         yield "note: these systems tell different classes apart, so their scores are not comparable"
-    sizes = {(one.trained_on, one.tested_on, one.pooled[0].support) for one in found}
+    sizes = {(one.trained_on, one.tested_on, one.pooled[0].support, one.answers.rows) for one in found}
     if len(sizes) > len({size[:2] for size in sizes}) and len({one.labels for one in found}) == 1:
         yield "note: these systems are tested on different rows, so their scores are not comparable"
 
@@ -188,4 +188,5 @@ def by_fold(found: Sequence[Outcome]) -> pd.DataFrame:
 
 def as_json(found: Sequence[Outcome]) -> list[dict[str, Any]]:
     """All of it, for machines; answers stand in the files of predictions."""
-    return [{name: value for name, value in asdict(one).items() if name != "answers"} for one in found]
+    plain = [asdict(replace(one, answers=Answers())) for one in found]
+    return [{name: value for name, value in one.items() if name != "answers"} for one in plain]

@@ -81,13 +81,12 @@ def shared_out(units: Sequence[Work], folder: Path, workers: int, stay: bool = T
     """`work_off` by so many processes of this program, each with its part of this task's part of a Slurm array."""
     with helped(workers, _worker, units, folder, workers, stay):
         _worker(units, folder, workers, stay, 0)
-    if stay and array_share() == (0, 1):  # where nothing can be claimed, what a helper has left undone
-        work_off(units, folder)
+    work_off(units, folder, array_share(), stay)  # what a helper has left undone, or failed with
 
 
 def _worker(units: Sequence[Work], folder: Path, workers: int, stay: bool, worker: int) -> None:
     number, count = array_share()
-    work_off(units, folder, (number * workers + worker, count * workers), stay)
+    work_off(units, folder, (worker * count + number, count * workers), stay)  # all of them: the task's own part
 
 
 def left(units: Sequence[Work]) -> list[Work]:
@@ -167,7 +166,7 @@ def helped(workers: int, target: Callable[..., None], *arguments: object) -> Ite
 
 
 def _quietly(target: Callable[..., None], *arguments: object) -> None:
-    """A helper that stops is no news: what it leaves undone the main process does, and tells what is wrong with it."""
+    """A helper that stops is no news: what it leaves undone the main process tries again, and tells what is wrong."""
     try:
         target(*arguments)
     except (Interrupted, KeyboardInterrupt):

@@ -37,10 +37,11 @@ def lines(found, notes=None, base=None, **kinds):
 # -- the table ---------------------------------------------------------------------------------------------------
 
 
-def answered(row, guess, truth="jjff" * 10, **more):
-    """An outcome with its answers."""
+def answered(row, guess, truth="jjff" * 10, without=None, **more):
+    """An outcome with its answers, to clips of which one may be left out."""
     one = outcome(truth, guess, row, labels=("f", "j"), **more)
-    return replace(one, answers=Answers(tuple(range(len(truth))), tuple(truth), (tuple(guess),) * len(one.pooled)))
+    rows = tuple(("c", f"r{k}") for k in range(len(truth) + (without is not None)) if k != without)
+    return replace(one, answers=Answers(rows, tuple(truth), (tuple(guess),) * len(one.pooled)))
 
 
 def test_beside_the_base():
@@ -73,6 +74,17 @@ def test_beside_the_base():
     assert table["macro_f1_to_base_p_holm"].isna().tolist() == [True, False, False, True, True, True]
     assert table["parameters"].tolist()[0] == 1_060_000
     assert not [name for name in report.table(found) if "to_base" in name]
+
+
+def test_systems_that_lack_different_clips_are_not_tested():
+    """As speech without a broken clip, and text without an empty one: as many clips, of the same labels in a row."""
+    found = [answered("base", "f" * 39, "f" * 20 + "j" * 19, without=0)]
+    found += [answered("other", "f" * 39, "f" * 20 + "j" * 19, without=7)]
+    with_base = contrasts.with_base(found, "base")
+    assert with_base[1].contrast.p is None
+    assert "note: these systems are tested on different rows, so their scores are not comparable" in lines(
+        with_base, base="base"
+    )
 
 
 def test_tables_for_a_paper():

@@ -1,5 +1,6 @@
 """Units off one list: each done once, by whoever comes first; what a dead process had in hand is done by another."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -133,6 +134,36 @@ def test_the_claim_of_a_killed_process_ends_with_it(tmp_path):
 def test_work_that_fails_ends_it_with_its_own_words(tmp_path):
     with pytest.raises(UserError, match="u cannot be done"):
         work.work_off([Mark("u", tmp_path, fails=True)], tmp_path)
+
+
+@pytest.mark.parametrize("stay", [True, False])
+def test_what_a_helper_fails_with_is_told(tmp_path, stay):
+    """Its unit was somebody's when the main process came by; whoever asked must learn of it."""
+    unit = Mark("u0", tmp_path, seconds=0.5, fails=True)
+    other = multiprocessing.get_context("fork").Process(target=_failing, args=([unit], tmp_path))
+    other.start()
+    until_begun(tmp_path)
+    work.work_off([unit], tmp_path, (0, 2), stay=False)
+    other.join()
+    with pytest.raises(UserError, match="u0 cannot be done"):
+        work.shared_out([unit], tmp_path, workers=1, stay=stay)
+
+
+def _failing(units, folder):
+    with contextlib.suppress(UserError):
+        work.work_off(units, folder)
+
+
+def test_the_parts_of_workers_are_the_parts_of_their_tasks(tmp_path, monkeypatch):
+    """Where nothing can be claimed: what two workers of the second of three tasks do is what it does alone."""
+    seen = []
+    monkeypatch.setattr(work, "work_off", lambda units, folder, share=(0, 1), stay=True: seen.append(share))
+    for name, value in {"ID": "1", "MIN": "0", "STEP": "1", "COUNT": "3"}.items():
+        monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", value)
+    for worker in range(2):
+        work._worker([], tmp_path, 2, False, worker)
+    own = {k for number, count in seen for k in range(number, 24, count)}
+    assert own == set(range(1, 24, 3))
 
 
 def test_a_file_system_without_locks(tmp_path, monkeypatch):
