@@ -4,7 +4,8 @@
     SLURM_CONF=DIR/slurm.conf python benchmarks/requeue.py [TIMES]
     tests/slurm/cluster.sh stop DIR
 
-From `scancel --signal=USR1` to the first validation of the start that follows, three steps on. A bare job that requeues
+From `scancel --signal=USR1` to the first validation of the start that follows, three steps on; and the part of it from
+the requeue on, without what the program takes to load (Python, torch, the corpus, the model). A bare job that requeues
 itself shows what Slurm takes of it.
 """
 
@@ -35,9 +36,10 @@ def main(times: int) -> None:
         print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
         for number in range(times):
             print(f"Slurm by itself: {bare(folder / f'starts_{number}'):.1f} s away")
-            stopped, begun, stepped = requeued(folder, f"run_{number}")
-            print(f"training: gone after {stopped:.1f} s, back in the run folder after {begun:.1f} s, ", end="")
-            print(f"first validation after {stepped:.1f} s")
+            left, back, loaded, stepped = requeued(folder, f"run_{number}")
+            print(f"training: gone after {left:.1f} s, running again after {back:.1f} s, ", end="")
+            print(f"loaded after {loaded:.1f} s, first validation after {stepped:.1f} s")
+            print(f"from requeue to validation, loading aside: {stepped - left - (loaded - back):.1f} s")
 
 
 def bare(starts: Path) -> float:
@@ -49,8 +51,8 @@ def bare(starts: Path) -> float:
     return back - left
 
 
-def requeued(folder: Path, name: str) -> tuple[float, float, float]:
-    """Seconds until the job is out, is back, and has trained."""
+def requeued(folder: Path, name: str) -> tuple[float, float, float, float]:
+    """Seconds until the job is out, runs again, is back in its run folder, and has trained."""
     run = folder / "runs" / name
     words = [f"data.root={folder / 'corpus'}", f"runs_dir={folder / 'runs'}", f"name={name}", "train.epochs=400"]
     words += ["train.early_stopping=null", "train.batch_size=16"]
@@ -68,13 +70,15 @@ def requeued(folder: Path, name: str) -> tuple[float, float, float]:
     wait(lambda: state(job) != "RUNNING")
     stopped = time.monotonic() - asked
     before = (run / "metrics.jsonl").read_text(encoding="utf-8").count("\n")
+    wait(lambda: state(job) == "RUNNING")
+    back = time.monotonic() - asked
     wait(lambda: len(json.loads((run / "environment.json").read_text(encoding="utf-8"))) == 2)
     begun = time.monotonic() - asked
     wait(lambda: (run / "metrics.jsonl").read_text(encoding="utf-8").count("\n") > before)
     stepped = time.monotonic() - asked
     subprocess.run(["scancel", job], check=True)
     wait(lambda: state(job) == "")
-    return stopped, begun, stepped
+    return stopped, back, begun, stepped
 
 
 def state(job: str) -> str:

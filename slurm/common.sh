@@ -92,6 +92,9 @@ standing() {
 # is_this_start KNOWN: whether what Slurm knows is of this start of the job, not of a later one elsewhere
 is_this_start() { grep -q "Restarts=${SLURM_RESTART_COUNT:-0} " <<< "$1"; }
 
+# is_running KNOWN: as a job also does while Slurm delivers a signal to it
+is_running() { grep -q -E 'JobState=(RUNNING|SIGNALING)' <<< "$1"; }
+
 # requeue CODE: puts the job back into the queue, if it was Slurm that ended this start of it: its time being over, its
 # place being another's, or warned of either by USR1; not if a person has cancelled it, or it is running elsewhere anew
 requeue() {
@@ -100,7 +103,7 @@ requeue() {
     known=$(standing)
     is_this_start "$known" || return 0
     if grep -q -E 'Reason=TimeLimit|PreemptTime=[0-9]' <<< "$known" ||
-        { [ "$1" = 138 ] && grep -q 'JobState=RUNNING' <<< "$known"; }; then
+        { [ "$1" = 138 ] && is_running "$known"; }; then
         back_into_the_queue
     fi
 }
@@ -118,7 +121,7 @@ back_into_the_queue() {
         fi
         known=$(standing)
         # Slurm has done so itself
-        if ! is_this_start "$known" || ! grep -q 'JobState=RUNNING' <<< "$known"; then return; fi
+        if ! is_this_start "$known" || ! is_running "$known"; then return; fi
         sleep 3
     done
     echo "stopped; Slurm does not take the job back ($told): submit it again, with --resume" >&2

@@ -99,6 +99,8 @@ def usable_gpus() -> int:
             "this node's driver (see nvidia-smi); of MIG, ask for one slice, as torch uses no more; or train on the "
             "CPU with EMOSPEECH_CPU_PROCESSES=1"
         )
+    if found and not step and "SLURM_STEP_ID" in os.environ:
+        print(f"warning: Slurm tells of no GPUs of this job; it takes all {found} of {node}", file=sys.stderr)
     if not found:
         print(f"warning: torch {torch.__version__} finds no GPU here; this runs on the CPU", file=sys.stderr)
     return found

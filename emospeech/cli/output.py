@@ -89,9 +89,11 @@ def score(
 
 
 def compare(
-    gold: Annotated[Path, typer.Argument(help="The true labels: a CSV with id,label.")],
     files: Annotated[
-        list[Path], typer.Argument(metavar="PREDICTIONS…", help="CSVs with id,label; the one to compare with first.")
+        list[Path],
+        typer.Argument(
+            metavar="PREDICTIONS… GOLD", help="CSVs with id,label: first the one to compare with, gold last."
+        ),
     ],
     metric: Annotated[str, typer.Option(help="macro_f1, weighted_f1, uar or accuracy.")] = "macro_f1",
     by: Annotated[
@@ -109,7 +111,7 @@ def compare(
         refuse_existing(json)
     from emospeech.outputs import compared
 
-    found = compared.compare(gold, files, metric, by)
+    found = compared.compare(files[-1], files[:-1], metric, by)
     for line in compared.lines(found):
         typer.echo(line)
     if json:

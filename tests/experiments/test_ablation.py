@@ -283,6 +283,13 @@ def test_it_scores_as_training_does(challenge, tmp_path, monkeypatch, capsys):
     assert table["macro_f1_to_base"].tolist() == pytest.approx([0, apart])
 
 
+def test_nothing_is_collected_of_what_was_not_begun(folder, capsys):
+    write_grid(TWO)
+    assert ablate("--collect", "name=nobody") == 2
+    assert "runs/nobody has not been begun" in capsys.readouterr().err
+    assert not Path("runs/nobody").exists()
+
+
 # -- a share, and the table of all ---------------------------------------------------------------------------------
 
 

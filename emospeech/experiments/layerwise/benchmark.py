@@ -18,7 +18,7 @@ from emospeech.experiments.layerwise import planning, report
 from emospeech.experiments.layerwise.probing import Probing, probings
 from emospeech.experiments.layerwise.scores import Probed, probed
 from emospeech.experiments.protocols import work
-from emospeech.experiments.protocols.benchmark import as_yaml, begun, entered, folder_of
+from emospeech.experiments.protocols.benchmark import as_yaml, begun, entered, folder_of, require_begun
 from emospeech.experiments.protocols.planning import keep
 from emospeech.runtime import distributed
 from emospeech.runtime.console import say
@@ -51,6 +51,7 @@ def run(
     _refuse(quick)
     distributed.start()
     folder = folder_of(asked)
+    require_begun(folder, role)
     with entered(folder, as_yaml(asked), resume or role != "whole", overwrite):
         plan = planning.planned(asked, folder)
         distributed.on_main(lambda: begun(folder, as_yaml(asked)))

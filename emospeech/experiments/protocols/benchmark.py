@@ -57,6 +57,7 @@ def run(
     distributed.start()
     folder = folder_of(asked)
     rows = _rows(asked, quick)
+    require_begun(folder, role)
     with entered(folder, as_yaml(asked), resume or role != "whole", overwrite):
         plan = planning.planned(asked, rows, folder)
         distributed.on_main(lambda: begun(folder, as_yaml(asked)))
@@ -111,6 +112,15 @@ def entered(folder: RunFolder, config: str, resume: bool, overwrite: bool) -> It
         if held is False:
             raise UserError(f"another process is emptying {folder.path}; wait for it, or choose another name=…")
         yield
+
+
+def require_begun(folder: RunFolder, role: work.Role) -> None:
+    """
+    Raises:
+        UserError: if there is nothing that a table could be collected of.
+    """
+    if role == "collect" and not folder.started:
+        raise UserError(f"{folder.path} has not been begun, so there is nothing to collect")
 
 
 def begun(folder: RunFolder, config: str) -> None:

@@ -48,7 +48,8 @@ def test_what_it_leaves_and_prints(folder, capsys, monkeypatch):
     assert said.out.splitlines()[-1] == "benchmark: runs/r"
     run = Path("runs/r")
     assert {path.name for path in run.iterdir() if not path.name.startswith(".")} == {
-        "config.yaml", "environment.json", "loso", "table.csv", "folds.csv", "scores.json", "figures",
+        "config.yaml", "environment.json", "loso", "table.csv", "table.md", "table.tex",
+        "folds.csv", "scores.json", "figures",
     }  # fmt: skip
     assert {path.name for path in (run / "loso").iterdir()} == {"folds.csv", "lr", "a svm"}
     assert sorted(path.name for path in (run / "loso/lr").iterdir()) == ["predictions.csv", "s00", "s01", "s02", "s03"]
