@@ -113,6 +113,13 @@ def job_path() -> str:
     return bare_path() if own else os.pathsep.join([str(Path(sys.executable).parent), bare_path()])
 
 
+def by_hand(*words: str, processes: int = 1, **environment: str) -> None:
+    """Without Slurm, what a job of one node does: the command in so many processes."""
+    own = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "EMOSPEECH_CPU_PROCESSES": str(processes)}
+    command = [sys.executable, "slurm/launch.py", *words]
+    subprocess.run(command, cwd=ROOT, env={**os.environ, **own, **environment}, check=True, timeout=PATIENCE)
+
+
 @pytest.fixture(scope="session")
 def corpus(_cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("data") / "demo_corpus"

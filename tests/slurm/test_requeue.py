@@ -4,14 +4,13 @@ with the result of a run that nothing has disturbed, bit for bit."""
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .conftest import PATIENCE, ROOT, Job, Submit, slurm
+from .conftest import ROOT, Job, Submit, by_hand, slurm
 from .test_xlsr_roberta import assert_complete, read_json, settings
 
 pytestmark = pytest.mark.slurm
@@ -25,14 +24,7 @@ def long_settings(corpus: Path, runs: Path, epochs: int = EPOCHS) -> list[str]:
 
 def by_itself(corpus: Path, runs: Path, epochs: int, processes: int = 1) -> Path:
     """The run that nothing disturbs."""
-    command = [sys.executable, "slurm/launch.py", "train", *long_settings(corpus, runs, epochs)]
-    variables = {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "EMOSPEECH_CPU_PROCESSES": str(processes),
-        "PYTHONPATH": str(ROOT),
-    }
-    subprocess.run(command, cwd=ROOT, env=variables, check=True, timeout=PATIENCE)
+    by_hand("train", *long_settings(corpus, runs, epochs), processes=processes)
     return runs / "demo"
 
 
