@@ -22,7 +22,10 @@ from emospeech.corpora import demo
 ROOT = Path(__file__).parents[2]
 CLIPS = {"train": 48, "dev": 21, "test": 12}  # 21: an odd number to share among two processes
 PATIENCE = 300.0  # seconds that a job may take
-UNFINISHED = {"PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "REQUEUED", "SUSPENDED"}
+# every other state passes; so does SIGNALING, in which a running job is for a moment when it is told something
+ENDED = {
+    "CANCELLED", "COMPLETED", "FAILED", "TIMEOUT", "BOOT_FAIL", "DEADLINE", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED"
+}  # fmt: skip
 
 
 def slurm(*command: str, **options: object) -> str:
@@ -62,7 +65,7 @@ class Job:
         return self
 
     def ended(self) -> bool:
-        return self.field("JobState") not in UNFINISHED
+        return self.field("JobState") in ENDED
 
 
 Submit = Callable[..., Job]
