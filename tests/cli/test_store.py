@@ -126,10 +126,10 @@ def shards(store):
     return sorted(path for path in store.glob("*/*.safetensors") if not path.name.startswith("."))
 
 
-def states():
+def states(store=Path("store")):
     """Key -> bytes of every state in the store."""
     found = {}
-    for path in shards(Path("store")):
+    for path in shards(store):
         shard = Shard(path)
         shard.check()
         found |= {key: shard.get(key).values.numpy().tobytes() for key in shard.keys}

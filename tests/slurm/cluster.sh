@@ -49,10 +49,12 @@ KillWait=5
 GresTypes=gpu
 NodeName=${NODES[0]} NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 Port=${ports[1]} CPUs=2 RealMemory=4000 Gres=gpu:2
 NodeName=${NODES[1]} NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 Port=${ports[2]} CPUs=2 RealMemory=4000 Gres=gpu:2
-# a job of urgent takes the place of one of main, which has ten seconds to leave and goes back into the queue
+# a job of urgent takes the place of one of main, which has ten seconds to leave and goes back into the queue, or of one
+# of low, which has none but KillWait
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE PriorityTier=1 GraceTime=10
+PartitionName=low Nodes=ALL MaxTime=INFINITE PriorityTier=1 GraceTime=0
 PartitionName=urgent Nodes=ALL MaxTime=INFINITE PriorityTier=2 PreemptMode=OFF
 CONF
     echo "NodeName=n[1-2] Name=gpu File=$dir/nvidia[0-1]" > "$dir/gres.conf"

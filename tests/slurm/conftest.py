@@ -22,7 +22,10 @@ from emospeech.corpora import demo
 ROOT = Path(__file__).parents[2]
 CLIPS = {"train": 48, "dev": 21, "test": 12}  # 21: an odd number to share among two processes
 PATIENCE = 300.0  # seconds that a job may take
-UNFINISHED = {"PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "REQUEUED", "SUSPENDED"}
+# every other state passes; so does SIGNALING, in which a running job is for a moment when it is told something
+ENDED = {
+    "CANCELLED", "COMPLETED", "FAILED", "TIMEOUT", "BOOT_FAIL", "DEADLINE", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED"
+}  # fmt: skip
 
 
 def slurm(*command: str, **options: object) -> str:
@@ -62,7 +65,7 @@ class Job:
         return self
 
     def ended(self) -> bool:
-        return self.field("JobState") not in UNFINISHED
+        return self.field("JobState") in ENDED
 
 
 Submit = Callable[..., Job]
@@ -111,6 +114,13 @@ def job_path() -> str:
     """So that jobs use the project's .venv, or if it has none, the environment of these tests."""
     own = (ROOT / ".venv" / "bin" / "emospeech").exists()
     return bare_path() if own else os.pathsep.join([str(Path(sys.executable).parent), bare_path()])
+
+
+def by_hand(*words: str, processes: int = 1, **environment: str) -> None:
+    """Without Slurm, what a job of one node does: the command in so many processes."""
+    own = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "EMOSPEECH_CPU_PROCESSES": str(processes)}
+    command = [sys.executable, "slurm/launch.py", *words]
+    subprocess.run(command, cwd=ROOT, env={**os.environ, **own, **environment}, check=True, timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")

@@ -2,37 +2,32 @@
 with the result of a run that nothing has disturbed, bit for bit."""
 
 import os
+import re
 import signal
+import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .conftest import PATIENCE, ROOT, Job, Submit, slurm
-from .test_xlsr_roberta import assert_complete, read_json, settings
+from .conftest import ROOT, Job, Submit, by_hand, slurm
+from .test_xlsr_roberta import assert_complete, read_json, settings, validated_steps
 
 pytestmark = pytest.mark.slurm
 EPOCHS, MORE = 60, 240  # of three steps, each with its validation: half a minute, and more than two on a busy machine
 ALIKE = ["model/model.safetensors", "dev_predictions.csv", "metrics.jsonl", "scores.json"]
 
 
-def long_settings(corpus: Path, runs: Path, epochs: int = EPOCHS) -> list[str]:
-    return settings(corpus, runs, **{"train.epochs": str(epochs), "train.early_stopping": "null"})
+def long_settings(corpus: Path, runs: Path, epochs: int = EPOCHS, seed: str = "0") -> list[str]:
+    chosen = {"train.epochs": str(epochs), "train.early_stopping": "null", "train.seed": seed}
+    return settings(corpus, runs, **chosen)
 
 
-def by_itself(corpus: Path, runs: Path, epochs: int, processes: int = 1) -> Path:
+def by_itself(corpus: Path, runs: Path, epochs: int, processes: int = 1, seed: str = "0") -> Path:
     """The run that nothing disturbs."""
-    command = [sys.executable, "slurm/launch.py", "train", *long_settings(corpus, runs, epochs)]
-    variables = {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "EMOSPEECH_CPU_PROCESSES": str(processes),
-        "PYTHONPATH": str(ROOT),
-    }
-    subprocess.run(command, cwd=ROOT, env=variables, check=True, timeout=PATIENCE)
+    by_hand("train", *long_settings(corpus, runs, epochs, seed), processes=processes)
     return runs / "demo"
 
 
@@ -55,9 +50,12 @@ def assert_requeued(job: Job, run: Path, corpus: Path, times: int | None = 1) ->
     assert job.wait().exit_code == 0, job.log
     restarts = int(job.field("Restarts"))
     assert restarts == times if times else restarts >= 1
-    starts = [one["slurm"].get("SLURM_RESTART_COUNT", "0") for one in read_json(run / "environment.json")]
-    assert starts == [str(number) for number in range(restarts + 1)], "each start goes on with the run"
+    assert starts(run) == [str(number) for number in range(restarts + 1)], "each start goes on with the run"
     assert_complete(run, corpus)
+
+
+def starts(run: Path) -> list[str]:
+    return [one["slurm"].get("SLURM_RESTART_COUNT", "0") for one in read_json(run / "environment.json")]
 
 
 def training(run: Path) -> bool:
@@ -93,6 +91,22 @@ def test_two_processes_told_to_make_room(
     assert_alike(run, undisturbed_pair)
 
 
+def test_made_room_under_the_second_of_two_seeds(submit: Submit, corpus: Path, tmp_path: Path) -> None:
+    """The first is left as it is, the second goes on, and their table is made."""
+    seeds, epochs = "[1,2]", 40
+    undisturbed = by_itself(corpus, tmp_path / "undisturbed", epochs, seed=seeds)
+    run = tmp_path / "demo"
+    job = submit(*long_settings(corpus, tmp_path, epochs, seeds)).wait(until=lambda: training(run / "seed_2"))
+    slurm("scancel", "--signal=USR1", job.id)
+    assert_requeued(job, run / "seed_2", corpus)
+    assert starts(run / "seed_1") == ["0"]
+    assert_complete(run / "seed_1", corpus)
+    for name in ("seed_1", "seed_2"):
+        assert_alike(run / name, undisturbed / name)
+    assert (run / "seeds.json").read_bytes() == (undisturbed / "seeds.json").read_bytes()
+    assert [one["seed"] for one in read_json(run / "seeds.json")["seeds"]] == [1, 2]
+
+
 TASK = """#!/bin/bash
 . slurm/common.sh
 echo "$SLURM_ARRAY_TASK_ID ${SLURM_RESTART_COUNT:-0}" >> STARTS
@@ -117,16 +131,23 @@ def test_a_task_of_an_array_goes_back_alone(submit: Submit, tmp_path: Path) -> N
     assert len(starts.read_text().splitlines()) == 4
 
 
-def test_cancelled_by_a_person(submit: Submit, corpus: Path, tmp_path: Path) -> None:
-    """It keeps a checkpoint and does not come back."""
+def test_cancelled_by_a_person(submit: Submit, corpus: Path, undisturbed: Path, tmp_path: Path) -> None:
+    """It keeps a checkpoint and does not come back; a later job goes on from it."""
     run = tmp_path / "demo"
     job = submit(*long_settings(corpus, tmp_path)).wait(until=lambda: training(run))
     slurm("scancel", job.id)
     job.wait()
     assert job.field("JobState") == "CANCELLED"
-    assert list((run / "checkpoints").rglob("*.pt")), job.log
+    stopped = re.search(r"stopped at step (\d+) of", job.log)
+    assert stopped, job.log
     time.sleep(8)  # as long as a requeued job would wait
     assert job.field("JobState") == "CANCELLED"
+    later = submit(*long_settings(corpus, tmp_path), "--resume").wait()
+    assert later.exit_code == 0, later.log
+    assert f"resuming at step {stopped[1]}\n" in later.log
+    assert [one["slurm"]["SLURM_JOB_ID"] for one in read_json(run / "environment.json")] == [job.id, later.id]
+    assert_complete(run, corpus)
+    assert_alike(run, undisturbed)
 
 
 def test_out_of_time(submit: Submit, corpus: Path, longer_undisturbed: Path, tmp_path: Path) -> None:
@@ -136,13 +157,19 @@ def test_out_of_time(submit: Submit, corpus: Path, longer_undisturbed: Path, tmp
     assert_alike(tmp_path / "demo", longer_undisturbed)
 
 
-def test_pushed_aside(submit: Submit, corpus: Path, undisturbed: Path, tmp_path: Path) -> None:
-    """By a job of a partition that goes first; both nodes are full, and it wants them."""
+@pytest.mark.parametrize("partition", ["main", "low"])
+def test_pushed_aside(submit: Submit, corpus: Path, longer_undisturbed: Path, tmp_path: Path, partition: str) -> None:
+    """By a job of a partition that goes first and wants both nodes: with ten seconds to leave, and with none."""
     run = tmp_path / "demo"
-    job = submit(*long_settings(corpus, tmp_path)).wait(until=lambda: training(run))
-    slurm("sbatch", "--partition=urgent", "--nodes=2", "--exclusive", "--output=/dev/null", "--wrap=sleep 3")
-    assert_requeued(job, run, corpus)
-    assert_alike(run, undisturbed)
+    chosen = [f"--partition={partition}"]
+    job = submit(*long_settings(corpus, tmp_path, MORE), options=chosen).wait(until=lambda: training(run))
+    wanted = ["--partition=urgent", "--nodes=2", "--exclusive", "--output=/dev/null", "--wrap=sleep 3"]
+    urgent = Job(slurm("sbatch", "--parsable", *wanted).strip())
+    # more than once, if it has begun anew before both nodes were the other's
+    assert_requeued(job, run, corpus, times=None)
+    assert_alike(run, longer_undisturbed)
+    assert urgent.exit_code == 0
+    assert urgent.field("EndTime") <= job.field("StartTime"), "the last start came after it"
 
 
 @pytest.fixture
@@ -166,9 +193,20 @@ def test_a_node_is_lost(submit: Submit, corpus: Path, longer_undisturbed: Path, 
     """Its slurmd ends, its processes live on: they give way to the job's next start, on the other node."""
     run = tmp_path / "demo"
     job = submit(*long_settings(corpus, tmp_path, MORE)).wait(until=lambda: training(run))
-    lost = job.field("NodeList")
+    lost, holder = job.field("NodeList"), read_json(run / ".lock")["process"]
     daemon = int((Path(os.environ["SLURM_CONF"]).parent / f"slurmd-{lost}.pid").read_text())
     os.kill(daemon, signal.SIGKILL)
+    # Slurm takes half a minute to miss the node, in which a fast machine would be done
+    os.kill(holder, signal.SIGSTOP)
+    try:
+        job.wait(until=lambda: job.field("Restarts") == "1" and job.field("JobState") == "RUNNING")
+        assert Path(f"/proc/{holder}").exists(), job.log
+    finally:
+        os.kill(holder, signal.SIGCONT)
     assert_requeued(job, run, corpus)
     assert job.field("NodeList") != lost
+    assert f"still works in {run} (process {holder} on {socket.gethostname()}); it is asked to give way" in job.log
+    assert 3 < int(re.findall(r"resuming at step (\d+)", job.log)[-1]) < 3 * MORE, "each start has done its part"
+    assert not Path(f"/proc/{holder}").exists()
+    assert validated_steps(run) == [3 * epoch for epoch in range(1, MORE + 1)], "never two at once have written"
     assert_alike(run, longer_undisturbed)

@@ -50,17 +50,23 @@ def test_trains_a_recipe(submit: Submit, corpus: Path, tmp_path: Path) -> None:
 
 
 def test_two_jobs_of_two_processes_at_once(submit: Submit, corpus: Path, tmp_path: Path) -> None:
-    """The cluster's nodes are one host, so the two jobs would meet on a port that is not free."""
+    """On one node, each with a part of it; they would meet on a port that is not free."""
     names = ["first", "second"]
+    part = ["--nodelist=n1", "--oversubscribe", "--cpus-per-task=1", "--mem=1000"]
     # six dev batches, the last of one clip; a training batch in which the two processes have unequal shares
     more = {"train.eval_batch_size": "4", "train.batch_size": "15"}
-    jobs = [submit(*settings(corpus, tmp_path, name=name, **more), EMOSPEECH_CPU_PROCESSES="2") for name in names]
+    jobs = [
+        submit(*settings(corpus, tmp_path, name=name, **more), options=part, EMOSPEECH_CPU_PROCESSES="2")
+        for name in names
+    ]
     for job, name in zip(jobs, names, strict=True):
         assert job.wait().exit_code == 0, job.log
         assert_complete(tmp_path / name, corpus)
         (environment,) = read_json(tmp_path / name / "environment.json")
         assert environment["hardware"]["processes"] == 2
         assert validated_steps(tmp_path / name) == [4, 8]
+    assert [job.field("NodeList") for job in jobs] == ["n1", "n1"]
+    assert max(job.field("StartTime") for job in jobs) < min(job.field("EndTime") for job in jobs), "not at once"
 
 
 def test_a_users_mistake_ends_the_job_with_its_exit_code(submit: Submit, corpus: Path, tmp_path: Path) -> None:
