@@ -10,7 +10,7 @@ import typer
 from emospeech.cli.options import AudioFolder, Json, OnBadAudio, check_policy, give_scores, quiet
 from emospeech.outputs.formats import FORMATS, TASKS, zip_beside
 from emospeech.runtime.errors import UserError, faults, gather
-from emospeech.runtime.files import refuse_existing, write_json
+from emospeech.runtime.files import as_json, refuse_existing, write_all, write_json
 
 TYPED = {"label": "RUN", "task_1": "--task-1", "task_2": "--task-2"}  # how a task's run is given
 WHAT = "A run folder, or a predictions file"
@@ -116,3 +116,43 @@ def compare(
         typer.echo(line)
     if json:
         write_json(json, found.as_dict())
+
+
+def ensemble(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="PREDICTIONS…", help="Of the rows to answer, a file a system: id, p_<class>."),
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The predictions to write, a CSV.")],
+    how: Annotated[
+        str, typer.Option(help="mean, rank_mean, majority; fitted: greedy, stacking, balanced_stacking.")
+    ] = "mean",
+    rule: Annotated[str, typer.Option(help="none, prior or offsets: how classes are chosen, for macro-F1.")] = "none",
+    out_of_fold: Annotated[
+        list[Path] | None, typer.Option(help="Of labelled rows, a file a system in the same order, once each.")
+    ] = None,
+    gold: Annotated[Path | None, typer.Option(help="The labels of those rows: a CSV with id,label.")] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(help="A column of --gold, as speaker: its rows share a fold; else folds are the files' own."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of folds and stackers.")] = 0,
+) -> None:
+    """Make predictions of several systems one; what is fitted for it is fitted to out-of-fold predictions alone.
+
+    With --out-of-fold and --gold it prints what each system and the ensemble are worth there, the ensemble fitted to
+    other folds than it is scored on; probabilities then are calibrated by a temperature. OUTPUT.json beside the
+    predictions tells how they came about.
+    """
+    from emospeech.data import table
+    from emospeech.outputs import combined
+
+    beside = output.with_suffix(".json")
+    for path in (output, beside):
+        refuse_existing(path)
+    asked = combined.Asked(how, rule, tuple(files), tuple(out_of_fold or ()), gold, by, seed)
+    done = combined.run(asked)
+    for line in done.lines:
+        typer.echo(line)
+    write_all({output: table.as_csv(done.predictions).encode(), beside: as_json(done.record).encode()})
+    typer.echo(f"{len(done.predictions)} rows: {output}")

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from emospeech.config import Choice, Classical, Member
+from emospeech.metrics.decisions import applied
 from emospeech.runtime.errors import UserError
 from emospeech.systems.classical import models, transforms
 from emospeech.systems.classical.contract import Fitted, Training, softmax
-from emospeech.systems.classical.offsets import applied
 
 Blocks = Sequence[Any]  # one (rows, D) a feature of the recipe, dense or sparse
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from emospeech.config import Classical, Recipe
 from emospeech.data import splits
+from emospeech.metrics.decisions import best
 from emospeech.metrics.scores import encode
 from emospeech.runtime.console import say, say_once
 from emospeech.runtime.errors import UserError
@@ -18,7 +19,6 @@ from emospeech.systems.base import MAIN_TASK, as_predictions
 from emospeech.systems.classical import features, member, saved
 from emospeech.systems.classical.features import Part, Prepared
 from emospeech.systems.classical.member import Vote
-from emospeech.systems.classical.offsets import best
 from emospeech.systems.classical.scaling import ALOUD
 from emospeech.systems.classical.tfidf import Tfidf
 from emospeech.systems.crossfit import inner_folds
