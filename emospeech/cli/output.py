@@ -10,7 +10,7 @@ import typer
 from emospeech.cli.options import AudioFolder, Json, OnBadAudio, check_policy, give_scores, quiet
 from emospeech.outputs.formats import FORMATS, TASKS, zip_beside
 from emospeech.runtime.errors import UserError, faults, gather
-from emospeech.runtime.files import as_json, refuse_existing, write_all, write_json
+from emospeech.runtime.files import as_json, refuse_existing, write_all, write_json, write_text
 
 TYPED = {"label": "RUN", "task_1": "--task-1", "task_2": "--task-2"}  # how a task's run is given
 WHAT = "A run folder, or a predictions file"
@@ -29,11 +29,14 @@ def submit(
     audio: AudioFolder = None,
     on_bad_audio: OnBadAudio = "fail",
 ) -> None:
-    """Write the challenge's file, checked against the test table."""
+    """Write the challenge's file, checked against the test table.
+
+    A JSON of the same name tells where it comes from: recipe, commit, rows that trained, scores on dev.
+    """
     quiet()
     if form not in FORMATS:
         raise UserError(f"unknown --format {form!r}; known: {', '.join(FORMATS)}")
-    from emospeech.experiments import inference
+    from emospeech.experiments import inference, origin
     from emospeech.outputs import submission
 
     chosen = FORMATS[form]
@@ -44,7 +47,8 @@ def submit(
     ]
     runs = gather("nothing can be written yet", checks)[0]
     table, predictions, labels = inference.predict_table(runs, test, audio, on_bad_audio, chosen.text_alone)
-    submission.write(predictions, table["id"].tolist(), labels, output, chosen, with_zip)
+    told = origin.of_submission(runs, test)
+    submission.write(predictions, table["id"].tolist(), labels, output, chosen, with_zip, told)
     written = f"{output}, {zip_beside(output)}" if with_zip else str(output)
     typer.echo(f"{len(table)} rows, checked against {test.name}: {written}")
 
@@ -156,3 +160,30 @@ def ensemble(
         typer.echo(line)
     write_all({output: table.as_csv(done.predictions).encode(), beside: as_json(done.record).encode()})
     typer.echo(f"{len(done.predictions)} rows: {output}")
+
+
+def leaderboard(
+    runs: Annotated[Path, typer.Argument(help="A folder of runs, and of benchmarks of the same recipes.")] = Path(
+        "runs"
+    ),
+    base: Annotated[str | None, typer.Option(help="The run that the others are told by; else the oldest.")] = None,
+    submissions: Annotated[Path, typer.Option(help="A folder of submissions.")] = Path("submissions"),
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="The folder of leaderboard.csv, .md, .html; else that of the runs."),
+    ] = None,
+    sort: Annotated[str, typer.Option(help="dev, test, disjoint (speakers or videos apart) or name.")] = "dev",
+) -> None:
+    """All finished runs beside each other: what each changes, its scores, what was submitted of it.
+
+    Written as CSV, Markdown and a page to sort; files of these names are of this command, and made anew.
+    """
+    from emospeech.experiments.leaderboard import entries, tables
+
+    found = tables.ordered(entries.read(runs, base, submissions), sort)
+    for line in tables.lines(found):
+        typer.echo(line)
+    folder = output or runs
+    for name, text in tables.files(found).items():
+        write_text(folder / name, text)
+    typer.echo(f"{len(found)} runs: {folder / 'leaderboard.html'}")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -10,7 +11,7 @@ from emospeech.data import table
 from emospeech.labels import EMOSPEECH2024
 from emospeech.outputs.formats import FORMATS, TASKS, Format, bare_id, zip_beside, zipped
 from emospeech.runtime.errors import UserError, faults, gather, some
-from emospeech.runtime.files import refuse_existing, write_all
+from emospeech.runtime.files import as_json, refuse_existing, write_all
 
 
 def write(
@@ -20,6 +21,7 @@ def write(
     path: Path,
     form: Format = FORMATS["label"],
     with_zip: bool = False,
+    origin: Mapping[str, Any] | None = None,
 ) -> None:
     """The file of a format, in the order of the test table; `with_zip`: also a zip of it beside `path`.
 
@@ -27,6 +29,7 @@ def write(
         predictions: task of the format -> columns id and label; further ones are left out.
         ids: those of the test table, in its order.
         labels: what the challenge knows.
+        origin: what is kept beside it, as JSON.
 
     Raises:
         UserError: if a file exists, or the predictions do not fit the table.
@@ -40,6 +43,8 @@ def write(
     files = {path: content}
     if with_zip and form.packed_as:
         files[zip_beside(path)] = zipped(form.packed_as, content)
+    if origin is not None:
+        files[path.with_suffix(".json")] = as_json(origin).encode()
     write_all(files)
 
 
@@ -54,7 +59,7 @@ def refuse_outputs(path: Path, form: Format, with_zip: bool) -> None:
     if with_zip and form.packed_as is None:
         takers = [name for name, one in FORMATS.items() if one.packed_as]
         raise UserError(f"--zip goes with --format {' or '.join(takers)}; leave it out")
-    for target in (path, zip_beside(path)) if with_zip else (path,):
+    for target in (path, path.with_suffix(".json"), *([zip_beside(path)] if with_zip else [])):
         refuse_existing(target, "remove it first, or give another -o")
 
 

@@ -1,0 +1,1 @@
+"""All runs of a folder beside each other: `entries` reads them, `tables` writes them."""
