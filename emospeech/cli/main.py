@@ -80,6 +80,7 @@ def _as_interrupt(number: int, frame: object) -> None:
 
 def main(arguments: list[str]) -> int:
     """Run one command; the exit code."""
+    interrupt.forget()
     handles_signals = threading.current_thread() is threading.main_thread()
     if handles_signals:
         for number in SCHEDULERS:

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from emospeech.config import Recipe, as_yaml
+from emospeech.data.unseen import Unseen, unseen
 from emospeech.experiments import rows as data_rows
 from emospeech.experiments.rows import Rows, transcripts
 from emospeech.experiments.rows.sound import with_usable_audio
@@ -81,13 +82,14 @@ def _finished(folder: RunFolder) -> Result:
 
 def _in_folder(recipe: Recipe, folder: RunFolder, rows: Rows, system: System) -> Result:
     system.fit(rows.train, rows.dev, folder.path)
-    scores = {"dev": _scored(system, rows.dev, "dev", folder, rows)}
+    scores = {"dev": _scored(system, rows.dev, "dev", folder, rows, rows.train)}
     scores["dev"]["trained_on"] = "train"  # not the model of a refit, which has seen dev
     if recipe.data.refit == "train+dev":
         system.fit(pd.concat([rows.train, rows.dev], ignore_index=True), None, folder.path)
     distributed.on_main(lambda: system.save(folder.model))
     if len(rows.test):
-        scores["test"] = _scored(system, rows.test, "test", folder, rows)
+        heard = pd.concat([rows.train, rows.dev], ignore_index=True)  # dev has steered, if no more
+        scores["test"] = _scored(system, rows.test, "test", folder, rows, heard)
     distributed.on_main(lambda: write_json(folder.scores, scores))
     return Result(folder, scores)
 
@@ -122,8 +124,10 @@ def _begin(recipe: Recipe, config: str, folder: RunFolder, rows: Rows, system: S
     )
 
 
-def _scored(system: System, part: pd.DataFrame, name: str, folder: RunFolder, rows: Rows) -> dict[str, Any]:
-    """Predict a part, and write predictions and figures."""
+def _scored(
+    system: System, part: pd.DataFrame, name: str, folder: RunFolder, rows: Rows, heard: pd.DataFrame
+) -> dict[str, Any]:
+    """Predict a part, and write predictions and figures; scores of all of it, and of what is new to who was `heard`."""
     predictions = system.predict(part)
     truth, chosen = _pairs(part, predictions, MAIN_TASK)
 
@@ -141,7 +145,17 @@ def _scored(system: System, part: pd.DataFrame, name: str, folder: RunFolder, ro
 
     distributed.on_main(keep)
     corpora = part["id"].str.partition("/")[0] if system.recipe.data.mixture else None
-    return scores_of_tasks(part, predictions, rows.tasks, corpora)
+    scores = scores_of_tasks(part, predictions, rows.tasks, corpora)
+    if (new := unseen(heard, part)) is not None:
+        scores["unseen"] = _of_unseen(new, part, predictions, rows)
+    return scores
+
+
+def _of_unseen(new: Unseen, part: pd.DataFrame, predictions: pd.DataFrame, rows: Rows) -> dict[str, Any]:
+    """What is new, how many clips it is, and their scores, where there are any."""
+    told = {"what": new.what}
+    truth, chosen = _pairs(part[new.rows], predictions[new.rows], MAIN_TASK)
+    return {**told, **scores_of(truth, chosen, rows.labels)} if truth else {**told, "count": 0}
 
 
 def scores_of_tasks(
@@ -204,7 +218,11 @@ def report(result: Result) -> Iterator[str]:
 
 
 def below(scores: Mapping[str, Any]) -> Iterator[str]:
-    """Under the main task's line, those of its corpora and of further tasks."""
+    """Under the main task's line, those of clips whose origin is new, of its corpora and of further tasks."""
+    if new := scores.get("unseen"):
+        whole = new["count"] in (0, scores["count"])
+        how_many = "all" if new["count"] else "none"
+        yield f"  {new['what']}: {how_many} of these clips" if whole else f"  {summary(new['what'], new)}"
     for corpus, of in scores.get("by_corpus", {}).items():
         yield f"  {summary(corpus, of)}"
     for task, of in scores.get("tasks", {}).items():

@@ -18,6 +18,11 @@ def note(number: int) -> None:
     _asked.append(number)
 
 
+def forget() -> None:
+    """A new command begins, in a process that may have had another."""
+    _asked.clear()
+
+
 def noted() -> bool:
     """Whether a stop is under way."""
     return bool(_asked)

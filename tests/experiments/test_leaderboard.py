@@ -132,3 +132,32 @@ def test_what_was_submitted_and_where_it_comes_from(challenge, tmp_path, monkeyp
     Path("submissions/three.json").write_text("{}")
     assert main(["submit", "runs/t", "--test", test, "-o", "submissions/three.csv"]) == 2
     assert "three.json" in capsys.readouterr().err
+
+
+def test_a_score_is_given_twice(folder, capsys):
+    """Over all dev clips, and over those of speakers that training has not heard; a draw by clips has few of those."""
+    text = Path("r.yaml").read_text().replace("root: ", "split: {disjoint: none, dev_fraction: 0.4}, root: ")
+    frame = pd.read_csv("corpus/metadata.csv")
+    frame.loc[frame.index % 4 == 0, "speaker"] = [f"alone{k}" for k in range(6)]
+    frame.to_csv("corpus/metadata.csv", index=False)
+    Path("mixed.yaml").write_text(text)
+    assert main(["train", "mixed.yaml"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    scores = json.loads(Path("runs/mixed/scores.json").read_text())["dev"]
+    split = pd.read_csv("runs/mixed/split.csv").merge(frame, left_on="id", right_on="file_name")
+    heard = set(split["speaker"][split["split"] == "train"])
+    new = split[(split["split"] == "dev") & ~split["speaker"].isin(heard)]
+    assert 0 < len(new) < scores["count"]
+    assert scores["unseen"]["count"] == len(new)
+    assert out[1].startswith("  new speakers macro-F1 ")
+    assert out[1].endswith(f"   {len(new)} clips")
+    # as the rows of a benchmark, under the same split and under folds by clip
+    Path("mixed.yaml").write_text(f"{text}  \n".replace("{loso: {kind: loso}}", "{own: {kind: split}, k: {by: none}}"))
+    assert main(["benchmark", "mixed.yaml", "name=b"]) == 0
+    table = pd.read_csv("runs/b/table.csv").set_index("protocol")
+    assert table.loc["own", "new_rows"] == len(new)
+    assert table.loc["own", "new_macro_f1"] == pytest.approx(scores["unseen"]["macro_f1"])
+    assert 0 < table.loc["k", "new_rows"] < table.loc["k", "rows"]
+    told = capsys.readouterr().out
+    assert f"({len(new)})" in told
+    assert "chance  new speakers" in told

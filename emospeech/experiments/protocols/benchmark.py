@@ -22,7 +22,7 @@ import numpy as np
 from emospeech.config import BENCHMARK, Comparison, Recipe
 from emospeech.data import table
 from emospeech.experiments.protocols import contrasts, cross, papers, pictures, planning, report, work
-from emospeech.experiments.protocols.outcomes import Outcome, outcomes, predictions_of
+from emospeech.experiments.protocols.outcomes import NEW, Outcome, outcomes, predictions_of
 from emospeech.experiments.protocols.planning import Plan
 from emospeech.experiments.protocols.units import PREDICTIONS, Unit
 from emospeech.runtime import distributed, runs, turns
@@ -175,7 +175,7 @@ def _reported(asked: Comparison, units: Sequence[Unit], folder: RunFolder, json:
         predictions = predictions_of(own)
         found += outcomes(own, predictions, asked.benchmark.published.get(protocol, {}).get(row))
         idle = [name for name in ("seed", "trained_on", "tested_on") if predictions[name].nunique() < 2]
-        kept = predictions.drop(columns=["at", *idle])
+        kept = predictions.drop(columns=["at", NEW, *idle])
         write_text(folder.path / protocol / row / PREDICTIONS, table.as_csv(kept))
     if not found:
         return []

@@ -7,10 +7,13 @@ from typing import Any
 
 import pandas as pd
 
+from emospeech.data.unseen import unseen, what_is_new
 from emospeech.experiments.protocols.units import Unit
 from emospeech.metrics.scores import Scores, chance_macro_f1, score
 from emospeech.metrics.statistics import Interval, interval
 from emospeech.systems.base import MAIN_TASK
+
+NEW = "is_new"
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,16 @@ class Answers:
     rows: tuple[tuple[str, str], ...] = ()  # corpus and id: what a row is known by, whatever a system leaves out
     truth: tuple[str, ...] = ()
     chosen: tuple[tuple[str, ...], ...] = ()  # by seed
+
+
+@dataclass(frozen=True)
+class New:
+    """Of the rows tested, those of speakers and recordings that their fold's training has not heard."""
+
+    what: str  # as `new speakers`
+    count: int
+    macro_f1: float | None = None  # the mean over seeds; None of no row
+    interval: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +75,7 @@ class Outcome:
     parameters: int | None = None  # that a fit trains, of a network; the most of any fold
     answers: Answers = field(default=Answers(), repr=False)
     contrast: Contrast | None = None  # to the base, where there is one
+    new: New | None = None  # None where origins are not told
 
     @property
     def overall(self) -> bool:
@@ -91,16 +105,30 @@ class Outcome:
 
 
 def predictions_of(units: Sequence[Unit]) -> pd.DataFrame:
-    """The out-of-fold predictions of one system under one protocol, with `seed`, `at` (the material's row), corpora."""
+    """The out-of-fold predictions of one system under one protocol, with `seed`, `at` (the material's row), corpora,
+    and `NEW`: whether training has heard nobody of the row's origin."""
     frames = []
     for unit in units:
         where = unit.fold.test.nonzero()[0]
         frames.append(
             unit.predictions().assign(
-                seed=unit.seed, at=where, trained_on=unit.fold.trained_on, tested_on=unit.fold.tested_on
+                seed=unit.seed,
+                at=where,
+                trained_on=unit.fold.trained_on,
+                tested_on=unit.fold.tested_on,
+                **{NEW: _new(unit)},
             )
         )
     return pd.concat(frames, ignore_index=True)
+
+
+def _new(unit: Unit) -> Any:
+    """Of each tested row, whether its origin is new; None where it is not told. Those who steer are heard, too."""
+    fold, material = unit.fold, unit.material
+    rows = material.manifest.assign(corpus=list(material.corpora))
+    heard = fold.train if fold.dev is None else fold.train | fold.dev
+    found = unseen(rows[heard & ~fold.test], rows[fold.test])
+    return None if found is None else found.rows
 
 
 def outcomes(
@@ -137,7 +165,7 @@ def outcomes(
                 fits=len(units),
                 parameters=max(parameters, default=None),
                 published=dict(published or {}) if task == MAIN_TASK and not trained and not tested else {},
-                **_scored(part, labels, known),
+                **_scored(part, labels, known, what_is_new(material.manifest)),
             )
 
 
@@ -155,7 +183,7 @@ def _parts(rows: pd.DataFrame) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]
             yield ("", str(corpus)), part
 
 
-def _scored(rows: pd.DataFrame, labels: Sequence[str], known: Sequence[str]) -> dict[str, Any]:
+def _scored(rows: pd.DataFrame, labels: Sequence[str], known: Sequence[str], what: str) -> dict[str, Any]:
     by_seed = {seed: part.sort_values("at", kind="stable") for seed, part in rows.groupby("seed")}
     first = next(iter(by_seed.values()))
     truth = first["truth"].tolist()
@@ -164,6 +192,7 @@ def _scored(rows: pd.DataFrame, labels: Sequence[str], known: Sequence[str]) -> 
         "pooled": tuple(score(truth, chosen, labels) for chosen in predictions),
         "interval": interval(truth, predictions, labels),
         "chance": chance_macro_f1(truth, known),
+        "new": _of_new(rows, labels, what),
         "answers": Answers(
             tuple(zip(first["corpus"], first["id"], strict=True)), tuple(truth), tuple(map(tuple, predictions))
         ),
@@ -172,3 +201,16 @@ def _scored(rows: pd.DataFrame, labels: Sequence[str], known: Sequence[str]) -> 
             for (fold, seed), part in rows.groupby(["fold", "seed"], sort=False)
         ),
     }
+
+
+def _of_new(rows: pd.DataFrame, labels: Sequence[str], what: str) -> New | None:
+    """Of all seeds together: folds are the same, and so are the rows that are new."""
+    if rows[NEW].isna().any():
+        return None
+    new = rows[rows[NEW].astype(bool)]
+    if not len(new):
+        return New(what, 0)
+    by_seed = [part.sort_values("at", kind="stable") for _, part in new.groupby("seed")]
+    truth, chosen = by_seed[0]["truth"].tolist(), [part["chosen"].tolist() for part in by_seed]
+    scores = [score(truth, one, labels).macro_f1 for one in chosen]
+    return New(what, len(truth), statistics.fmean(scores), interval(truth, chosen, labels))

@@ -75,11 +75,14 @@ def columns(found: Sequence[Outcome], base: str | None) -> list[list[str]]:
     headings = list(dict.fromkeys(name for one in found for name in one.published))
     head = ["system", *(["tested on"] if several(found) else []), "macro-F1", "95 % interval", "over folds"]
     head += ["weighted F1", "UAR", "accuracy", "chance"]
+    if mixed := {one.new.what: None for one in found if one.new is not None and _is_mixed(one)}:
+        head += [" / ".join(mixed)]
     if base is not None:
         head += ["to base", "p", "trained", "s a fit"]
     body = [
         [
             *_cells(one, several(found)),
+            *([_new(one)] if mixed else []),
             *([] if base is None else _beside_base(one, base)),
             *(_number(one.published.get(name)) for name in headings),
         ]
@@ -101,6 +104,16 @@ def _cells(one: Outcome, apart: bool) -> list[str]:
         f"{_number(mean)} ± {_number(deviation)}" if len({fold.fold for fold in one.folds}) > 1 else "",
         *(_number(value) for value in (one.mean("weighted_f1"), one.mean("uar"), one.mean("accuracy"), one.chance)),
     ]
+
+
+def _is_mixed(one: Outcome) -> bool:
+    """Whether training has heard the speakers or recordings of some of the rows, and not of the others."""
+    return one.new is not None and 0 < one.new.count < one.pooled[0].count
+
+
+def _new(one: Outcome) -> str:
+    """Macro-F1 where nobody has been heard before, and of how many rows."""
+    return "" if one.new is None or one.new.macro_f1 is None else f"{_number(one.new.macro_f1)} ({one.new.count})"
 
 
 def _beside_base(one: Outcome, base: str) -> list[str]:
@@ -143,6 +156,7 @@ def table(found: Sequence[Outcome], base: str | None = None) -> pd.DataFrame:
                 "uar": one.mean("uar"),
                 "accuracy": one.mean("accuracy"),
                 "chance": one.chance,
+                **_of_new(one),
                 **({} if base is None else _contrast(one, base)),
                 "parameters": one.parameters,
                 "fits": one.fits,
@@ -151,7 +165,16 @@ def table(found: Sequence[Outcome], base: str | None = None) -> pd.DataFrame:
             }
             for one in found
         ]
-    ).astype({"parameters": "Int64"})
+    ).astype({"parameters": "Int64", "new_rows": "Int64"})
+
+
+def _of_new(one: Outcome) -> dict[str, float | int | None]:
+    """Columns of `table.csv`: the rows whose origin is new, where that is told."""
+    if one.new is None:
+        return {"new_rows": None, "new_macro_f1": None, "new_macro_f1_low": None, "new_macro_f1_high": None}
+    ends = (None, None) if one.new.interval is None else (one.new.interval.low, one.new.interval.high)
+    values = (one.new.count, one.new.macro_f1, *ends)
+    return dict(zip(("new_rows", "new_macro_f1", "new_macro_f1_low", "new_macro_f1_high"), values, strict=True))
 
 
 def _contrast(one: Outcome, base: str) -> dict[str, float | None]:
