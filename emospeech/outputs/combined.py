@@ -1,7 +1,7 @@
 """Prediction files of several systems made into one, and an honest estimate of what that is worth."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,25 +87,38 @@ def run(asked: Asked) -> Done:
     _check(asked)
     members = read(asked.files)
     if not asked.out_of_fold or asked.gold is None:
-        fitted, found = _plain(asked.how, len(members.labels)), []
+        fitted, found, told = _plain(asked.how, len(members.labels)), list[Scored](), list[str]()
     else:
-        known = read(asked.out_of_fold)
-        if known.labels != members.labels:
-            raise UserError(f"{known.names[0]} tells other classes apart, or in another order, than {members.names[0]}")
-        if both := sorted(set(known.ids) & set(members.ids)):
-            raise UserError(
-                f"{len(both)} rows are among those to answer and those it is fitted to: {some(both)}; its estimate "
-                "says what it is worth on them"
-            )
+        known = _known(asked, members)
         truth, groups = truth_of(known, asked.gold, asked.by)
         codes, folds = encode(truth, known.labels), folds_of(known, truth, groups, asked.seed)
         way = (asked.how, asked.rule, asked.seed)
         fitted = fit(known.chances, codes, folds, *way)
         found = estimate(known, truth, nested(known.chances, codes, folds, *way), f"{asked.how}, rule {asked.rule}")
-    chances = fitted(members.chances)
-    answers = as_predictions(list(members.ids), chances.tolist(), members.labels)
-    told = list(lines(found, len(known.ids))) if found else []
+        told = list(lines(found, len(known.ids)))
+    answers = as_predictions(list(members.ids), fitted(members.chances).tolist(), members.labels)
     return Done(answers, _record(asked, fitted, members, found), told)
+
+
+def _known(asked: Asked, members: Members) -> Members:
+    """The out-of-fold files, their classes in the order of the others.
+
+    Raises:
+        UserError: if they tell other classes apart, or are about rows that are to be answered.
+    """
+    known = read(asked.out_of_fold)
+    if set(known.labels) != set(members.labels):
+        raise UserError(
+            f"{known.names[0]} tells {', '.join(known.labels)} apart, {members.names[0]} {', '.join(members.labels)}; "
+            "they are to be of the same systems"
+        )
+    if both := sorted(set(known.ids) & set(members.ids)):
+        raise UserError(
+            f"{len(both)} rows are among those to answer and those it is fitted to: {some(both)}; its estimate says "
+            "what it is worth on them"
+        )
+    order = [known.labels.index(label) for label in members.labels]
+    return replace(known, labels=members.labels, chances=known.chances[..., order])
 
 
 def _check(asked: Asked) -> None:

@@ -98,6 +98,16 @@ def test_the_estimate_knows_nothing_of_its_rows(files, monkeypatch):
     assert set(found.tolist()) == {0}
 
 
+def test_classes_in_another_order(files):
+    """Those of the files to answer count."""
+    assert ensemble("--how", "greedy", *FITTED) == 0
+    for name in "ab":
+        rewrite(f"{name}_known.csv", lambda f: f[["id", "p_joy", "p_neutral", "p_anger", "label"]])
+    assert ensemble("--how", "greedy", *FITTED, output="again.csv") == 0
+    first, again = pd.read_csv("out.csv"), pd.read_csv("again.csv")
+    pd.testing.assert_frame_equal(first, again)
+
+
 def test_folds_of_a_benchmark_are_kept(files, capsys):
     """They are told in its files, and may keep apart what a gold table does not know of."""
     for name in "ab":
