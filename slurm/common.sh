@@ -56,21 +56,28 @@ job_step() {
     fi
     "${step[@]}" &
     child=$!
-    # Slurm may tell the step, this script, or both; what this script hears alone, the step is to hear
-    trap 'pass_on USR1' USR1
-    trap 'pass_on TERM' TERM
+    listen
     until code=0 && { wait "$child" || code=$?; } && ! kill -0 "$child" 2> /dev/null; do :; done
+    trap '' USR1 TERM
     code=0
     wait "$child" || code=$? # its own, where a signal has ended the wait
     if [ "$code" = 138 ] || [ "$code" = 143 ]; then requeue "$code"; fi
     exit "$code"
 }
 
+# Slurm may tell the step, this script, or both; what this script hears alone, the step is to hear
+listen() {
+    trap 'pass_on USR1' USR1
+    trap 'pass_on TERM' TERM
+}
+
 pass_on() {
-    if [ -z "$job" ]; then
-        kill -s "$1" "$child" 2> /dev/null || true
-        return
-    fi
+    trap '' USR1 TERM # Slurm tells all processes of a script, and those that are started here would die of it
+    if [ -n "$job" ]; then tell_the_steps "$1"; else kill -s "$1" "$child" 2> /dev/null || true; fi
+    listen
+}
+
+tell_the_steps() {
     local known
     known=$(standing)
     is_this_start "$known" || return 0
@@ -79,11 +86,11 @@ pass_on() {
     if [ "$1" = TERM ] && grep -q 'Reason=TimeLimit' <<< "$known"; then back_into_the_queue; fi
 }
 
-# what Slurm knows of this job; a busy controller is asked again
+# what Slurm knows of this job; a busy controller is asked again. In a trap, `return` alone has the status from before it
 standing() {
     local _
     for _ in 1 2 3 4 5; do
-        scontrol show job "$job" 2> /dev/null && return
+        scontrol show job "$job" 2> /dev/null && return 0
         sleep 3
     done
     echo "Slurm does not tell how this job stands" >&2
@@ -111,17 +118,17 @@ requeue() {
 back_into_the_queue() {
     if [ "${SLURM_RESTART_COUNT:-0}" -ge "${EMOSPEECH_MAX_REQUEUES:-200}" ]; then
         echo "stopped; not requeued, as this job has been $SLURM_RESTART_COUNT times (EMOSPEECH_MAX_REQUEUES)" >&2
-        return
+        return 0
     fi
     local told known _
     for _ in 1 2 3 4 5; do
         if told=$(scontrol requeue "$job" 2>&1); then
             echo "back into the queue: it goes on from here" >&2
-            return
+            return 0
         fi
         known=$(standing)
         # Slurm has done so itself
-        if ! is_this_start "$known" || ! is_running "$known"; then return; fi
+        if ! is_this_start "$known" || ! is_running "$known"; then return 0; fi
         sleep 3
     done
     echo "stopped; Slurm does not take the job back ($told): submit it again, with --resume" >&2
