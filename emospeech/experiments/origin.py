@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +48,7 @@ def _told(scores: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _hash(path: Path) -> str | None:
-    return sha256(path.read_bytes()).hexdigest() if path.exists() else None
+    return content_hash(path) if path.exists() else None
 
 
 def _json(path: Path) -> Any:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emospeech.metrics.scores import METRICS, encode
-from emospeech.metrics.statistics import affordable, as_confusions, cells_of, draws, in_parts, kinds_of
+from emospeech.metrics.statistics import affordable, as_confusions, draws, in_parts, units_of
 
 Predictions = Sequence[Sequence[str]]  # of one system: (seeds, clips)
 ROUNDING = 1e-12
@@ -55,11 +55,7 @@ def difference(
     """
     if len(first) != len(second):
         raise ValueError(f"{len(first)} predictions of the one system but {len(second)} of the other")
-    if clusters is not None:
-        units = cells_of(truth, [*first, *second], labels, clusters)
-        counts = np.ones(len(units), dtype=int)
-    else:
-        units, counts = kinds_of(truth, [*first, *second], labels)
+    units, counts = units_of(truth, [*first, *second], labels, clusters)
     resamples = affordable(len(counts), resamples)
     half, seeds = units.shape[1] // 2, len(first)
 

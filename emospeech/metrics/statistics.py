@@ -47,11 +47,7 @@ def interval(
     """
     if not predictions:
         raise ValueError("no predictions to resample")
-    if clusters is not None:
-        units = cells_of(truth, predictions, labels, clusters)
-        counts = np.ones(len(units), dtype=int)
-    else:
-        units, counts = kinds_of(truth, predictions, labels)
+    units, counts = units_of(truth, predictions, labels, clusters)
     resamples = affordable(len(counts), resamples)
     drawn = (as_confusions(weights @ units, len(predictions)) for weights in draws(counts, resamples, seed))
     values = np.concatenate([METRICS[metric](confusions).mean(axis=-1) for confusions in drawn])
@@ -59,10 +55,13 @@ def interval(
     return Interval(float(low), float(high), level, resamples)
 
 
-def kinds_of(
-    truth: Sequence[str], predictions: Sequence[Sequence[str]], labels: Sequence[str]
+def units_of(
+    truth: Sequence[str],
+    predictions: Sequence[Sequence[str]],
+    labels: Sequence[str],
+    clusters: Sequence[str] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`cells_of` the different clips, (kinds, cells), and how many clips there are of each, (kinds,).
+    """`cells_of` what is drawn, (kinds, cells), and how many there are of each, (kinds,): clusters, or different clips.
 
     Which of the clips with one truth and the same answers are drawn makes no difference, so only their number is:
     exact, and of 750 clips there are a few dozen kinds.
@@ -70,6 +69,9 @@ def kinds_of(
     Raises:
         ValueError: as `interval`.
     """
+    if clusters is not None:
+        units = cells_of(truth, predictions, labels, clusters)
+        return units, np.ones(len(units), dtype=int)
     _require_like_lengths(truth, predictions)
     codes = np.stack([encode(one, labels) for one in (truth, *predictions)], axis=1).astype(np.int16)
     _, first, counts = np.unique(codes, axis=0, return_index=True, return_counts=True)

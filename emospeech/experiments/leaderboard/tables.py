@@ -8,7 +8,7 @@ import pandas as pd
 
 from emospeech.data import table as csv
 from emospeech.experiments.leaderboard.entries import SCORES, Entry
-from emospeech.runtime.columns import aligned
+from emospeech.runtime.columns import aligned, markdown
 from emospeech.runtime.errors import UserError
 
 MANY = 6  # changes that a line tells
@@ -61,7 +61,7 @@ def files(found: Sequence[Entry]) -> dict[str, str]:
     """File name -> content."""
     return {
         "leaderboard.csv": str(csv.as_csv(table(found))),
-        "leaderboard.md": markdown(found),
+        "leaderboard.md": "\n".join(markdown(cells(found), left=6)) + "\n",
         "leaderboard.html": page(found),
     }
 
@@ -113,12 +113,6 @@ def _listed(changes: Sequence[str]) -> str:
 def lines(found: Sequence[Entry]) -> Iterator[str]:
     """To print."""
     yield from aligned(cells(found), left=6)
-
-
-def markdown(found: Sequence[Entry]) -> str:
-    head, *body = [[cell.replace("|", "\\|") for cell in row] for row in cells(found)]
-    rule = f"|{'|'.join(':--' for _ in head)}|"
-    return "\n".join(f"| {' | '.join(row)} |" if row is not None else rule for row in (head, None, *body)) + "\n"
 
 
 def page(found: Sequence[Entry]) -> str:

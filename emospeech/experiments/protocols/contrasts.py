@@ -1,21 +1,12 @@
 """Each system of a benchmark against its base: on the same clips, by a paired test, all systems of a table together."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from emospeech.experiments.protocols.outcomes import Contrast, Outcome
-from emospeech.metrics.differences import Difference, difference, holm
+from emospeech.metrics.differences import difference, holm
 
 Test = tuple[str, str, str, str]  # a protocol, a task, and the corpora that train and are tested
-
-
-@dataclass(frozen=True)
-class _Pair:
-    """A system and the base, in the same test."""
-
-    at: int  # among the outcomes
-    value: float
-    found: Difference | None  # None: they were not tested on the same clips under as many seeds
 
 
 def with_base(found: Sequence[Outcome], base: str | None) -> list[Outcome]:
@@ -26,37 +17,31 @@ def with_base(found: Sequence[Outcome], base: str | None) -> list[Outcome]:
     if base is None:
         return list(found)
     bases = {_test(one): one for one in found if one.row == base}
-    pairs: dict[Test, list[_Pair]] = {}
+    contrasts: dict[Test, dict[int, Contrast]] = {}
     for at, one in enumerate(found):
         if one.row != base and _test(one) in bases:
-            pairs.setdefault(_test(one), []).append(_pair(at, bases[_test(one)], one))
-    contrasts = {at: contrast for group in pairs.values() for at, contrast in _corrected(group)}
-    return [replace(one, contrast=contrasts.get(at)) for at, one in enumerate(found)]
+            contrasts.setdefault(_test(one), {})[at] = _contrast(bases[_test(one)], one)
+    corrected = {at: contrast for group in contrasts.values() for at, contrast in _corrected(group).items()}
+    return [replace(one, contrast=corrected.get(at)) for at, one in enumerate(found)]
 
 
 def _test(one: Outcome) -> Test:
     return one.protocol, one.task, one.trained_on, one.tested_on
 
 
-def _pair(at: int, base: Outcome, one: Outcome) -> _Pair:
-    first, second, value = base.answers, one.answers, one.mean() - base.mean()
+def _contrast(base: Outcome, one: Outcome) -> Contrast:
+    """Tested where both were asked about the same clips, under as many seeds."""
+    first, second = base.answers, one.answers
     comparable = (first.rows, first.truth, len(first.chosen)) == (second.rows, second.truth, len(second.chosen))
     if not comparable or not first.rows:
-        return _Pair(at, value, None)
+        return Contrast(one.mean() - base.mean())
     labels = list(dict.fromkeys((*base.labels, *one.labels)))
-    return _Pair(at, value, difference(first.truth, first.chosen, second.chosen, labels))
+    found = difference(first.truth, first.chosen, second.chosen, labels)
+    return Contrast(found.value, found.low, found.high, found.p)
 
 
-def _corrected(pairs: Sequence[_Pair]) -> Iterable[tuple[int, Contrast]]:
-    tested = [pair for pair in pairs if pair.found is not None]
-    corrected = dict(
-        zip([pair.at for pair in tested], holm([pair.found.p for pair in tested if pair.found]), strict=True)
-    )
-    for pair in pairs:
-        if pair.found is None:
-            yield pair.at, Contrast(pair.value)
-        else:
-            yield (
-                pair.at,
-                Contrast(pair.found.value, pair.found.low, pair.found.high, pair.found.p, corrected[pair.at]),
-            )
+def _corrected(group: Mapping[int, Contrast]) -> dict[int, Contrast]:
+    """With p values for as many tests as there are."""
+    tested = {at: one.p for at, one in group.items() if one.p is not None}
+    corrected = dict(zip(tested, holm(list(tested.values())), strict=True))
+    return {at: replace(one, p_holm=corrected.get(at)) for at, one in group.items()}

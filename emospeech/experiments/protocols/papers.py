@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from emospeech.config import Benchmark
 from emospeech.experiments.protocols import report
 from emospeech.experiments.protocols.outcomes import Outcome
+from emospeech.runtime import columns
 
 SPECIAL = str.maketrans(
     {
@@ -42,22 +43,8 @@ def markdown(title: str, cells: Sequence[Sequence[str]], left: int) -> Iterator[
     Args:
         cells: headings, then rows.
         left: how many columns are flush left.
-
-    >>> print("\\n".join(markdown("k", [["system", "F1"], ["a|b", "0.5"]], 1)))
-    **k**
-    <BLANKLINE>
-    | system | F1 |
-    |:--|--:|
-    | a\\|b | 0.5 |
-    <BLANKLINE>
     """
-    head, *body = [[cell.replace("|", "\\|") for cell in row] for row in cells]
-    yield f"**{title}**"
-    yield ""
-    yield f"| {' | '.join(head)} |"
-    yield f"|{'|'.join(':--' if at < left else '--:' for at in range(len(head)))}|"
-    yield from (f"| {' | '.join(row)} |" for row in body)
-    yield ""
+    yield from (f"**{title}**", "", *columns.markdown(cells, left), "")
 
 
 def latex(title: str, cells: Sequence[Sequence[str]], left: int) -> Iterator[str]:
