@@ -116,21 +116,54 @@ def ablate(
     _run(words, load_ablation(recipe, grid, overrides or []), way)
 
 
-def _run(words: Sequence[str], asked: Any, way: Way) -> None:
+def tune(
+    recipe: Annotated[Path, typer.Argument(help="A YAML file, such as configs/classical_text.yaml.")],
+    space: Annotated[Path, typer.Argument(help="A YAML file, such as configs/spaces/text_classical.yaml.")],
+    overrides: Overrides = None,
+    nested: Annotated[
+        bool, typer.Option("--nested", help="What tuning gains, instead: tuned anew in each of several outer folds.")
+    ] = False,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    json: Json = None,
+    share: Share = False,
+    collect: Collect = False,
+    slurm: Slurm = False,
+    tasks: Tasks = None,
+    sbatch: Sbatch = "",
+) -> None:
+    """Choose values of a recipe's keys out of a space, on inner folds of its training rows: dev and test have no say.
+
+    What was tried and the best recipe go into runs/<recipe>-<space>/. With --nested the recipe as it is and tuned stand
+    beside each other, in runs/<recipe>-<space>-nested/, on folds that no choice has seen. Else all is as in `emospeech
+    benchmark`; keys such as tune.trials=60 are the space's.
+    """
+    quiet()
+    way = Way(False, resume, overwrite, json, share, collect, slurm, tasks, sbatch)
+    way.check()
+    from emospeech.experiments import protocols, tuning
+    from emospeech.systems.build import load_tuning
+
+    words = ["tune", str(recipe), str(space), *(overrides or []), *(["--nested"] if nested else [])]
+    _run(words, load_tuning(recipe, space, overrides or [], nested), way, protocols if nested else tuning)
+
+
+def _run(words: Sequence[str], asked: Any, way: Way, engine: Any = None) -> None:
     """Do it, or have it done, and print what it says.
 
     Args:
         words: the command, as a task of an array is to be given it.
+        engine: what does it; None: what the comparison is of says.
     """
-    for line in _lines(words, asked, way):
+    for line in _lines(words, asked, way, engine):
         if is_main():
             typer.echo(line)
 
 
-def _lines(words: Sequence[str], asked: Any, way: Way) -> Iterator[str]:
+def _lines(words: Sequence[str], asked: Any, way: Way, engine: Any) -> Iterator[str]:
     from emospeech.experiments import layerwise, protocols, slurm
 
-    engine = protocols if asked.benchmark.layerwise is None else layerwise
+    engine = engine or (protocols if asked.benchmark.layerwise is None else layerwise)
     if way.slurm:
         jobs = slurm.Jobs(tuple(words), way.tasks or slurm.TASKS, way.sbatch)
         return slurm.run(engine, asked, jobs, way.quick, way.overwrite, way.json)

@@ -44,6 +44,7 @@ app.command("leaderboard")(output.leaderboard)
 app.command("ensemble")(output.ensemble)
 app.command("benchmark")(experiment.benchmark)
 app.command("ablate")(experiment.ablate)
+app.command("tune")(experiment.tune)
 app.add_typer(store.app, name="cache", help="The feature store.")
 app.add_typer(data.app, name="data", help="Corpora and manifests.")
 

@@ -6,10 +6,12 @@ from emospeech.config.classical import Classical, Member
 from emospeech.config.comparing import Comparison, compares, load_benchmark, varied
 from emospeech.config.data import Data, Part, Split
 from emospeech.config.modalities import Speech, Text
-from emospeech.config.protocol import Benchmark, Layerwise, Protocol, Tune
+from emospeech.config.protocol import Benchmark, Layerwise, Protocol
 from emospeech.config.reading import BENCHMARK, as_yaml, load, load_seeds, recipes_folder, validate
 from emospeech.config.schema import Cache, Head, Model, Recipe
+from emospeech.config.space import Range, Space, Tune
 from emospeech.config.training import Loss, Optimizer, Schedule, Train
+from emospeech.config.tuning import load_tuning
 from emospeech.config.words import Checks, Choice, Section
 
 __all__ = [
@@ -30,9 +32,11 @@ __all__ = [
     "Optimizer",
     "Part",
     "Protocol",
+    "Range",
     "Recipe",
     "Schedule",
     "Section",
+    "Space",
     "Speech",
     "Split",
     "Text",
@@ -44,6 +48,7 @@ __all__ = [
     "load_ablation",
     "load_benchmark",
     "load_seeds",
+    "load_tuning",
     "recipes_folder",
     "validate",
     "varied",

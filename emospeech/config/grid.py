@@ -22,9 +22,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
-from emospeech.config.protocol import NAME, Name
 from emospeech.config.reading import checked, read_yaml
-from emospeech.config.words import Section, Seed
+from emospeech.config.words import NAME, Name, Section, Seed
 from emospeech.runtime.errors import some
 
 Changes = Mapping[str, Any]

@@ -4,22 +4,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from emospeech.config.words import Choice, Count, Fraction, Section, Seed, named
+from emospeech.config.space import By
+from emospeech.config.words import Choice, Count, Fraction, Name, Section, Seed, named
 
-By = Literal["auto", "group", "speaker", "none"]
 ACROSS = ("cross-corpus", "leave-one-corpus-out")  # kinds of protocol that divide corpora from each other
 FIGURES = "figures"
-NAME = r"^\w[\w .,+=-]*$"  # of a folder
-Name = Annotated[str, Field(pattern=NAME)]
-
-
-class Tune(Section):
-    """Overrides that are chosen on inner folds of the training rows: all combinations of a grid, or of several."""
-
-    grid: dict[str, list[Any]] | list[dict[str, list[Any]]]  # dotted key of the recipe -> its values
-    folds: Annotated[int, Field(ge=2)] = 3
-    by: By = "auto"  # what an inner fold keeps together
-    seed: Seed = 0
 
 
 class Protocol(Section):

@@ -11,9 +11,9 @@ from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 from emospeech.config.classical import Classical
 from emospeech.config.data import Data
 from emospeech.config.modalities import Speech, Text
-from emospeech.config.protocol import Name, Tune
+from emospeech.config.space import Tune
 from emospeech.config.training import Train
-from emospeech.config.words import Choice, Count, Probability, Section, count_or_auto, named
+from emospeech.config.words import Choice, Count, Name, Probability, Section, count_or_auto, named
 
 
 def _none(value: Any) -> Any:

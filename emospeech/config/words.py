@@ -65,3 +65,5 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+NAME = r"^\w[\w .,+=-]*$"  # of a folder
+Name = Annotated[str, Field(pattern=NAME)]

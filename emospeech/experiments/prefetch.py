@@ -21,7 +21,7 @@ from emospeech.encoders.transcribe.openai_whisper import OpenAICheckpoint
 from emospeech.experiments.rows.transcripts import PROVIDED
 from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError, gather
-from emospeech.systems import tuned
+from emospeech.systems import tuning
 from emospeech.systems.checks import CHECKS
 
 # what a recipe names of data need not be on this machine yet
@@ -104,8 +104,8 @@ def needs(path: Path, overrides: Sequence[str] = (), grid: Path | None = None) -
     else:
         recipes, found = _of_recipe(path, overrides)
     for recipe in recipes:
-        for point in tuned.points(recipe):
-            found += _needs(point.recipe)
+        for one in tuning.heard(recipe):
+            found += _needs(one)
     return list(dict.fromkeys(found))
 
 

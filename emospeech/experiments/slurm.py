@@ -1,8 +1,8 @@
-"""A benchmark or an ablation as one Slurm array, and a job after it that collects the table.
+"""A benchmark, an ablation or a search as one Slurm array, and a job after it that collects the table.
 
     runs/<name>/
       slurm.jsonl     a line a submission: when, the jobs' ids, tasks, units, the command
-      logs/           crossval-<array>_<task>.log or ablations-…, collect-<job>.log
+      logs/           crossval-<array>_<task>.log or ablations-…, tuning-…, collect-<job>.log
 
 What is missing is submitted, and nothing while an array of it is pending or runs: the same command may be given again
 at any time. Planning reads tables alone, so a login node can do it.
@@ -30,7 +30,11 @@ from emospeech.runtime.runs import RunFolder
 
 TASKS = 16  # of an array, at most
 RECORD = "slurm.jsonl"
-SCRIPTS: Mapping[str, str] = {"benchmark": "slurm/crossval.sh", "ablate": "slurm/ablations.sh"}
+SCRIPTS: Mapping[str, str] = {
+    "benchmark": "slurm/crossval.sh",
+    "ablate": "slurm/ablations.sh",
+    "tune": "slurm/tuning.sh",
+}
 COLLECT = "slurm/collect.sh"
 SITE = "[ ! -f slurm/site.env ] || . slurm/site.env >&2; "  # SBATCH_PARTITION and what else it wants of every job
 # options of sbatch that are this file's own -> what to say instead

@@ -6,16 +6,17 @@ from pathlib import Path
 
 from emospeech import config
 from emospeech.config import Comparison, Recipe
+from emospeech.config.tuning import TUNED
 from emospeech.encoders.finetuning.lora import merge
 from emospeech.runtime.errors import UserError, gather, some
-from emospeech.systems import tuned
+from emospeech.systems import tuning
 from emospeech.systems.base import System
 from emospeech.systems.checks import CHECKS
 from emospeech.systems.classical.system import ClassicalSystem
 from emospeech.systems.classical.system import load as load_classical
 from emospeech.systems.neural import NeuralSystem
 from emospeech.systems.saved import Saved, check_encoder, read_config, read_model
-from emospeech.systems.tuned import TunedSystem
+from emospeech.systems.tuning import TunedSystem
 
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -25,7 +26,7 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         UserError: with every fault.
     """
     recipe = config.load(path, overrides, CHECKS)
-    tuned.check(recipe, CHECKS)
+    tuning.check(recipe, CHECKS)
     return recipe
 
 
@@ -36,7 +37,7 @@ def load_seeds(path: str | Path, overrides: Sequence[str] = ()) -> Recipe | list
         UserError: with every fault.
     """
     asked = config.load_seeds(path, overrides, CHECKS)
-    tuned.check(asked if isinstance(asked, Recipe) else asked[0], CHECKS)  # seeds differ in nothing else
+    tuning.check(asked if isinstance(asked, Recipe) else asked[0], CHECKS)  # seeds differ in nothing else
     return asked
 
 
@@ -54,7 +55,7 @@ def load_benchmark(path: str | Path, overrides: Sequence[str] = ()) -> Compariso
         UserError: with every fault.
     """
     asked = config.load_benchmark(path, overrides, CHECKS)
-    gather(f"recipe {path}", [partial(tuned.check, recipe, CHECKS) for recipe in asked.rows.values()])
+    gather(f"recipe {path}", [partial(tuning.check, recipe, CHECKS) for recipe in asked.rows.values()])
     return asked
 
 
@@ -65,7 +66,21 @@ def load_ablation(path: str | Path, grid: str | Path, overrides: Sequence[str] =
         UserError: with every fault.
     """
     asked = config.load_ablation(path, grid, overrides, CHECKS)
-    gather(f"recipe {path} under grid {grid}", [partial(tuned.check, one, CHECKS) for one in asked.rows.values()])
+    gather(f"recipe {path} under grid {grid}", [partial(tuning.check, one, CHECKS) for one in asked.rows.values()])
+    return asked
+
+
+def load_tuning(path: str | Path, space: str | Path, overrides: Sequence[str] = (), nested: bool = False) -> Comparison:
+    """A recipe and the space that it is to be tuned in, every word of them checked before any work.
+
+    Raises:
+        UserError: with every fault.
+    """
+    asked = config.load_tuning(path, space, overrides, CHECKS, nested)
+    try:
+        tuning.check(asked.rows[TUNED], CHECKS)
+    except UserError as error:
+        raise UserError(f"space {space}: {error}") from None
     return asked
 
 

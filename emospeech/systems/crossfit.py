@@ -32,25 +32,23 @@ def inner_folds(train: pd.DataFrame, folds: int, by: str, seed: int) -> np.ndarr
     return k_fold(train["id"].tolist(), labels, names, count, seed)
 
 
-def out_of_fold(
-    make: Callable[[], System], train: pd.DataFrame, parts: np.ndarray, by: str, folder: Path
+def predicted(
+    make: Callable[[], System], train: pd.DataFrame, left_out: np.ndarray, by: str, folder: Path
 ) -> pd.DataFrame:
-    """Predictions of all training rows, in their order, each by a system made afresh that has not seen its fold.
+    """Predictions of the rows that are left out, in their order, by a system made afresh that has seen the others.
 
     Args:
-        parts: the fold of each row (n,).
+        left_out: bool (rows,).
+        by: what is kept together, where a dev set is picked out of the others.
         folder: for working files.
     """
-    found = []
-    for number in sorted(set(parts.tolist())):
-        system = make()
-        rest, test = train[parts != number].reset_index(drop=True), train[parts == number].reset_index(drop=True)
-        dev = None
-        if system.needs_dev:
-            rest, dev = with_dev(rest, system.recipe.data.split.dev_fraction, by, system.recipe.data.split.seed)
-        system.fit(rest, dev, folder / f"inner_{number}")
-        found.append(system.predict(test).assign(fold=number))
-    return pd.concat(found).set_index("id").loc[train["id"].tolist()].reset_index()
+    system = make()
+    rest, test = train[~left_out].reset_index(drop=True), train[left_out].reset_index(drop=True)
+    dev = None
+    if system.needs_dev:
+        rest, dev = with_dev(rest, system.recipe.data.split.dev_fraction, by, system.recipe.data.split.seed)
+    system.fit(rest, dev, folder)
+    return system.predict(test)
 
 
 def with_dev(train: pd.DataFrame, fraction: float, by: str, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:

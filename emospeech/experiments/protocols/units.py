@@ -22,7 +22,7 @@ from emospeech.runtime.files import write_json, write_text
 from emospeech.systems import build
 from emospeech.systems.base import System
 from emospeech.systems.crossfit import with_dev
-from emospeech.systems.tuned import TunedSystem
+from emospeech.systems.tuning import TunedSystem
 
 PREDICTIONS, RECORD = "predictions.csv", "fold.json"
 WORKING = ("checkpoints", "tuning", "tensorboard", "wandb", "metrics.jsonl")  # of no use once a fold is done

@@ -9,11 +9,11 @@ from sklearn.model_selection import ParameterGrid
 from emospeech.config import validate
 from emospeech.data import manifest as manifests
 from emospeech.runtime.errors import UserError
-from emospeech.systems import tuned
+from emospeech.systems import tuning
 from emospeech.systems.base import as_predictions
 from emospeech.systems.checks import CHECKS
 from emospeech.systems.crossfit import inner_folds
-from emospeech.systems.tuned import TunedSystem
+from emospeech.systems.tuning import TunedSystem
 
 LABELS = ("anger", "joy")
 
@@ -135,19 +135,19 @@ def test_labels_of_the_test_have_no_say(train, make, tmp_path):
 
 def test_the_first_of_equals_and_all_combinations_as_written(make):
     grid = {"classical.model.c": [3.0, 1.0], "classical.normalise": ["speaker", "corpus"]}
-    found = tuned.points(recipe(grid))
+    found = tuning.points(recipe(grid))
     assert [tuple(point.changes.values()) for point in found] == [
         (3.0, "speaker"), (3.0, "corpus"), (1.0, "speaker"), (1.0, "corpus"),
     ]  # fmt: skip
     assert sorted(str(dict(sorted(p.changes.items()))) for p in found) == sorted(map(str, ParameterGrid(grid)))
     assert found[0].name == "model.c=3.0, normalise=speaker"
     several = [{"classical.model": ["lda"]}, {"classical.model": ["svm_rbf"], "classical.model.gamma": [0.1, 0.3]}]
-    assert [point.recipe.classical.model.name for point in tuned.points(recipe(several))] == [
+    assert [point.recipe.classical.model.name for point in tuning.points(recipe(several))] == [
         "lda",
         "svm_rbf",
         "svm_rbf",
     ]
-    assert [point.recipe.classical.model.options for point in tuned.points(recipe(several))][1:] == [
+    assert [point.recipe.classical.model.options for point in tuning.points(recipe(several))][1:] == [
         {"gamma": 0.1},
         {"gamma": 0.3},
     ]
@@ -194,7 +194,7 @@ def test_rows_without_the_main_label_choose_nothing(train, make, tmp_path):
 )
 def test_grids_that_cannot_be(grid, message):
     with pytest.raises(UserError, match=message):
-        tuned.check(recipe(grid), CHECKS)
+        tuning.check(recipe(grid), CHECKS)
 
 
 def test_what_it_needs_is_what_its_points_need(make):
