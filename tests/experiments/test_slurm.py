@@ -40,7 +40,7 @@ def undrawn(monkeypatch):
 def cluster(folder, monkeypatch):
     """A working folder that is the project's as far as --slurm looks, on a machine with Slurm."""
     Path("slurm").mkdir()
-    for name in ("crossval", "ablations", "collect"):
+    for name in ("crossval", "ablations", "tuning", "collect"):
         Path(f"slurm/{name}.sh").touch()
     Path("bin").mkdir()
     for name, text in (("sbatch", SBATCH), ("squeue", SQUEUE)):
@@ -134,6 +134,17 @@ def test_an_ablation(cluster):
     assert array == "--parsable --array=0-15 --output=runs/r-g/logs/%x-%A_%a.log slurm/ablations.sh r.yaml g.yaml"
     assert collect.endswith("slurm/collect.sh ablate r.yaml g.yaml --json=all.json")
     assert record("runs/r-g")[0]["units"] == 16
+
+
+def test_a_search(cluster):
+    Path("s.yaml").write_text("trials: 4\nspace: {classical.model.c: {low: 0.1, high: 10.0}}\n", encoding="utf-8")
+    assert main(["tune", "r.yaml", "s.yaml", "tune.folds=2", "--slurm"]) == 0
+    array, collect = asked()
+    assert array.endswith("--array=0-9 --output=runs/r-s/logs/%x-%A_%a.log slurm/tuning.sh r.yaml s.yaml tune.folds=2")
+    assert collect.endswith("slurm/collect.sh tune r.yaml s.yaml tune.folds=2")
+    assert main(["tune", "r.yaml", "s.yaml", "--slurm", "--nested"]) == 0
+    assert asked()[2].startswith("--parsable --array=0-7 --output=runs/r-s-nested/logs/")
+    assert asked()[2].endswith("slurm/tuning.sh r.yaml s.yaml --nested")
 
 
 def test_what_the_site_wants(cluster):

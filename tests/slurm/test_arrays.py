@@ -1,4 +1,5 @@
-"""`emospeech ablate … --slurm` as typed: one array, a job after it that makes the table, and never anything twice."""
+"""`emospeech ablate … --slurm` and `tune … --slurm` as typed: one array, a job after it that makes the table, and never
+anything twice."""
 
 import json
 import os
@@ -43,16 +44,19 @@ def ablate(corpus: Path, tmp_path: Path) -> Command:
     """The command from the project's folder, with further words; what it prints."""
     (tmp_path / "small.yaml").write_text(RECIPE.replace("ROOT", str(corpus)), encoding="utf-8")
     (tmp_path / "six.yaml").write_text(GRID, encoding="utf-8")
-    words = ["ablate", str(tmp_path / "small.yaml"), str(tmp_path / "six.yaml"), f"runs_dir={tmp_path}"]
+    return command("ablate", str(tmp_path / "small.yaml"), str(tmp_path / "six.yaml"), f"runs_dir={tmp_path}")
+
+
+def command(*words: str) -> Command:
     variables = {**os.environ, "PATH": job_path(), "OMP_NUM_THREADS": "1"}
 
-    def ablate(*further: str) -> str:
-        command = [sys.executable, "-m", "emospeech", *words, *further]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=variables, timeout=300)
+    def given(*further: str) -> str:
+        line = [sys.executable, "-m", "emospeech", *words, *further]
+        done = subprocess.run(line, capture_output=True, text=True, cwd=ROOT, env=variables, timeout=300)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    return ablate
+    return given
 
 
 def submissions(run: Path) -> list[dict[str, Any]]:
@@ -95,6 +99,22 @@ def test_six_ablations(ablate: Command, run: Path, tmp_path: Path) -> None:
     assert submissions(run)[-1]["tasks"] == 2
     assert collected(run).exit_code == 0
     pd.testing.assert_frame_equal(scores(run), scores(tmp_path / "alone"))
+
+
+def test_a_search(ablate: Command, run: Path, tmp_path: Path) -> None:
+    """Three tasks go through its rounds together, and find what one process alone finds."""
+    space = tmp_path / "six.yaml"
+    space.write_text("trials: 4\nround: 2\nspace: {classical.model.c: {low: 0.1, high: 10.0}}\n", encoding="utf-8")
+    tune = command("tune", str(tmp_path / "small.yaml"), str(space), f"runs_dir={tmp_path}")
+    assert tune("--slurm", "--tasks", "3").startswith("15 units are missing: array ")
+    job = collected(run)
+    assert job.exit_code == 0, job.log
+    tune("name=alone")
+    own, alone = (pd.read_csv(one / "trials.csv").drop(columns="seconds") for one in (run, tmp_path / "alone"))
+    pd.testing.assert_frame_equal(own, alone)
+    begun = [line for path in (run / "logs").iterdir() for line in path.read_text().splitlines() if line[:2] == "--"]
+    assert len(begun) == len(set(begun)) == 15, "nothing is tried twice"
+    assert tune("--slurm").startswith("all 15 units are done; nothing is submitted\n5 trials on 3 inner folds")
 
 
 def test_a_cancelled_array(ablate: Command, run: Path) -> None:
