@@ -136,6 +136,17 @@ def test_collected_before_its_end_it_names_what_is_missing(here, monkeypatch, ca
     assert "trial 6, inner fold 3" in told
 
 
+def test_a_grid_is_tried_whole(here, capsys):
+    Path("s.yaml").write_text("grid: {classical.model.c: [0.1, 10.0], classical.normalise: [corpus, speaker]}\n")
+    assert tune("tune.folds=2") == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == "4 trials on 2 inner folds of 48 training rows"
+    assert " to as it is" not in told[-2], "there is no such trial"
+    trials = pd.read_csv("runs/r-s/trials.csv")
+    assert trials["classical.model.c"].tolist() == [0.1, 0.1, 10.0, 10.0]
+    assert trials["classical.normalise"].tolist() == ["corpus", "speaker"] * 2
+
+
 def test_what_tuning_gains_is_told_on_folds_that_had_no_say(here, capsys):
     assert tune("--nested", "tune.trials=2", "benchmark.protocols={three: {kind: k-fold, folds: 3}}") == 0
     table = pd.read_csv("runs/r-s-nested/table.csv").set_index("system")

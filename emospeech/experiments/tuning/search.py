@@ -100,6 +100,7 @@ def _search(study: Study, folder: Path, workers: int) -> None:
             bar(len(study.trials) - done)
             done = len(study.trials)
         bar(len(study.trials) - done)
+    _worker(study, folder, 1, 0)  # what a helper has left undone, or failed with
 
 
 def _worker(study: Study, folder: Path, workers: int, worker: int) -> None:
