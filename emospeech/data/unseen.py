@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-KNOWN_BY = {"speaker": "speakers", "group": "recordings"}  # column of a manifest -> what is new there
+from emospeech.data.origins import KNOWN_BY, named
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,6 @@ def unseen(train: pd.DataFrame, tested: pd.DataFrame) -> Unseen | None:
         return None
     new = np.ones(len(tested), dtype=bool)
     for name in by:
-        heard = set(_named(train, name).dropna())
-        new &= (tested[name].notna() & ~_named(tested, name).isin(heard)).to_numpy(dtype=bool)
+        heard = set(named(train, name).dropna())
+        new &= (tested[name].notna() & ~named(tested, name).isin(heard)).to_numpy(dtype=bool)
     return Unseen(what_is_new(train, tested), new)
-
-
-def _named(rows: pd.DataFrame, name: str) -> pd.Series:
-    """Two corpora may call different people by one name."""
-    if "corpus" not in rows:
-        return rows[name]
-    return rows["corpus"].fillna("") + "/" + rows[name]

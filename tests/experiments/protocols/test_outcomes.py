@@ -69,6 +69,21 @@ def test_pooled_scores_are_scikit_learns_on_all_predictions(material, scored):
     assert one.seconds == 6.0
 
 
+def test_an_interval_by_speaker_or_recording(material, scored):
+    """By that of which there are fewer; of each corpus its own, and none where it is not told."""
+    truth, guess = drawn(60, 0), drawn(60, 1)
+    speakers, videos = [f"s{k % 6}" for k in range(60)], [f"v{k % 12}" for k in range(60)]
+    folds = [list(range(k, 60, 4)) for k in range(4)]
+    (one,) = scored(material(truth, speaker=speakers, group=videos), folds, {0: {MAIN_TASK: guess}})
+    assert (one.clustered.by, one.clustered.count) == ("speaker", 6)
+    assert one.clustered.interval == interval(truth, [guess], LABELS, clusters=speakers)
+    assert one.interval == interval(truth, [guess], LABELS)
+    corpora, known = ["a", "b"] * 30, [f"s{k // 2 % 3}" if k % 2 == 0 else None for k in range(60)]
+    found = scored(material(truth, corpora=corpora, speaker=known), folds, {1: {MAIN_TASK: guess}})
+    by = {one.tested_on: one.clustered for one in found}
+    assert (by["a"].count, by["b"], by[""]) == (3, None, None), "of half of all clips nobody is told"
+
+
 def test_several_seeds_by_hand(material, scored):
     truth = ["joy", "joy", "fear", "fear"]
     first, second = ["joy", "joy", "fear", "fear"], ["joy", "fear", "fear", "joy"]
