@@ -1,7 +1,7 @@
 """Prediction files of several systems made into one, and an honest estimate of what that is worth."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from emospeech.data.folds.assign import k_fold
-from emospeech.metrics.calibration import reliability, temperature, tempered
+from emospeech.metrics.calibration import Reliability, reliability, temperature, tempered
 from emospeech.metrics.decisions import RULES, applied
 from emospeech.metrics.scores import encode, score
 from emospeech.metrics.statistics import Interval, interval
@@ -44,6 +44,7 @@ class Done:
     predictions: pd.DataFrame
     record: dict[str, Any]
     lines: list[str]
+    stages: Mapping[str, Reliability]  # of out-of-fold predictions: as combined, after temperature, after rule
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,13 @@ class Fitted:
     offsets: np.ndarray  # (classes,)
 
     def __call__(self, chances: np.ndarray) -> np.ndarray:
-        return applied(tempered(self.combine(chances), self.temperature), self.offsets)
+        return self.stages(chances)[-1]
+
+    def stages(self, chances: np.ndarray) -> list[np.ndarray]:
+        """(rows, classes) as combined, after the temperature, and after the rule."""
+        plain = self.combine(chances)
+        cooled = tempered(plain, self.temperature)
+        return [plain, cooled, applied(cooled, self.offsets)]
 
 
 @dataclass(frozen=True)
@@ -88,16 +95,19 @@ def run(asked: Asked) -> Done:
     members = read(asked.files)
     if not asked.out_of_fold or asked.gold is None:
         fitted, found, told = _plain(asked.how, len(members.labels)), list[Scored](), list[str]()
+        stages: dict[str, Reliability] = {}
     else:
         known = _known(asked, members)
         truth, groups = truth_of(known, asked.gold, asked.by)
         codes, folds = encode(truth, known.labels), folds_of(known, truth, groups, asked.seed)
         way = (asked.how, asked.rule, asked.seed)
         fitted = fit(known.chances, codes, folds, *way)
-        found = estimate(known, truth, nested(known.chances, codes, folds, *way), f"{asked.how}, rule {asked.rule}")
+        by_stage = nested(known.chances, codes, folds, *way)
+        found = estimate(known, truth, by_stage[-1], f"{asked.how}, rule {asked.rule}")
+        stages = _stages(by_stage, codes, asked.rule)
         told = list(lines(found, len(known.ids)))
     answers = as_predictions(list(members.ids), fitted(members.chances).tolist(), members.labels)
-    return Done(answers, _record(asked, fitted, members, found), told)
+    return Done(answers, _record(asked, fitted, members, found, stages), told, stages)
 
 
 def _known(asked: Asked, members: Members) -> Members:
@@ -207,12 +217,19 @@ def fit(chances: np.ndarray, truth: np.ndarray, folds: np.ndarray, how: str, rul
 
 
 def nested(chances: np.ndarray, truth: np.ndarray, folds: np.ndarray, how: str, rule: str, seed: int) -> np.ndarray:
-    """Probabilities of all rows, each by an ensemble that was fitted to the other folds: (rows, classes)."""
-    found = np.empty(chances.shape[1:])
+    """Probabilities of all rows by stage, (3, rows, classes), each by an ensemble fitted to the other folds."""
+    found = np.empty((3, *chances.shape[1:]))
     for number in np.unique(folds):
         rest = folds != number
-        found[~rest] = fit(chances[:, rest], truth[rest], folds[rest], how, rule, seed)(chances[:, ~rest])
+        fitted = fit(chances[:, rest], truth[rest], folds[rest], how, rule, seed)
+        found[:, ~rest] = fitted.stages(chances[:, ~rest])
     return found
+
+
+def _stages(by_stage: np.ndarray, truth: np.ndarray, rule: str) -> dict[str, Reliability]:
+    """Name -> how far the probabilities can be believed; a rule that does nothing is no stage."""
+    names = ["as combined", "after the temperature", *([f"after the rule {rule}"] if rule != "none" else [])]
+    return {name: reliability(chances, truth) for name, chances in zip(names, by_stage, strict=False)}
 
 
 def _plain(how: str, classes: int) -> Fitted:
@@ -258,7 +275,9 @@ def lines(found: Sequence[Scored], rows: int) -> Iterator[str]:
     yield from aligned([["out of fold", "macro-F1", "95 % interval", "ECE"], *body], left=1)
 
 
-def _record(asked: Asked, fitted: Fitted, members: Members, found: Sequence[Scored]) -> dict[str, Any]:
+def _record(
+    asked: Asked, fitted: Fitted, members: Members, found: Sequence[Scored], stages: Mapping[str, Reliability]
+) -> dict[str, Any]:
     """What is kept beside the file."""
     return {
         "how": asked.how,
@@ -269,4 +288,5 @@ def _record(asked: Asked, fitted: Fitted, members: Members, found: Sequence[Scor
         "temperature": fitted.temperature,
         "offsets": dict(zip(members.labels, fitted.offsets.tolist(), strict=True)),
         "out_of_fold": [{"name": one.name, "macro_f1": one.macro_f1, "ece": one.ece} for one in found],
+        "reliability": {name: asdict(one) for name, one in stages.items()},
     }

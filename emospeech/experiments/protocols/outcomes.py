@@ -9,6 +9,7 @@ import pandas as pd
 
 from emospeech.data.origins import KNOWN_BY, Origins, origins
 from emospeech.data.unseen import unseen, what_is_new
+from emospeech.experiments.calibrated import Calibration, over_folds
 from emospeech.experiments.protocols.units import Unit
 from emospeech.metrics.scores import Scores, chance_macro_f1, score
 from emospeech.metrics.statistics import Interval, interval
@@ -92,6 +93,7 @@ class Outcome:
     contrast: Contrast | None = None  # to the base, where there is one
     new: New | None = None  # None where origins are not told
     clustered: Clustered | None = None  # the same
+    calibration: Calibration | None = None  # of all seeds' answers; None where they have no probabilities
 
     @property
     def overall(self) -> bool:
@@ -182,6 +184,7 @@ def outcomes(
                 fits=len(units),
                 parameters=max(parameters, default=None),
                 published=dict(published or {}) if task == MAIN_TASK and not trained and not tested else {},
+                calibration=over_folds(part, part["truth"].tolist(), labels, task, part["seed"].nunique()),
                 **_scored(part, labels, known, what_is_new(material.manifest)),
             )
 

@@ -165,6 +165,8 @@ def table(found: Sequence[Outcome], base: str | None = None) -> pd.DataFrame:
                 "uar": one.mean("uar"),
                 "accuracy": one.mean("accuracy"),
                 "chance": one.chance,
+                "ece": one.calibration and one.calibration.plain.ece,
+                "ece_tempered": one.calibration and one.calibration.tempered and one.calibration.tempered.ece,
                 **_of_new(one),
                 **({} if base is None else _contrast(one, base)),
                 "parameters": one.parameters,
