@@ -40,6 +40,17 @@ def unseen(train: pd.DataFrame, tested: pd.DataFrame) -> Unseen | None:
         return None
     new = np.ones(len(tested), dtype=bool)
     for name in by:
-        heard = set(named(train, name).dropna())
-        new &= (tested[name].notna() & ~named(tested, name).isin(heard)).to_numpy(dtype=bool)
+        new &= (tested[name].notna() & ~_heard(train, tested, name)).to_numpy(dtype=bool)
     return Unseen(what_is_new(train, tested), new)
+
+
+def _heard(train: pd.DataFrame, tested: pd.DataFrame, name: str) -> pd.Series:
+    """Of each tested row, whether training has its speaker or recording; a name without a corpus may be anybody's."""
+    placed = named(tested, name).isin(set(named(train, name).dropna()))
+    own, others = tested[name], train[name]
+    nowhere = [_without_corpus(rows) for rows in (train, tested)]
+    return placed | own.isin(set(others[nowhere[0]].dropna())) | (nowhere[1] & own.isin(set(others.dropna())))
+
+
+def _without_corpus(rows: pd.DataFrame) -> pd.Series:
+    return rows["corpus"].isna() if "corpus" in rows else pd.Series(True, index=rows.index)

@@ -43,7 +43,9 @@ def test_from_recipe_to_leaderboard_file(recipe, challenge, capsys, tmp_path):
         "config.yaml", "environment.json", "metrics.jsonl", "checkpoints", "model", "dev_predictions.csv",
         "scores.json", "figures", "split.csv", "tensorboard",
     }  # fmt: skip
-    assert {path.name for path in (run / "figures").iterdir()} == {"dev_confusion.png", "learning_curves.png"}
+    assert {path.name for path in (run / "figures").iterdir()} == {
+        "dev_confusion.png", "dev_reliability.png", "learning_curves.png",
+    }  # fmt: skip
     assert list((run / "tensorboard").rglob("events*"))
     environment = json.loads((run / "environment.json").read_text())[0]
     assert environment["versions"]["torch"]
