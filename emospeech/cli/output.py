@@ -84,10 +84,13 @@ def score(
     if json:
         refuse_existing(json)
     from emospeech.experiments.scoring import scores_of
-    from emospeech.outputs import submission
+    from emospeech.outputs import compared, submission
 
+    if column == "label":  # else one table may hold both
+        submission.require_different([submission_file, gold])
     answers = submission.read(submission_file, column)
-    truth, chosen = submission.aligned(answers, submission.read(gold), str(submission_file))
+    truth, chosen = submission.aligned(answers, submission.read_gold(gold), str(submission_file))
+    compared.note_if_few(truth)
     labels = submission.label_order(truth, chosen)
     give_scores(scores_of(truth, chosen, labels), json)
 
