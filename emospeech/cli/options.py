@@ -8,9 +8,16 @@ from typing import Annotated, Any
 import typer
 
 from emospeech.runtime.errors import UserError
-from emospeech.runtime.files import write_json
+from emospeech.runtime.files import refuse_existing, write_json
 
 Json = Annotated[Path | None, typer.Option("--json", help="Also write the scores to this file.")]
+Figure = Annotated[
+    Path | None,
+    typer.Option(
+        "--reliability", help="Also draw how often it is right when it is how sure: a reliability diagram, as .png."
+    ),
+]
+FIGURES = (".png", ".pdf", ".svg")
 AudioFolder = Annotated[
     Path | None, typer.Option("--audio", help="Folder with the audio, named by the ids, for a table that names none.")
 ]
@@ -26,9 +33,21 @@ def check_policy(on_bad_audio: str) -> None:
         raise UserError(f"--on-bad-audio {on_bad_audio}: choose fail or silence (every row must get a prediction)")
 
 
+def refuse_outputs(json: Path | None, figure: Path | None) -> None:
+    """
+    Raises:
+        UserError: if one exists, or the figure is of no kind that can be drawn.
+    """
+    for path in (json, figure):
+        if path:
+            refuse_existing(path)
+    if figure and figure.suffix.lower() not in FIGURES:
+        raise UserError(f"--reliability {figure}: name a file that ends in {', '.join(FIGURES)}")
+
+
 def give_scores(scores: dict[str, Any], json: Path | None) -> None:
     """Print scores, overall and by class, and keep them where `--json` was given."""
-    from emospeech.experiments.run import below, summary
+    from emospeech.experiments.scoring import below, summary
 
     typer.echo(summary("all", scores))
     for name, f1, count in zip(scores["labels"], scores["f1"], scores["support"], strict=True):

@@ -83,11 +83,14 @@ def score(
         raise UserError(f"unknown --column {column!r}; known: {', '.join(TASKS)}")
     if json:
         refuse_existing(json)
-    from emospeech.experiments.run import scores_of
-    from emospeech.outputs import submission
+    from emospeech.experiments.scoring import scores_of
+    from emospeech.outputs import compared, submission
 
+    if column == "label":  # else one table may hold both
+        submission.require_different([submission_file, gold])
     answers = submission.read(submission_file, column)
-    truth, chosen = submission.aligned(answers, submission.read(gold), str(submission_file))
+    truth, chosen = submission.aligned(answers, submission.read_gold(gold), str(submission_file))
+    compared.note_if_few(truth)
     labels = submission.label_order(truth, chosen)
     give_scores(scores_of(truth, chosen, labels), json)
 
@@ -146,19 +149,24 @@ def ensemble(
 
     With --out-of-fold and --gold it prints what each system and the ensemble are worth there, the ensemble fitted to
     other folds than it is scored on; probabilities then are calibrated by a temperature. OUTPUT.json beside the
-    predictions tells how they came about.
+    predictions tells how they came about, OUTPUT_reliability.png what the temperature does to them.
     """
+    from emospeech import figures
     from emospeech.data import table
+    from emospeech.figures import calibration
     from emospeech.outputs import combined
 
-    beside = output.with_suffix(".json")
-    for path in (output, beside):
+    beside, picture = output.with_suffix(".json"), output.with_name(f"{output.stem}_reliability.png")
+    for path in (output, beside, *([picture] if out_of_fold else [])):
         refuse_existing(path)
     asked = combined.Asked(how, rule, tuple(files), tuple(out_of_fold or ()), gold, by, seed)
     done = combined.run(asked)
     for line in done.lines:
         typer.echo(line)
     write_all({output: table.as_csv(done.predictions).encode(), beside: as_json(done.record).encode()})
+    if done.stages:
+        title = f"{how} of {len(files)} files, out of fold"
+        figures.save(calibration.reliability(done.stages, title), picture)
     typer.echo(f"{len(done.predictions)} rows: {output}")
 
 

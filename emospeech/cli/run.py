@@ -5,7 +5,16 @@ from typing import Annotated, Any
 
 import typer
 
-from emospeech.cli.options import AudioFolder, Json, OnBadAudio, check_policy, give_scores, quiet
+from emospeech.cli.options import (
+    AudioFolder,
+    Figure,
+    Json,
+    OnBadAudio,
+    check_policy,
+    give_scores,
+    quiet,
+    refuse_outputs,
+)
 from emospeech.runtime.console import say
 from emospeech.runtime.distributed import is_main
 from emospeech.runtime.files import refuse_existing, write_text
@@ -60,20 +69,27 @@ def evaluate(
     audio: AudioFolder = None,
     on_bad_audio: OnBadAudio = "fail",
     json: Json = None,
+    figure: Figure = None,
 ) -> None:
-    """Score a run on a labelled manifest."""
+    """Score a run on a labelled manifest.
+
+    Where run and manifest tell speakers or recordings (group), the clips of those that the run has not heard are scored
+    by themselves, too. ECE, the expected calibration error, is that of its probabilities as they are, and after the
+    temperature that fits its dev predictions.
+    """
     quiet()
     check_policy(on_bad_audio)
-    if json:
-        refuse_existing(json)
-    from emospeech.experiments import inference
+    refuse_outputs(json, figure)
+    from emospeech.experiments import calibrated, inference
 
     system, rows = _load(run, [manifest], audio)
     seen = inference.seen_in_training(run, rows)
     if seen:
         say(f"warning: {len(seen)} of these {len(rows)} rows trained or steered the run, so the score flatters it")
-    scores = inference.evaluate(system, rows, on_bad_audio)
+    scores = inference.evaluate(system, rows, on_bad_audio, run)
     give_scores(scores, json)
+    if figure:
+        calibrated.draw(scores, f"{run.name} on {manifest.name}, {scores['count']} clips", figure)
 
 
 def predict(

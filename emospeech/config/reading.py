@@ -254,6 +254,8 @@ def _fault(error: Any, root: type[BaseModel] = Recipe) -> str:
         return f"{where}: should be {allowed}, got {error['input']!r}"
     if kind == "string_type" and isinstance(error["input"], int | float):
         return f"{where}: should be text, got the number {error['input']}; in quotes it is text: '\"03\"'"
+    if kind == "too_short":
+        return f"{where}: too few; should have {error['ctx']['min_length']} or more, got {error['input']!r}"
     message = error["msg"].replace("Input should be", "should be").replace("a valid integer", "a whole number")
     message = message.replace("a valid ", "a ")
     return f"{where}: {message}, got {error['input']!r}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-KNOWN_BY = {"speaker": "speakers", "group": "recordings"}  # column of a manifest -> what is new there
+from emospeech.data.origins import KNOWN_BY, named
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,17 @@ def unseen(train: pd.DataFrame, tested: pd.DataFrame) -> Unseen | None:
         return None
     new = np.ones(len(tested), dtype=bool)
     for name in by:
-        heard = set(_named(train, name).dropna())
-        new &= (tested[name].notna() & ~_named(tested, name).isin(heard)).to_numpy(dtype=bool)
+        new &= (tested[name].notna() & ~_heard(train, tested, name)).to_numpy(dtype=bool)
     return Unseen(what_is_new(train, tested), new)
 
 
-def _named(rows: pd.DataFrame, name: str) -> pd.Series:
-    """Two corpora may call different people by one name."""
-    if "corpus" not in rows:
-        return rows[name]
-    return rows["corpus"].fillna("") + "/" + rows[name]
+def _heard(train: pd.DataFrame, tested: pd.DataFrame, name: str) -> pd.Series:
+    """Of each tested row, whether training has its speaker or recording; a name without a corpus may be anybody's."""
+    placed = named(tested, name).isin(set(named(train, name).dropna()))
+    own, others = tested[name], train[name]
+    nowhere = [_without_corpus(rows) for rows in (train, tested)]
+    return placed | own.isin(set(others[nowhere[0]].dropna())) | (nowhere[1] & own.isin(set(others.dropna())))
+
+
+def _without_corpus(rows: pd.DataFrame) -> pd.Series:
+    return rows["corpus"].isna() if "corpus" in rows else pd.Series(True, index=rows.index)

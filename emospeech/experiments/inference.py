@@ -1,6 +1,7 @@
 """A trained run on new rows: read them, check them, predict them."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ import pandas as pd
 from emospeech import config
 from emospeech.corpora import emospeech2024
 from emospeech.data import audio, manifest, table, usable
+from emospeech.experiments import calibrated, trained_on
 from emospeech.experiments.rows import mixture, transcripts
 from emospeech.experiments.rows.sound import heard_before
-from emospeech.experiments.run import scores_of_tasks
+from emospeech.experiments.scoring import of_unseen, scores_of_tasks
 from emospeech.labels import EMOSPEECH2024
 from emospeech.outputs import submission
 from emospeech.runtime.console import say
@@ -118,10 +120,13 @@ def _require_modalities(system: System, rows: pd.DataFrame, heard: pd.Series) ->
     gather("these rows cannot be predicted", checks)
 
 
-def evaluate(system: System, rows: pd.DataFrame, on_bad_audio: str = "fail") -> dict[str, Any]:
-    """Scores on labelled rows, as `experiments.run.scores_of_tasks` gives them; labels in the words of the run's space.
+def evaluate(system: System, rows: pd.DataFrame, on_bad_audio: str = "fail", run: Path | None = None) -> dict[str, Any]:
+    """Scores on labelled rows, as `scoring.scores_of_tasks` gives them, with `calibration`; labels in the words of the
+    run's space. A further task counts the rows whose column of its name has a label that the run knows.
 
-    A further task counts the rows whose column of its name has a label that the run knows.
+    Args:
+        run: the folder that the system is of, which knows whom it has heard, for scores under `unseen`, and its dev
+            predictions, for a temperature.
 
     Raises:
         UserError: if a row has no label, or one that the system does not know.
@@ -138,7 +143,13 @@ def evaluate(system: System, rows: pd.DataFrame, on_bad_audio: str = "fail") -> 
             ],
         )
     predictions = predict(system, rows, on_bad_audio)
-    return scores_of_tasks(_without_unknown(rows, system.tasks), predictions, system.tasks)
+    scores = scores_of_tasks(_without_unknown(rows, system.tasks), predictions, system.tasks)
+    by = None if run is None else calibrated.fitted(RunFolder(run), labels)
+    if (calibration := calibrated.of_predictions(predictions, rows["label"].tolist(), labels, by)) is not None:
+        scores["calibration"] = asdict(calibration)
+    if run is not None and (new := trained_on.unseen_by(run, rows)) is not None:
+        scores["unseen"] = of_unseen(new, rows, predictions, labels)
+    return scores
 
 
 def _without_unknown(rows: pd.DataFrame, tasks: Mapping[str, Sequence[str]]) -> pd.DataFrame:

@@ -3,8 +3,8 @@
 import json
 import socket
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,12 @@ from typing import Any
 import pandas as pd
 
 from emospeech.config import Recipe, as_yaml
-from emospeech.data.unseen import Unseen, unseen
+from emospeech.data.unseen import unseen
+from emospeech.experiments import calibrated, trained_on
 from emospeech.experiments import rows as data_rows
 from emospeech.experiments.rows import Rows, transcripts
 from emospeech.experiments.rows.sound import with_usable_audio
-from emospeech.metrics import statistics
+from emospeech.experiments.scoring import below, of_unseen, pairs, scores_of_tasks, summary
 from emospeech.metrics.scores import score
 from emospeech.runtime import distributed, runs, turns
 from emospeech.runtime.console import say
@@ -24,7 +25,7 @@ from emospeech.runtime.errors import UserError
 from emospeech.runtime.files import remove_unfinished, write_json, write_text
 from emospeech.runtime.runs import RunFolder
 from emospeech.systems import build
-from emospeech.systems.base import MAIN_TASK, System
+from emospeech.systems.base import System
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,7 @@ def _begin(recipe: Recipe, config: str, folder: RunFolder, rows: Rows, system: S
             f"{folder.split} says; put the corpus back, or start afresh with --overwrite or name=…"
         )
     write_text(folder.split, text)
+    trained_on.keep(folder, rows.train, rows.dev)
     hardware = system.hardware()
     runs.begin(folder, config, recipe.train.seed, hardware)
     if turns.job() is not None:  # a log is read without the folder
@@ -129,9 +131,9 @@ def _scored(
 ) -> dict[str, Any]:
     """Predict a part, and write predictions and figures; scores of all of it, and of what is new to who was `heard`."""
     predictions = system.predict(part)
-    truth, chosen = _pairs(part, predictions, MAIN_TASK)
+    truth, chosen = pairs(part, predictions)
 
-    def keep() -> None:
+    def keep() -> dict[str, Any] | None:
         from emospeech import figures
 
         write_text(folder.predictions(name), predictions.to_csv(index=False, lineterminator="\n"))
@@ -142,71 +144,31 @@ def _scored(
                 figures.learning_curves([json.loads(line) for line in lines]),
                 folder.figures / "learning_curves.png",
             )
+        return _calibrated(part, predictions, name, folder, rows.labels)
 
-    distributed.on_main(keep)
+    calibration = distributed.on_main(keep)
     corpora = part["id"].str.partition("/")[0] if system.recipe.data.mixture else None
     scores = scores_of_tasks(part, predictions, rows.tasks, corpora)
+    if calibration is not None:
+        scores["calibration"] = calibration
     if (new := unseen(heard, part)) is not None:
-        scores["unseen"] = _of_unseen(new, part, predictions, rows)
+        scores["unseen"] = of_unseen(new, part, predictions, rows.labels)
     return scores
 
 
-def _of_unseen(new: Unseen, part: pd.DataFrame, predictions: pd.DataFrame, rows: Rows) -> dict[str, Any]:
-    """What is new, how many clips it is, and their scores, where there are any."""
-    told = {"what": new.what}
-    truth, chosen = _pairs(part[new.rows], predictions[new.rows], MAIN_TASK)
-    return {**told, **scores_of(truth, chosen, rows.labels)} if truth else {**told, "count": 0}
+def _calibrated(
+    part: pd.DataFrame, predictions: pd.DataFrame, name: str, folder: RunFolder, labels: Sequence[str]
+) -> dict[str, Any] | None:
+    """Calibration as values, and its figure; of other rows than dev after the temperature of dev, too."""
+    from emospeech import figures
 
-
-def scores_of_tasks(
-    rows: pd.DataFrame,
-    predictions: pd.DataFrame,
-    tasks: Mapping[str, Sequence[str]],
-    corpora: pd.Series | None = None,
-) -> dict[str, Any]:
-    """The main task's scores, as `scores_of`; under `tasks` those of each further one. Rows with a label of it count.
-
-    A further task that no row tells is left out.
-
-    Args:
-        rows: truth, the task `label` in the column `label`, each other in that of its name.
-        predictions: of the same rows, in their order.
-        tasks: task -> its labels.
-        corpora: of each row, the name of its corpus, for scores under `by_corpus`; None: no such scores.
-    """
-    predictions = predictions.set_axis(rows.index)
-    scores = _scores_of_task(rows, predictions, MAIN_TASK, tasks[MAIN_TASK], corpora)
-    further = {
-        task: _scores_of_task(rows, predictions, task, labels, corpora)
-        for task, labels in tasks.items()
-        if task != MAIN_TASK and task in rows and rows[task].notna().any()
-    }
-    return {**scores, "tasks": further} if further else scores
-
-
-def _scores_of_task(
-    rows: pd.DataFrame, predictions: pd.DataFrame, task: str, labels: Sequence[str], corpora: pd.Series | None
-) -> dict[str, Any]:
-    scores = scores_of(*_pairs(rows, predictions, task), labels)
-    if corpora is not None:
-        known = rows[task].notna()
-        scores["by_corpus"] = {
-            name: scores_of(*_pairs(of, predictions.loc[of.index], task), labels)
-            for name, of in rows[known].groupby(corpora[known])
-        }
-    return scores
-
-
-def _pairs(rows: pd.DataFrame, predictions: pd.DataFrame, task: str) -> tuple[list[str], list[str]]:
-    """True and predicted labels of the rows that have one."""
-    known = rows[task].notna().to_numpy(dtype=bool)
-    return rows.loc[known, task].tolist(), predictions.loc[known, task].tolist()
-
-
-def scores_of(truth: Sequence[str], prediction: Sequence[str], labels: Sequence[str]) -> dict[str, Any]:
-    """All scores as plain values, with the interval of macro-F1."""
-    interval = statistics.interval(truth, [prediction], labels)
-    return {**score(truth, prediction, labels).as_dict(), "macro_f1_interval": vars(interval)}
+    known = part["label"].notna().to_numpy(dtype=bool)
+    by = None if name == "dev" else calibrated.fitted(folder, labels)
+    found = calibrated.of_predictions(predictions[known], part.loc[known, "label"].tolist(), labels, by)
+    if found is None:
+        return None
+    figures.save(calibrated.drawn(found, f"{name}, {known.sum()} clips"), folder.figures / f"{name}_reliability.png")
+    return asdict(found)
 
 
 def report(result: Result) -> Iterator[str]:
@@ -215,30 +177,3 @@ def report(result: Result) -> Iterator[str]:
         yield summary(name, scores)
         yield from below(scores)
     yield f"run: {result.folder.path}"
-
-
-def below(scores: Mapping[str, Any]) -> Iterator[str]:
-    """Under the main task's line, those of clips whose origin is new, of its corpora and of further tasks."""
-    if new := scores.get("unseen"):
-        whole = new["count"] in (0, scores["count"])
-        how_many = "all" if new["count"] else "none"
-        yield f"  {new['what']}: {how_many} of these clips" if whole else f"  {summary(new['what'], new)}"
-    for corpus, of in scores.get("by_corpus", {}).items():
-        yield f"  {summary(corpus, of)}"
-    for task, of in scores.get("tasks", {}).items():
-        yield f"  {summary(task, of)}   weighted F1 {of['weighted_f1']:.4f}"
-        for corpus, one in of.get("by_corpus", {}).items():
-            yield f"    {summary(corpus, one)}"
-
-
-def summary(name: str, scores: dict[str, Any]) -> str:
-    """One line a person reads first.
-
-    >>> summary("dev", {"macro_f1": 0.5, "macro_f1_interval": {"low": 0.4, "high": 0.6}, "accuracy": 0.75, "count": 8})
-    'dev   macro-F1 0.5000  (95 % interval 0.4000-0.6000)   accuracy 0.7500   8 clips'
-    """
-    low, high = scores["macro_f1_interval"]["low"], scores["macro_f1_interval"]["high"]
-    return (
-        f"{name:<5} macro-F1 {scores['macro_f1']:.4f}  (95 % interval {low:.4f}-{high:.4f})   "
-        f"accuracy {scores['accuracy']:.4f}   {scores['count']} clips"
-    )

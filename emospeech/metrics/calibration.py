@@ -4,7 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from emospeech.metrics.statistics import wilson
+
 BINS = 15
+GROUPS = 5  # of folds, for a temperature each
 LOWEST, HIGHEST = 0.05, 20.0  # temperatures
 
 
@@ -16,14 +19,19 @@ class Reliability:
     confidence: tuple[float, ...]  # mean of each bin
     accuracy: tuple[float, ...]
     count: tuple[int, ...]
+    low: tuple[float, ...]  # 95 % interval of the accuracy (Wilson 1927), clips taken as independent
+    high: tuple[float, ...]
+    lower: tuple[float, ...]  # where each bin begins
+    width: float  # of a bin
 
 
-def reliability(chances: np.ndarray, truth: np.ndarray, bins: int = BINS) -> Reliability:
+def reliability(chances: np.ndarray, truth: np.ndarray, bins: int = BINS, repeats: int = 1) -> Reliability:
     """Expected calibration error (Naeini, Cooper and Hauskrecht 2015; Guo et al. 2017, arXiv 1706.04599).
 
     Args:
         chances: probabilities (rows, classes).
         truth: class numbers (rows,).
+        repeats: how often each clip is among the rows, as under several seeds: intervals are those of so many clips.
 
     Raises:
         ValueError: if there are no rows.
@@ -39,9 +47,20 @@ def reliability(chances: np.ndarray, truth: np.ndarray, bins: int = BINS) -> Rel
     place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
     count = np.bincount(place, minlength=bins)
     there = count > 0
-    means = [np.bincount(place, weights=values, minlength=bins)[there] / count[there] for values in (confidence, hit)]
-    ece = float((np.abs(means[1] - means[0]) * count[there]).sum() / len(truth))
-    return Reliability(ece, tuple(means[0].tolist()), tuple(means[1].tolist()), tuple(count[there].tolist()))
+    sure, right = (
+        np.bincount(place, weights=values, minlength=bins)[there] / count[there] for values in (confidence, hit)
+    )
+    low, high = wilson(right, count[there] / repeats)
+    return Reliability(
+        ece=float((np.abs(right - sure) * count[there]).sum() / len(truth)),
+        confidence=tuple(sure.tolist()),
+        accuracy=tuple(right.tolist()),
+        count=tuple(count[there].tolist()),
+        low=tuple(low.tolist()),
+        high=tuple(high.tolist()),
+        lower=tuple((np.flatnonzero(there) / bins).tolist()),
+        width=1 / bins,
+    )
 
 
 def temperature(chances: np.ndarray, truth: np.ndarray) -> float:
@@ -75,6 +94,23 @@ def tempered(chances: np.ndarray, by: float) -> np.ndarray:
 
     scaled: np.ndarray = softmax(_logs(chances) / by, axis=1)
     return scaled
+
+
+def cross_tempered(chances: np.ndarray, truth: np.ndarray, folds: np.ndarray) -> np.ndarray | None:
+    """Each row by the temperature of rows in other folds, (rows, classes): what calibration is worth on rows that it
+    was not fitted to. Folds go together in five groups at most. None of a single fold.
+
+    Args:
+        folds: the fold of each row (rows,), of any kind.
+    """
+    names, codes = np.unique(folds, return_inverse=True)
+    if len(names) < 2:
+        return None
+    group, found = codes % GROUPS, np.empty(chances.shape)
+    for number in np.unique(group):
+        own = group == number
+        found[own] = tempered(chances[own], temperature(chances[~own], truth[~own]))
+    return found
 
 
 def _logs(chances: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
@@ -53,6 +54,23 @@ def interval(
     values = np.concatenate([METRICS[metric](confusions).mean(axis=-1) for confusions in drawn])
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high), level, resamples)
+
+
+def wilson(share: np.ndarray, count: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """Ends of the interval of a share of independent trials (Wilson 1927): within [0, 1], and not empty at 0 or 1.
+
+    Args:
+        share: of trials that succeed, any shape.
+        count: how many trials there are, above 0, of the same shape.
+
+    >>> [round(float(end), 3) for end in wilson(np.array(1.0), np.array(10))]
+    [0.722, 1.0]
+    """
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    middle = share + z * z / (2 * count)
+    half = z * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    low, high = ((middle + side * half) / (1 + z * z / count) for side in (-1, 1))
+    return np.clip(low, 0, 1), np.clip(high, 0, 1)
 
 
 def units_of(

@@ -1,7 +1,7 @@
 """Prediction files of several systems made into one, and an honest estimate of what that is worth."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +9,18 @@ import numpy as np
 import pandas as pd
 
 from emospeech.data.folds.assign import k_fold
-from emospeech.metrics.calibration import reliability, temperature, tempered
+from emospeech.metrics.calibration import Reliability, reliability, temperature, tempered
 from emospeech.metrics.decisions import RULES, applied
 from emospeech.metrics.scores import encode, score
 from emospeech.metrics.statistics import Interval, interval
-from emospeech.outputs import submission
+from emospeech.outputs.members import Members, read, truth_of
 from emospeech.runtime.columns import aligned
-from emospeech.runtime.errors import UserError, faults, some
+from emospeech.runtime.errors import UserError, some
 from emospeech.runtime.files import content_hash
 from emospeech.systems.base import as_predictions
 from emospeech.systems.ensemble import WAYS, Combine
 
 FOLDS = 5
-SUMS = 1e-3  # how far a row's probabilities may be from 1
 
 
 @dataclass(frozen=True)
@@ -44,17 +43,7 @@ class Done:
     predictions: pd.DataFrame
     record: dict[str, Any]
     lines: list[str]
-
-
-@dataclass(frozen=True)
-class Members:
-    """Several files about the same rows."""
-
-    names: tuple[str, ...]
-    ids: tuple[str, ...]
-    labels: tuple[str, ...]
-    chances: np.ndarray  # (members, rows, classes)
-    folds: tuple[str, ...] | None = None  # of each row, where all files tell the same
+    stages: Mapping[str, Reliability]  # of out-of-fold predictions: as combined, after temperature, after rule
 
 
 @dataclass(frozen=True)
@@ -66,7 +55,13 @@ class Fitted:
     offsets: np.ndarray  # (classes,)
 
     def __call__(self, chances: np.ndarray) -> np.ndarray:
-        return applied(tempered(self.combine(chances), self.temperature), self.offsets)
+        return self.stages(chances)[-1]
+
+    def stages(self, chances: np.ndarray) -> list[np.ndarray]:
+        """(rows, classes) as combined, after the temperature, and after the rule."""
+        plain = self.combine(chances)
+        cooled = tempered(plain, self.temperature)
+        return [plain, cooled, applied(cooled, self.offsets)]
 
 
 @dataclass(frozen=True)
@@ -88,20 +83,26 @@ def run(asked: Asked) -> Done:
     members = read(asked.files)
     if not asked.out_of_fold or asked.gold is None:
         fitted, found, told = _plain(asked.how, len(members.labels)), list[Scored](), list[str]()
+        stages: dict[str, Reliability] = {}
     else:
         known = _known(asked, members)
         truth, groups = truth_of(known, asked.gold, asked.by)
         codes, folds = encode(truth, known.labels), folds_of(known, truth, groups, asked.seed)
         way = (asked.how, asked.rule, asked.seed)
         fitted = fit(known.chances, codes, folds, *way)
-        found = estimate(known, truth, nested(known.chances, codes, folds, *way), f"{asked.how}, rule {asked.rule}")
+        by_stage = nested(known.chances, codes, folds, *way)
+        found = estimate(known, truth, by_stage[-1], f"{asked.how}, rule {asked.rule}")
+        stages = _stages(by_stage, codes, asked.rule)
         told = list(lines(found, len(known.ids)))
-    answers = as_predictions(list(members.ids), fitted(members.chances).tolist(), members.labels)
-    return Done(answers, _record(asked, fitted, members, found), told)
+    new = members.in_order()
+    chances = pd.DataFrame(fitted(new.chances), index=new.ids, columns=new.labels)
+    chances = chances.loc[list(members.ids), list(members.labels)]
+    answers = as_predictions(list(members.ids), chances.to_numpy().tolist(), members.labels)
+    return Done(answers, _record(asked, fitted, members, found, stages), told, stages)
 
 
 def _known(asked: Asked, members: Members) -> Members:
-    """The out-of-fold files, their classes in the order of the others.
+    """The out-of-fold files, in order.
 
     Raises:
         UserError: if they tell other classes apart, or are about rows that are to be answered.
@@ -117,8 +118,7 @@ def _known(asked: Asked, members: Members) -> Members:
             f"{len(both)} rows are among those to answer and those it is fitted to: {some(both)}; its estimate says "
             "what it is worth on them"
         )
-    order = [known.labels.index(label) for label in members.labels]
-    return replace(known, labels=members.labels, chances=known.chances[..., order])
+    return known.in_order()
 
 
 def _check(asked: Asked) -> None:
@@ -138,63 +138,6 @@ def _check(asked: Asked) -> None:
         )
 
 
-def read(paths: Sequence[Path]) -> Members:
-    """Files with id, label and p_<class> …, in the order of the first one's rows and classes.
-
-    Raises:
-        UserError: if one has no probabilities, or they are about other rows or classes.
-    """
-    frames = [submission.read(path) for path in paths]
-    own = [_probabilities(path, frame) for path, frame in zip(paths, frames, strict=True)]
-    first, ids = own[0], frames[0]["id"].tolist()
-    for path, frame, one in zip(paths, frames, own, strict=True):
-        if wrong := submission.faults_of(frame, ids, list(one.columns)):
-            raise faults(f"{path} and {paths[0]} are not about the same rows", wrong)
-        if set(one.columns) != set(first.columns):
-            raise UserError(
-                f"{path} tells {', '.join(one.columns)} apart, {paths[0]} {', '.join(first.columns)}; an ensemble "
-                "needs the same classes"
-            )
-    chances = np.stack([one.loc[ids, list(first.columns)].to_numpy() for one in own])
-    told = [tuple(frame.set_index("id")["fold"].loc[ids]) if "fold" in frame else None for frame in frames]
-    same = told[0] if len(set(told)) == 1 else None
-    return Members(tuple(map(str, paths)), tuple(ids), tuple(first.columns), chances, same)
-
-
-def _probabilities(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
-    """Class -> probability, by id."""
-    columns = frame.columns.tolist()
-    further = tuple(f"p_{task}_" for task in columns if any(name.startswith(f"p_{task}_") for name in columns))
-    named = [name for name in columns if name.startswith("p_") and not name.startswith(further)]
-    if not named:
-        raise UserError(f"{path} has no probabilities (p_<class> …), which an ensemble is made of")
-    values = frame.set_index("id")[named].apply(pd.to_numeric, errors="coerce")
-    off = values.isna().any(axis=1) | (values < 0).any(axis=1) | ((values.sum(axis=1) - 1).abs() > SUMS)
-    if off.any():
-        raise UserError(
-            f"{path}: of {off.sum()} rows the probabilities are no numbers from 0 to 1 that sum to 1: "
-            f"{some(values.index[off].tolist())}"
-        )
-    return values.rename(columns=lambda name: name.removeprefix("p_"))
-
-
-def truth_of(members: Members, gold: Path, by: str | None) -> tuple[list[str], list[str] | None]:
-    """True labels of the members' rows, and the groups whose rows are kept together.
-
-    Raises:
-        UserError: if the gold table does not tell them.
-    """
-    known = submission.read(gold).drop_duplicates("id").set_index("id")
-    if lacking := [id for id in members.ids if id not in known.index]:
-        raise UserError(f"{gold} has no row for {len(lacking)} ids of {members.names[0]}: {some(lacking)}")
-    rows = known.loc[list(members.ids)]
-    if strange := sorted(set(rows["label"]) - set(members.labels)):
-        raise UserError(f"{gold}: the members know no label {', '.join(map(repr, strange))}")
-    if by is not None and by not in rows:
-        raise UserError(f"{gold}: no column {by!r} for --by; there are id, {', '.join(rows.columns)}")
-    return rows["label"].tolist(), None if by is None else rows[by].tolist()
-
-
 def fit(chances: np.ndarray, truth: np.ndarray, folds: np.ndarray, how: str, rule: str, seed: int) -> Fitted:
     """Temperature and rule are fitted to what the way gives of rows that it was not fitted to."""
     whole = WAYS[how].fit(chances, truth, seed)
@@ -207,12 +150,19 @@ def fit(chances: np.ndarray, truth: np.ndarray, folds: np.ndarray, how: str, rul
 
 
 def nested(chances: np.ndarray, truth: np.ndarray, folds: np.ndarray, how: str, rule: str, seed: int) -> np.ndarray:
-    """Probabilities of all rows, each by an ensemble that was fitted to the other folds: (rows, classes)."""
-    found = np.empty(chances.shape[1:])
+    """Probabilities of all rows by stage, (3, rows, classes), each by an ensemble fitted to the other folds."""
+    found = np.empty((3, *chances.shape[1:]))
     for number in np.unique(folds):
         rest = folds != number
-        found[~rest] = fit(chances[:, rest], truth[rest], folds[rest], how, rule, seed)(chances[:, ~rest])
+        fitted = fit(chances[:, rest], truth[rest], folds[rest], how, rule, seed)
+        found[:, ~rest] = fitted.stages(chances[:, ~rest])
     return found
+
+
+def _stages(by_stage: np.ndarray, truth: np.ndarray, rule: str) -> dict[str, Reliability]:
+    """Name -> how far the probabilities can be believed; a rule that does nothing is no stage."""
+    names = ["as combined", "after the temperature", *([f"after the rule {rule}"] if rule != "none" else [])]
+    return {name: reliability(chances, truth) for name, chances in zip(names, by_stage, strict=False)}
 
 
 def _plain(how: str, classes: int) -> Fitted:
@@ -258,7 +208,9 @@ def lines(found: Sequence[Scored], rows: int) -> Iterator[str]:
     yield from aligned([["out of fold", "macro-F1", "95 % interval", "ECE"], *body], left=1)
 
 
-def _record(asked: Asked, fitted: Fitted, members: Members, found: Sequence[Scored]) -> dict[str, Any]:
+def _record(
+    asked: Asked, fitted: Fitted, members: Members, found: Sequence[Scored], stages: Mapping[str, Reliability]
+) -> dict[str, Any]:
     """What is kept beside the file."""
     return {
         "how": asked.how,
@@ -267,6 +219,7 @@ def _record(asked: Asked, fitted: Fitted, members: Members, found: Sequence[Scor
         "members": {str(path): content_hash(path) for path in (*asked.files, *asked.out_of_fold)},
         "gold": None if asked.gold is None else {str(asked.gold): content_hash(asked.gold)},
         "temperature": fitted.temperature,
-        "offsets": dict(zip(members.labels, fitted.offsets.tolist(), strict=True)),
+        "offsets": dict(zip(sorted(members.labels), fitted.offsets.tolist(), strict=True)),
         "out_of_fold": [{"name": one.name, "macro_f1": one.macro_f1, "ece": one.ece} for one in found],
+        "reliability": {name: asdict(one) for name, one in stages.items()},
     }

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from emospeech.metrics.differences import Difference, McNemar, difference, holm, mcnemar
 from emospeech.metrics.scores import METRICS, score
 from emospeech.metrics.statistics import Interval, interval
@@ -70,16 +72,16 @@ def compare(gold: Path, files: Sequence[Path], metric: str = "macro_f1", by: str
         raise UserError(f"unknown --metric {metric!r}; known: {', '.join(METRICS)}")
     if len(files) < 2:
         raise UserError("name two files of predictions or more, the one to compare with first")
-    if twice := [str(path) for path in dict.fromkeys(files) if files.count(path) > 1]:
-        raise UserError(f"named twice: {', '.join(twice)}")
-    known = submission.read(gold)
-    sides = [submission.aligned(submission.read(path), known, str(path)) for path in files]
+    submission.require_different([*files, gold])
+    known = submission.read_gold(gold)
+    sides = [
+        submission.aligned(submission.read(path, what="a file of predictions"), known, str(path)) for path in files
+    ]
     truth, chosen = sides[0][0], [side[1] for side in sides]
     if len(set(truth)) == 1:
         raise UserError(f"{gold}: all {len(truth)} clips are {truth[0]}; a comparison needs two classes")
-    if len(truth) < FEW:
-        say(f"note: intervals and tests of {len(truth)} clips say little")
-    clusters = None if by is None else _clusters(known.to_dict("list"), by, gold)
+    note_if_few(truth)
+    clusters = None if by is None else _clusters(known, by, gold)
     labels = submission.label_order(truth, [label for one in chosen for label in one])
     tests = [difference(truth, chosen[:1], [one], labels, metric, clusters) for one in chosen[1:]]
     corrected = holm([test.p for test in tests])
@@ -105,12 +107,13 @@ def compare(gold: Path, files: Sequence[Path], metric: str = "macro_f1", by: str
     )
 
 
-def _clusters(known: Mapping[str, Sequence[str]], by: str, gold: Path) -> Sequence[str]:
-    if by not in known:
-        raise UserError(f"{gold}: no column {by!r} for --by; there are {', '.join(known)}")
-    values = known[by]
-    if empty := sum(value == "" for value in values):
-        raise UserError(f"{gold}: {empty} clips have no {by}, by which they are to be drawn")
+def note_if_few(truth: Sequence[str]) -> None:
+    if len(truth) < FEW:
+        say(f"note: intervals and tests of {len(truth)} clip{'s' if len(truth) > 1 else ''} say little")
+
+
+def _clusters(known: pd.DataFrame, by: str, gold: Path) -> Sequence[str]:
+    values = submission.together(known, by, gold)
     if len(set(values)) == 1:
         raise UserError(f"{gold}: all clips have the same {by}, {values[0]}; leave --by out")
     return values

@@ -11,6 +11,7 @@ from emospeech.data import table
 from emospeech.labels import EMOSPEECH2024
 from emospeech.outputs.formats import FORMATS, TASKS, Format, bare_id, zip_beside, zipped
 from emospeech.runtime.errors import UserError, faults, gather, some
+from emospeech.runtime.errors import faults_of as faults_in
 from emospeech.runtime.files import as_json, refuse_existing, write_all
 
 
@@ -107,27 +108,74 @@ def faults_of(predictions: pd.DataFrame, ids: Sequence[str], labels: Sequence[st
     twice = table_ids[table_ids.duplicated()].tolist()
     if twice:
         found.append(f"{len(twice)} ids are in the table more than once: {some(twice)}")
-    unknown = sorted({str(label) for label in predictions["label"]} - set(labels))
+    empty = predictions.loc[predictions["label"] == "", "id"].tolist()
+    if empty:
+        found.append(f"{len(empty)} ids have an empty label: {some(empty)}")
+    unknown = sorted({str(label) for label in predictions["label"]} - {*labels, ""})
     if unknown:
         found.append(f"unknown label {', '.join(map(repr, unknown))}; known: {', '.join(labels)}")
     return found
 
 
-def read(path: Path, task: str = "label") -> pd.DataFrame:
+def read(path: Path, task: str = "label", what: str = "a submission") -> pd.DataFrame:
     """A submission or predictions file: columns id and label as text, others as they are; `label` is that of `task`.
 
+    Args:
+        what: what it should be, for messages.
+
     Raises:
-        UserError: if it is not one, or does not answer the task.
+        UserError: if it is not one, has rows without an id, or does not answer the task.
     """
-    whole = table.read(path, ["id"], "a submission").drop(columns=table.LINE)
+    whole = table.read(path, ["id"], what)
+    if len(nameless := whole.loc[whole["id"].str.strip() == "", table.LINE]):
+        raise UserError(f"{path}: the id is empty in line {some(nameless.tolist())}")
+    whole = whole.drop(columns=table.LINE)
     if task not in whole:
         others = [column for column in whole if column in TASKS]
         if others:
             raise UserError(
                 f"{path}: no column {task}, but {', '.join(others)}; `emospeech score` takes one with --column"
             )
-        table.read(path, ["id", task], "a submission")  # says what is there instead
+        table.read(path, ["id", task], what)  # says what is there instead
     return whole.assign(label=whole[task])
+
+
+def read_gold(path: Path) -> pd.DataFrame:
+    """True labels: columns id and label as text, others as they are; a label may be empty.
+
+    Raises:
+        UserError: if it is no such table, or an id is empty or doubled.
+    """
+    whole = table.read(path, ["id", "label"], "a table of true labels")
+    if found := table.check_ids(whole):
+        raise faults_in(path, found)
+    return whole.drop(columns=table.LINE)
+
+
+def require_different(paths: Sequence[Path]) -> None:
+    """
+    Raises:
+        UserError: if a file is named twice, however it is spelled.
+    """
+    real = [path.resolve() for path in paths]
+    if twice := [str(path) for k, path in enumerate(paths) if real[k] in real[:k]]:
+        raise UserError(f"named twice: {', '.join(dict.fromkeys(twice))}")
+
+
+def together(gold: pd.DataFrame, by: str, path: Path) -> list[str]:
+    """Where each row of a gold table comes from, by a column such as speaker.
+
+    Raises:
+        UserError: if there is no such column, it is the label, or it has empty fields.
+    """
+    if by == "label":
+        raise UserError("--by label: a label is what is asked; name where clips come from, as --by speaker")
+    if by not in gold:
+        raise UserError(f"{path}: no column {by!r} for --by; there are {', '.join(gold.columns)}")
+    values: list[str] = gold[by].tolist()
+    if empty := sum(value == "" for value in values):
+        raise UserError(f"{path}: {empty} clips have no {by}, by which they are to be kept together")
+    return values
 
 
 def aligned(predictions: pd.DataFrame, gold: pd.DataFrame, name: str = "the submission") -> tuple[list[str], list[str]]:

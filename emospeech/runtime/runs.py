@@ -81,6 +81,11 @@ class RunFolder:
         return self.path / "split.csv"
 
     @property
+    def origins(self) -> Path:
+        """Whom it has heard."""
+        return self.path / "origins.csv"
+
+    @property
     def bad_audio(self) -> Path:
         return self.path / "bad_audio.csv"
 
@@ -126,7 +131,8 @@ def refuse_or_continue(run: RunFolder, config: str, resume: bool, overwrite: boo
         raise UserError(f"{run.path} is a file; a run needs a folder of that name")
     if not run.started:
         foreign = [p.name for p in run.path.iterdir()] if run.path.is_dir() else []
-        begun = {run.bad_audio.name, run.environment.name, run.split.name}  # stopped before it was a run
+        # stopped before it was a run
+        begun = {path.name for path in (run.bad_audio, run.environment, run.split, run.origins)}
         if any(name not in begun and not name.startswith(".") for name in foreign):
             raise UserError(f"{run.path} exists and is not a run folder; choose another with name=… or runs_dir=…")
         return

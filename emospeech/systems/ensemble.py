@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from emospeech.metrics.scores import confusion_matrix, macro_f1
+from emospeech.runtime.errors import UserError
 
 PICKS = 20  # members that greedy selection takes, each as often as it helps
 SMALL = 1e-6
@@ -72,12 +73,21 @@ def weighted(weights: np.ndarray) -> Combine:
 
 def stacking(chances: np.ndarray, truth: np.ndarray, seed: int = 0, class_weight: str | None = None) -> Combine:
     """A multinomial logistic regression on the members' log-probabilities (Wolpert 1992), its strength of
-    regularisation by inner folds. A class without rows is never answered by it."""
+    regularisation by inner folds. A class without rows is never answered by it.
+
+    Raises:
+        UserError: if all rows are of one class.
+    """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GridSearchCV, StratifiedKFold
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
+    if len(set(truth.tolist())) == 1:
+        raise UserError(
+            "too few rows of the rarer classes for stacking: where some folds are left out, one class alone is left; "
+            "take another way, as mean or greedy"
+        )
     rarest = int(np.bincount(truth)[np.unique(truth)].min())
     model: Any = make_pipeline(
         StandardScaler(), LogisticRegression(C=0.03, max_iter=2000, class_weight=class_weight, random_state=seed)

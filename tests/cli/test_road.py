@@ -43,7 +43,9 @@ def test_from_recipe_to_leaderboard_file(recipe, challenge, capsys, tmp_path):
         "config.yaml", "environment.json", "metrics.jsonl", "checkpoints", "model", "dev_predictions.csv",
         "scores.json", "figures", "split.csv", "tensorboard",
     }  # fmt: skip
-    assert {path.name for path in (run / "figures").iterdir()} == {"dev_confusion.png", "learning_curves.png"}
+    assert {path.name for path in (run / "figures").iterdir()} == {
+        "dev_confusion.png", "dev_reliability.png", "learning_curves.png",
+    }  # fmt: skip
     assert list((run / "tensorboard").rglob("events*"))
     environment = json.loads((run / "environment.json").read_text())[0]
     assert environment["versions"]["torch"]
@@ -194,7 +196,7 @@ def test_audiofolder_with_unseen_speakers(make_tone, tmp_path, monkeypatch, caps
     assert main([*arguments, "data.split.test_speakers=[josé]"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[1] == "  new speakers: all of these clips"
-    assert lines[2].startswith("test  macro-F1")
+    assert lines[3].startswith("test  macro-F1")
     split = pd.read_csv("runs/audio_only_scratch/split.csv").set_index("id")["split"]
     assert {id.split()[0]: part for id, part in split.items()} == {
         "ana": "train", "luis": "train", "eva": "dev", "josé": "test",

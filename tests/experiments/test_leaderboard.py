@@ -149,8 +149,8 @@ def test_a_score_is_given_twice(folder, capsys):
     new = split[(split["split"] == "dev") & ~split["speaker"].isin(heard)]
     assert 0 < len(new) < scores["count"]
     assert scores["unseen"]["count"] == len(new)
-    assert out[1].startswith("  new speakers macro-F1 ")
-    assert out[1].endswith(f"   {len(new)} clips")
+    assert out[2].startswith("  new speakers macro-F1 ")
+    assert out[2].endswith(f"   {len(new)} clips")
     # as the rows of a benchmark, under the same split and under folds by clip
     Path("mixed.yaml").write_text(f"{text}  \n".replace("{loso: {kind: loso}}", "{own: {kind: split}, k: {by: none}}"))
     assert main(["benchmark", "mixed.yaml", "name=b"]) == 0

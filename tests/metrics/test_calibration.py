@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
+from scipy.stats import binomtest
 
-from emospeech.metrics.calibration import reliability, temperature, tempered
+from emospeech.metrics.calibration import cross_tempered, reliability, temperature, tempered
 from emospeech.metrics.decisions import RULES, applied, best, guarded, prior
 from emospeech.metrics.scores import confusion_matrix, macro_f1
 
@@ -32,6 +33,12 @@ def test_the_error_by_hand():
     assert found.confidence == pytest.approx((0.55, 0.7, 1.0))
     assert found.accuracy == pytest.approx((0.5, 0, 1))
     assert found.ece == pytest.approx((2 * 0.05 + 0.7 + 0) / 4)
+    assert found.lower == pytest.approx((8 / 15, 10 / 15, 14 / 15))
+    ends = [binomtest(hits, count).proportion_ci(method="wilson") for hits, count in ((1, 2), (0, 1), (1, 1))]
+    assert found.low == pytest.approx([end.low for end in ends])
+    assert found.high == pytest.approx([end.high for end in ends])
+    three_seeds = reliability(np.repeat(chances, 3, axis=0), np.zeros(12, dtype=int), repeats=3)
+    assert (three_seeds.low, three_seeds.count) == (found.low, (6, 3, 3)), "as sure as of the clips alone"
     with pytest.raises(ValueError, match="no rows"):
         reliability(np.empty((0, 2)), np.empty(0, dtype=int))
 
@@ -46,6 +53,19 @@ def test_the_temperature_undoes_what_made_them_sure(sharpness):
     assert (cooled.argmax(axis=1) == chances.argmax(axis=1)).all()
     loss = lambda t: -log_softmax(np.log(chances) / t[0], axis=1)[np.arange(len(truth)), truth].mean()  # noqa: E731
     assert by == pytest.approx(minimize(loss, [1.0], method="Nelder-Mead").x[0], rel=1e-3)
+
+
+def test_each_fold_by_the_temperature_of_the_others():
+    chances, truth = drawn(3000, sharpness=3.0)
+    folds = np.array([f"f{k % 3}" for k in range(3000)])
+    found = cross_tempered(chances, truth, folds)
+    own = folds == "f1"
+    assert found[own] == pytest.approx(tempered(chances[own], temperature(chances[~own], truth[~own])))
+    assert reliability(found, truth).ece < 0.03 < 0.15 < reliability(chances, truth).ece
+    assert cross_tempered(chances, truth, np.zeros(3000)) is None
+    spoilt = np.where(own, 0, truth)
+    np.testing.assert_array_equal(cross_tempered(chances, spoilt, folds)[own], found[own])  # its own truth is not used
+    assert cross_tempered(*drawn(60), np.arange(60)).shape == (60, 4), "of many folds some go together"
 
 
 def test_sure_and_always_right_stays_within_bounds():

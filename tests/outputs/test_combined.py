@@ -59,6 +59,8 @@ def test_the_mean_needs_nothing_else(files, capsys):
     kept = json.loads(Path("out.json").read_text())
     assert list(kept["members"]) == ["a_new.csv", "b_new.csv"]
     assert kept["temperature"] == 1
+    assert not kept["reliability"]
+    assert not Path("out_reliability.png").exists()
     assert capsys.readouterr().out == "60 rows: out.csv\n"
 
 
@@ -76,6 +78,11 @@ def test_what_is_fitted_is_told_with_an_estimate(files, capsys, how):
     kept = json.loads(Path("out.json").read_text())
     assert kept["out_of_fold"][2]["macro_f1"] == pytest.approx(float(told[4].split()[3]), abs=1e-4)
     assert list(kept["offsets"]) == LABELS
+    stages = kept["reliability"]
+    assert list(stages) == ["as combined", "after the temperature", "after the rule prior"]
+    assert f"{stages['after the rule prior']['ece']:.3f}" == told[4].split()[-1]
+    assert sum(stages["as combined"]["count"]) == 200
+    assert Path("out_reliability.png").stat().st_size > 1000
     first = Path("out.csv").read_bytes()
     assert ensemble("--how", how, "--rule", "prior", *FITTED, "--by", "video", output="again.csv") == 0
     assert Path("again.csv").read_bytes() == first
@@ -94,7 +101,7 @@ def test_the_estimate_knows_nothing_of_its_rows(files, monkeypatch):
 
     monkeypatch.setitem(combined.WAYS, "heart", combined.WAYS["greedy"].__class__(by_heart, True, ""))
     folds = combined.folds_of(members, truth, None, 0)
-    found = combined.nested(noise, codes, folds, "heart", "none", 0).argmax(axis=1)
+    found = combined.nested(noise, codes, folds, "heart", "none", 0)[-1].argmax(axis=1)
     assert set(found.tolist()) == {0}
 
 
@@ -162,6 +169,25 @@ def test_what_cannot_be_made_one(files, capsys, spoil, words, message):
     assert ensemble(*words) == 2
     assert message in capsys.readouterr().err
     assert not Path("out.csv").exists()
+
+
+def test_the_temperature_mends_what_is_too_sure(files):
+    for part in ("known", "new"):
+        rewrite(f"a_{part}.csv", lambda f: sharpened(f, 6.0))
+    alone = ["--out-of-fold", "a_known.csv", "--gold", "known.csv"]
+    assert ensemble(*alone, files=["a_new.csv"]) == 0
+    kept = json.loads(Path("out.json").read_text())
+    assert kept["temperature"] > 3
+    assert kept["reliability"]["after the temperature"]["ece"] < 0.5 * kept["reliability"]["as combined"]["ece"]
+    Path("out.csv").unlink()
+    Path("out.json").unlink()
+    assert ensemble(*alone, files=["a_new.csv"]) == 2, "the figure is there"
+
+
+def sharpened(frame, by):
+    columns = [f"p_{label}" for label in LABELS]
+    raised = frame[columns] ** by
+    return frame.assign(**raised.div(raised.sum(axis=1), axis=0))
 
 
 def test_it_is_not_fitted_to_what_it_answers(files, capsys):

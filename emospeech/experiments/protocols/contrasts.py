@@ -37,11 +37,19 @@ def _contrast(base: Outcome, one: Outcome) -> Contrast:
         return Contrast(one.mean() - base.mean())
     labels = list(dict.fromkeys((*base.labels, *one.labels)))
     found = difference(first.truth, first.chosen, second.chosen, labels)
-    return Contrast(found.value, found.low, found.high, found.p)
+    contrast = Contrast(found.value, found.low, found.high, found.p)
+    if first.origins is None or first.origins != second.origins:
+        return contrast
+    by = difference(first.truth, first.chosen, second.chosen, labels, clusters=first.origins.names)
+    return replace(contrast, clustered_low=by.low, clustered_high=by.high, clustered_p=by.p)
 
 
 def _corrected(group: Mapping[int, Contrast]) -> dict[int, Contrast]:
     """With p values for as many tests as there are."""
-    tested = {at: one.p for at, one in group.items() if one.p is not None}
-    corrected = dict(zip(tested, holm(list(tested.values())), strict=True))
-    return {at: replace(one, p_holm=corrected.get(at)) for at, one in group.items()}
+    plain, clustered = (_holm({at: getattr(one, name) for at, one in group.items()}) for name in ("p", "clustered_p"))
+    return {at: replace(one, p_holm=plain.get(at), clustered_p_holm=clustered.get(at)) for at, one in group.items()}
+
+
+def _holm(found: Mapping[int, float | None]) -> dict[int, float]:
+    tested = {at: p for at, p in found.items() if p is not None}
+    return dict(zip(tested, holm(list(tested.values())), strict=True))

@@ -7,7 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from emospeech.data.origins import KNOWN_BY, Origins, origins
 from emospeech.data.unseen import unseen, what_is_new
+from emospeech.experiments.calibrated import Calibration, over_folds
 from emospeech.experiments.protocols.units import Unit
 from emospeech.metrics.scores import Scores, chance_macro_f1, score
 from emospeech.metrics.statistics import Interval, interval
@@ -32,6 +34,16 @@ class Answers:
     rows: tuple[tuple[str, str], ...] = ()  # corpus and id: what a row is known by, whatever a system leaves out
     truth: tuple[str, ...] = ()
     chosen: tuple[tuple[str, ...], ...] = ()  # by seed
+    origins: Origins | None = None  # of each row
+
+
+@dataclass(frozen=True)
+class Clustered:
+    """An interval of macro-F1 over those whom clips come from."""
+
+    by: str  # `speaker` or `recording`
+    count: int  # how many there are
+    interval: Interval
 
 
 @dataclass(frozen=True)
@@ -53,6 +65,10 @@ class Contrast:
     high: float | None = None
     p: float | None = None  # of approximate randomisation, two-sided
     p_holm: float | None = None  # corrected over all systems of the same test
+    clustered_low: float | None = None  # the same, speakers or recordings drawn and exchanged whole
+    clustered_high: float | None = None
+    clustered_p: float | None = None
+    clustered_p_holm: float | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +92,8 @@ class Outcome:
     answers: Answers = field(default=Answers(), repr=False)
     contrast: Contrast | None = None  # to the base, where there is one
     new: New | None = None  # None where origins are not told
+    clustered: Clustered | None = None  # the same
+    calibration: Calibration | None = None  # of all seeds' answers; None where they have no probabilities
 
     @property
     def overall(self) -> bool:
@@ -153,6 +171,7 @@ def outcomes(
         there = set(material.manifest[task].dropna())
         known = [label for label in labels if label in there]
         rows = rows.assign(corpus=[material.corpora[k] for k in rows["at"]])
+        rows = rows.assign(**{name: list(material.manifest[name].iloc[rows["at"]]) for name in KNOWN_BY})
         for (trained, tested), part in _parts(rows):
             yield Outcome(
                 first.protocol,
@@ -165,6 +184,7 @@ def outcomes(
                 fits=len(units),
                 parameters=max(parameters, default=None),
                 published=dict(published or {}) if task == MAIN_TASK and not trained and not tested else {},
+                calibration=over_folds(part, part["truth"].tolist(), labels, task, part["seed"].nunique()),
                 **_scored(part, labels, known, what_is_new(material.manifest)),
             )
 
@@ -188,19 +208,31 @@ def _scored(rows: pd.DataFrame, labels: Sequence[str], known: Sequence[str], wha
     first = next(iter(by_seed.values()))
     truth = first["truth"].tolist()
     predictions = [part["chosen"].tolist() for part in by_seed.values()]
+    together = origins(first)
     return {
         "pooled": tuple(score(truth, chosen, labels) for chosen in predictions),
         "interval": interval(truth, predictions, labels),
         "chance": chance_macro_f1(truth, known),
         "new": _of_new(rows, labels, what),
+        "clustered": None if together is None else _clustered(truth, predictions, labels, together),
         "answers": Answers(
-            tuple(zip(first["corpus"], first["id"], strict=True)), tuple(truth), tuple(map(tuple, predictions))
+            tuple(zip(first["corpus"], first["id"], strict=True)),
+            tuple(truth),
+            tuple(map(tuple, predictions)),
+            together,
         ),
         "folds": tuple(
             FoldScores(str(fold), int(seed), score(part["truth"].tolist(), part["chosen"].tolist(), labels))
             for (fold, seed), part in rows.groupby(["fold", "seed"], sort=False)
         ),
     }
+
+
+def _clustered(
+    truth: Sequence[str], predictions: Sequence[Sequence[str]], labels: Sequence[str], together: Origins
+) -> Clustered:
+    found = interval(truth, predictions, labels, clusters=together.names)
+    return Clustered(together.by, together.count, found)
 
 
 def _of_new(rows: pd.DataFrame, labels: Sequence[str], what: str) -> New | None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from emospeech.config import Protocol
+from emospeech.experiments import calibrated
 from emospeech.experiments.protocols import cross
 from emospeech.experiments.protocols.outcomes import Outcome
 from emospeech.metrics.scores import Scores
@@ -17,7 +18,7 @@ from emospeech.systems.base import MAIN_TASK
 
 
 def draw(found: Sequence[Outcome], protocols: Mapping[str, Protocol], folder: Path) -> None:
-    """Of each protocol and task: systems beside each other, each one's confusion, speakers, pairs of corpora."""
+    """Of each protocol and task: systems, the confusion and reliability of each, speakers, pairs of corpora."""
     from emospeech import figures
 
     for protocol, task in dict.fromkeys((one.protocol, one.task) for one in found):
@@ -36,6 +37,8 @@ def _figures(found: Sequence[Outcome], by_speaker: bool) -> dict[str, Callable[[
         if by_speaker:
             drawn["speakers"] = lambda: _speakers(over_all)
         drawn |= {f"confusion_{one.row}": (lambda one=one: _confusion(one)) for one in over_all}  # type: ignore[misc]
+        sure = [one for one in over_all if one.calibration is not None]
+        drawn |= {f"reliability_{one.row}": (lambda one=one: _reliability(one)) for one in sure}  # type: ignore[misc]
     for row in dict.fromkeys(one.row for one in pairs):
         own = [one for one in pairs if one.row == row]
         drawn[f"corpora_{row}"] = lambda own=own: _corpora(own)  # type: ignore[misc]
@@ -74,6 +77,12 @@ def _confusion(one: Outcome) -> Any:
     seeds = f", {len(one.pooled)} seeds" if len(one.pooled) > 1 else ""
     title = f"{one.row}: macro-F1 {one.mean():.3f}, {one.pooled[0].count} clips{seeds}"
     return figures.confusion(_summed(one.pooled), title)
+
+
+def _reliability(one: Outcome) -> Any:
+    assert one.calibration is not None
+    seeds = f", {len(one.pooled)} seeds" if len(one.pooled) > 1 else ""
+    return calibrated.drawn(one.calibration, f"{one.row}, {_title(one)}: {one.pooled[0].count} clips{seeds}")
 
 
 def _summed(scores: Sequence[Scores]) -> Scores:

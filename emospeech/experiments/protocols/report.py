@@ -9,6 +9,7 @@ import pandas as pd
 from emospeech.config import Benchmark
 from emospeech.experiments.protocols import confounds, cross
 from emospeech.experiments.protocols.outcomes import Answers, Contrast, Outcome
+from emospeech.metrics.statistics import Interval
 from emospeech.runtime.columns import aligned
 from emospeech.systems.base import MAIN_TASK
 
@@ -75,13 +76,15 @@ def columns(found: Sequence[Outcome], base: str | None) -> list[list[str]]:
     headings = list(dict.fromkeys(name for one in found for name in one.published))
     head = ["system", *(["tested on"] if several(found) else []), "macro-F1", "95 % interval", "over folds"]
     head += ["weighted F1", "UAR", "accuracy", "chance"]
+    if drawn_by := {one.clustered.by: None for one in found if one.clustered is not None}:
+        head.insert(head.index("over folds"), f"by {' / '.join(drawn_by)}")
     if mixed := {one.new.what: None for one in found if one.new is not None and _is_mixed(one)}:
         head += [" / ".join(mixed)]
     if base is not None:
         head += ["to base", "p", "trained", "s a fit"]
     body = [
         [
-            *_cells(one, several(found)),
+            *_cells(one, several(found), bool(drawn_by)),
             *([_new(one)] if mixed else []),
             *([] if base is None else _beside_base(one, base)),
             *(_number(one.published.get(name)) for name in headings),
@@ -93,17 +96,22 @@ def columns(found: Sequence[Outcome], base: str | None) -> list[list[str]]:
     return [[*head, *headings], *body]
 
 
-def _cells(one: Outcome, apart: bool) -> list[str]:
+def _cells(one: Outcome, apart: bool, clustered: bool) -> list[str]:
     mean, deviation = one.over_folds()
     seeds = one.over_seeds()
     return [
         one.row,
         *([one.tested_on or "all"] if apart else []),
         _number(one.mean()) + (f" ± {_number(seeds)}" if seeds is not None else ""),
-        f"{_number(one.interval.low)}-{_number(one.interval.high)}",
+        _ends(one.interval),
+        *([_ends(one.clustered.interval) if one.clustered else ""] if clustered else []),
         f"{_number(mean)} ± {_number(deviation)}" if len({fold.fold for fold in one.folds}) > 1 else "",
         *(_number(value) for value in (one.mean("weighted_f1"), one.mean("uar"), one.mean("accuracy"), one.chance)),
     ]
+
+
+def _ends(interval: Interval) -> str:
+    return f"{_number(interval.low)}-{_number(interval.high)}"
 
 
 def _is_mixed(one: Outcome) -> bool:
@@ -149,6 +157,7 @@ def table(found: Sequence[Outcome], base: str | None = None) -> pd.DataFrame:
                 "macro_f1": one.mean(),
                 "macro_f1_low": one.interval.low,
                 "macro_f1_high": one.interval.high,
+                **_by_origin(one),
                 "macro_f1_seeds_std": one.over_seeds(),
                 "macro_f1_folds_mean": one.over_folds()[0],
                 "macro_f1_folds_std": one.over_folds()[1],
@@ -156,6 +165,8 @@ def table(found: Sequence[Outcome], base: str | None = None) -> pd.DataFrame:
                 "uar": one.mean("uar"),
                 "accuracy": one.mean("accuracy"),
                 "chance": one.chance,
+                "ece": one.calibration and one.calibration.plain.ece,
+                "ece_tempered": one.calibration and one.calibration.tempered and one.calibration.tempered.ece,
                 **_of_new(one),
                 **({} if base is None else _contrast(one, base)),
                 "parameters": one.parameters,
@@ -165,7 +176,16 @@ def table(found: Sequence[Outcome], base: str | None = None) -> pd.DataFrame:
             }
             for one in found
         ]
-    ).astype({"parameters": "Int64", "new_rows": "Int64"})
+    ).astype({"parameters": "Int64", "new_rows": "Int64", "clusters": "Int64"})
+
+
+def _by_origin(one: Outcome) -> dict[str, str | float | int | None]:
+    """Columns of `table.csv`: the interval over speakers or recordings, where they are told."""
+    names = ("clustered_by", "clusters", "macro_f1_clustered_low", "macro_f1_clustered_high")
+    if one.clustered is None:
+        return dict.fromkeys(names)
+    found = one.clustered
+    return dict(zip(names, (found.by, found.count, found.interval.low, found.interval.high), strict=True))
 
 
 def _of_new(one: Outcome) -> dict[str, float | int | None]:
@@ -181,8 +201,7 @@ def _contrast(one: Outcome, base: str) -> dict[str, float | None]:
     """Columns of `table.csv`; of the base itself the difference is 0."""
     apart = one.contrast or (Contrast(0.0) if one.row == base else None)
     values: dict[str, Any] = dict.fromkeys(vars(Contrast(0.0))) if apart is None else vars(apart)
-    names = {"value": "", "low": "_low", "high": "_high", "p": "_p", "p_holm": "_p_holm"}
-    return {f"macro_f1_to_base{names[name]}": value for name, value in values.items()}
+    return {f"macro_f1_to_base{'' if name == 'value' else f'_{name}'}": value for name, value in values.items()}
 
 
 def by_fold(found: Sequence[Outcome]) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Pooled scores, spreads over folds and seeds, tasks and corpora: by hand, and against scikit-learn."""
 
 import statistics
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -8,9 +9,11 @@ import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, f1_score
 
 from emospeech.config import validate
+from emospeech.experiments import calibrated
 from emospeech.experiments.protocols import outcomes
 from emospeech.experiments.protocols.folds import Fold
 from emospeech.experiments.protocols.units import Unit
+from emospeech.metrics.calibration import cross_tempered, reliability
 from emospeech.metrics.scores import chance_macro_f1
 from emospeech.metrics.statistics import interval
 from emospeech.systems.base import MAIN_TASK
@@ -67,6 +70,38 @@ def test_pooled_scores_are_scikit_learns_on_all_predictions(material, scored):
     assert one.interval == interval(truth, [guess], LABELS)
     assert one.published == {"paper": 0.4}
     assert one.seconds == 6.0
+
+
+def test_an_interval_by_speaker_or_recording(material, scored):
+    """By that of which there are fewer; of each corpus its own, and none where it is not told."""
+    truth, guess = drawn(60, 0), drawn(60, 1)
+    speakers, videos = [f"s{k % 6}" for k in range(60)], [f"v{k % 12}" for k in range(60)]
+    folds = [list(range(k, 60, 4)) for k in range(4)]
+    (one,) = scored(material(truth, speaker=speakers, group=videos), folds, {0: {MAIN_TASK: guess}})
+    assert (one.clustered.by, one.clustered.count) == ("speaker", 6)
+    assert one.clustered.interval == interval(truth, [guess], LABELS, clusters=speakers)
+    assert one.interval == interval(truth, [guess], LABELS)
+    corpora, known = ["a", "b"] * 30, [f"s{k // 2 % 3}" if k % 2 == 0 else None for k in range(60)]
+    found = scored(material(truth, corpora=corpora, speaker=known), folds, {1: {MAIN_TASK: guess}})
+    by = {one.tested_on: one.clustered for one in found}
+    assert (by["a"].count, by["b"], by[""]) == (3, None, None), "of half of all clips nobody is told"
+
+
+def test_how_far_out_of_fold_probabilities_can_be_believed(material, tmp_path):
+    """By fold: each one's temperature is fitted to the others; a class that a fold does not tell has none of it."""
+    truth, rng = drawn(90, 0), np.random.default_rng(1)
+    chances = rng.dirichlet([1, 1, 1], size=90)
+    codes, folds = np.array([LABELS.index(one) for one in truth]), np.arange(90) % 3
+    frame = pd.DataFrame(chances, columns=[f"p_{label}" for label in LABELS]).assign(fold=folds)
+    found = calibrated.over_folds(frame, truth, LABELS, MAIN_TASK, 1)
+    assert found.plain == reliability(chances, codes)
+    assert found.tempered == reliability(cross_tempered(chances, codes, folds), codes)
+    assert found.temperature is None
+    assert calibrated.over_folds(frame.assign(fold="f"), truth, LABELS, MAIN_TASK, 1).tempered is None
+    lacking = calibrated.chances_of(frame.assign(p_joy=np.nan), LABELS)
+    assert lacking[:, 2].tolist() == [0.0] * 90
+    assert calibrated.over_folds(frame[["fold"]], truth, LABELS, MAIN_TASK, 1) is None
+    assert calibrated.of_values(asdict(found)) == found
 
 
 def test_several_seeds_by_hand(material, scored):

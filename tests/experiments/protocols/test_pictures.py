@@ -4,10 +4,14 @@ import numpy as np
 import pytest
 
 from emospeech.config import Protocol
+from emospeech.experiments.calibrated import Calibration
 from emospeech.experiments.protocols import pictures
 from emospeech.figures import benchmarks
+from emospeech.metrics.calibration import reliability
 
 from .test_report import PAIRS, outcome
+
+SURE = Calibration(reliability(np.array([[0.9, 0.1], [0.3, 0.7]]), np.array([0, 0])))
 
 
 def texts(figure):
@@ -17,7 +21,7 @@ def texts(figure):
 
 def test_each_protocol_and_task_has_its_figures(tmp_path):
     found = [
-        outcome(row="svm"),
+        outcome(row="svm", calibration=SURE),
         outcome(row="a net", guess="jfff", seeds=2),
         outcome(row="svm", task="gender", protocol="people"),
         outcome(row="svm", protocol="people", tested_on="de"),
@@ -29,6 +33,7 @@ def test_each_protocol_and_task_has_its_figures(tmp_path):
         "k_label_confusion_a net.png",
         "k_label_confusion_svm.png",
         "k_label_corpora_svm.png",
+        "k_label_reliability_svm.png",
         "k_label_systems.png",
         "people_gender_confusion_svm.png",
         "people_gender_speakers.png",

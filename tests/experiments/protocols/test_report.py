@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from emospeech.config import Benchmark, Protocol
+from emospeech.data.origins import Origins
 from emospeech.experiments.protocols import confounds, contrasts, cross, papers, report
-from emospeech.experiments.protocols.outcomes import Answers, FoldScores, Outcome
+from emospeech.experiments.protocols.outcomes import Answers, Clustered, FoldScores, Outcome
 from emospeech.metrics.differences import difference, holm
 from emospeech.metrics.scores import score
 from emospeech.metrics.statistics import Interval
@@ -74,6 +75,36 @@ def test_beside_the_base():
     assert table["macro_f1_to_base_p_holm"].isna().tolist() == [True, False, False, True, True, True]
     assert table["parameters"].tolist()[0] == 1_060_000
     assert not [name for name in report.table(found) if "to_base" in name]
+
+
+def test_intervals_and_tests_by_speaker():
+    """Beside those by clip; a test of whole speakers where both systems know the same."""
+    speakers = tuple(f"s{k // 4}" for k in range(40))
+    by = Clustered("speaker", 10, Interval(0.2, 0.8, 0.95, 100))
+    found = [
+        replace(one, clustered=by, answers=replace(one.answers, origins=Origins("speaker", speakers)))
+        for one in (answered("base", "jjff" * 10), answered("worse", "jfff" * 10))
+    ]
+    found = contrasts.with_base([*found, answered("no speakers", "jfff" * 10)], "base")
+    truth, worse = list("jjff" * 10), list("jfff" * 10)
+    test = difference(truth, [truth], [worse], ["f", "j"], clusters=speakers)
+    own = found[1].contrast
+    assert (own.clustered_low, own.clustered_high, own.clustered_p) == (test.low, test.high, test.p)
+    assert own.clustered_p_holm == test.p
+    assert own.p_holm == pytest.approx(2 * own.p), "by clip there are two tests"
+    assert found[2].contrast.clustered_p is None
+    told = [line.split("  ") for line in lines(found, base="base")[1:5]]
+    cells = [[cell.strip() for cell in row if cell.strip()] for row in told]
+    assert cells[0][1:5] == ["macro-F1", "95 % interval", "by speaker", "over folds"]
+    assert [row[2:4] for row in cells[1:3]] == [["0.100-0.900", "0.200-0.800"]] * 2
+    table = report.table(found, "base")
+    assert table[["clustered_by", "clusters"]].iloc[0].tolist() == ["speaker", 10]
+    assert table["macro_f1_clustered_low"].tolist()[:2] == [0.2, 0.2]
+    assert table["macro_f1_clustered_high"].isna().tolist() == [False, False, True]
+    assert table["macro_f1_to_base_clustered_p"].tolist()[1] == test.p
+    assert "clustered" in report.as_json(found)[0]
+    asked = Benchmark(protocols=protocols(k="k_fold"), rows={"base": {}}, base="base")
+    assert all("by speaker" in text for text in papers.tables(found, asked).values())
 
 
 def test_systems_that_lack_different_clips_are_not_tested():
