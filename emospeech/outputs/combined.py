@@ -13,7 +13,8 @@ from emospeech.metrics.calibration import reliability, temperature, tempered
 from emospeech.metrics.decisions import RULES, applied
 from emospeech.metrics.scores import encode, score
 from emospeech.metrics.statistics import Interval, interval
-from emospeech.outputs import submission
+from emospeech.outputs import sources, submission
+from emospeech.outputs.sources import Source
 from emospeech.runtime.columns import aligned
 from emospeech.runtime.errors import UserError, faults, some
 from emospeech.runtime.files import content_hash
@@ -30,8 +31,8 @@ class Asked:
 
     how: str  # a key of `WAYS`
     rule: str  # a key of `RULES`
-    files: tuple[Path, ...]
-    out_of_fold: tuple[Path, ...] = ()  # of the same systems, in their order
+    files: tuple[Source, ...]
+    out_of_fold: tuple[Source, ...] = ()  # of the same systems, in their order
     gold: Path | None = None
     by: str | None = None
     seed: int = 0
@@ -84,13 +85,12 @@ def run(asked: Asked) -> Done:
     Raises:
         UserError: if the files do not fit each other, or what a way or rule is fitted to is lacking.
     """
-    _check(asked)
+    check(asked)
     members = read(asked.files)
     if not asked.out_of_fold or asked.gold is None:
         fitted, found, told = _plain(asked.how, len(members.labels)), list[Scored](), list[str]()
     else:
-        known = _known(asked, members)
-        truth, groups = truth_of(known, asked.gold, asked.by)
+        known, truth, groups = fitted_to(asked.out_of_fold, asked.gold, asked.by, members)
         codes, folds = encode(truth, known.labels), folds_of(known, truth, groups, asked.seed)
         way = (asked.how, asked.rule, asked.seed)
         fitted = fit(known.chances, codes, folds, *way)
@@ -100,13 +100,15 @@ def run(asked: Asked) -> Done:
     return Done(answers, _record(asked, fitted, members, found), told)
 
 
-def _known(asked: Asked, members: Members) -> Members:
-    """The out-of-fold files, their classes in the order of the others.
+def fitted_to(
+    out_of_fold: Sequence[Source], gold: Path, by: str | None, members: "Members"
+) -> tuple["Members", list[str], list[str] | None]:
+    """The out-of-fold files, their classes in the order of the others; their rows' true labels, and their groups.
 
     Raises:
-        UserError: if they tell other classes apart, or are about rows that are to be answered.
+        UserError: if they tell other classes apart, or are about rows that are to be answered; or as `truth_of`.
     """
-    known = read(asked.out_of_fold)
+    known = read(out_of_fold)
     if set(known.labels) != set(members.labels):
         raise UserError(
             f"{known.names[0]} tells {', '.join(known.labels)} apart, {members.names[0]} {', '.join(members.labels)}; "
@@ -118,13 +120,32 @@ def _known(asked: Asked, members: Members) -> Members:
             "what it is worth on them"
         )
     order = [known.labels.index(label) for label in members.labels]
-    return replace(known, labels=members.labels, chances=known.chances[..., order])
+    known = replace(known, labels=members.labels, chances=known.chances[..., order])
+    return known, *truth_of(known, gold, by)
 
 
-def _check(asked: Asked) -> None:
+def is_fitted(asked: Asked) -> bool:
+    """Whether it is made with out-of-fold predictions."""
+    return WAYS[asked.how].fitted or asked.rule != "none" or bool(asked.out_of_fold) or asked.gold is not None
+
+
+def check_words(asked: Asked) -> None:
+    """
+    Raises:
+        UserError: if a word is unknown.
+    """
     for word, name, known in (("--how", asked.how, WAYS), ("--rule", asked.rule, RULES)):
         if name not in known:
             raise UserError(f"unknown {word} {name!r}; known: {', '.join(known)}")
+
+
+def check(asked: Asked) -> None:
+    """What is asked for, before anything is read.
+
+    Raises:
+        UserError: if a word is unknown, or what a way or rule is fitted to is lacking.
+    """
+    check_words(asked)
     needs = WAYS[asked.how].fitted or asked.rule != "none"
     if needs and not (asked.out_of_fold and asked.gold):
         what = f"--how {asked.how}" if WAYS[asked.how].fitted else f"--rule {asked.rule}"
@@ -138,13 +159,13 @@ def _check(asked: Asked) -> None:
         )
 
 
-def read(paths: Sequence[Path]) -> Members:
-    """Files with id, label and p_<class> …, in the order of the first one's rows and classes.
+def read(paths: Sequence[Source]) -> Members:
+    """Files with id, label and p_<class> …, or what gives such, in the order of the first one's rows and classes.
 
     Raises:
         UserError: if one has no probabilities, or they are about other rows or classes.
     """
-    frames = [submission.read(path) for path in paths]
+    frames = [sources.predictions(path) for path in paths]
     own = [_probabilities(path, frame) for path, frame in zip(paths, frames, strict=True)]
     first, ids = own[0], frames[0]["id"].tolist()
     for path, frame, one in zip(paths, frames, own, strict=True):
@@ -161,7 +182,7 @@ def read(paths: Sequence[Path]) -> Members:
     return Members(tuple(map(str, paths)), tuple(ids), tuple(first.columns), chances, same)
 
 
-def _probabilities(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
+def _probabilities(path: Source, frame: pd.DataFrame) -> pd.DataFrame:
     """Class -> probability, by id."""
     columns = frame.columns.tolist()
     further = tuple(f"p_{task}_" for task in columns if any(name.startswith(f"p_{task}_") for name in columns))
@@ -264,7 +285,7 @@ def _record(asked: Asked, fitted: Fitted, members: Members, found: Sequence[Scor
         "how": asked.how,
         "rule": asked.rule,
         "seed": asked.seed,
-        "members": {str(path): content_hash(path) for path in (*asked.files, *asked.out_of_fold)},
+        "members": {str(path): sources.identity(path) for path in (*asked.files, *asked.out_of_fold)},
         "gold": None if asked.gold is None else {str(asked.gold): content_hash(asked.gold)},
         "temperature": fitted.temperature,
         "offsets": dict(zip(members.labels, fitted.offsets.tolist(), strict=True)),
