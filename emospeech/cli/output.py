@@ -168,9 +168,9 @@ def ensemble(
     from emospeech.experiments.joined import ensemble as joined
     from emospeech.outputs import combined
 
-    asked = combined.Asked(how, rule, tuple(files), tuple(out_of_fold or ()), gold, by, seed)
+    asked = combined.Asked(how, rule, (), tuple(out_of_fold or ()), gold, by, seed)
     rows = joined.On(tuple(on or ()), audio, on_bad_audio or "fail") if on or audio or on_bad_audio else None
-    done = joined.run(asked, rows)
+    done = joined.run(asked, files, rows)
     for line in done.lines:
         typer.echo(line)
     write_all({output: table.as_csv(done.predictions).encode(), beside: as_json(done.record).encode()})

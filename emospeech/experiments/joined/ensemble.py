@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -86,23 +85,25 @@ class OutOfFold:
         return first.assign(**{name: means[name] for name in columns}).reset_index().drop(columns=SEED)
 
 
-def run(asked: combined.Asked, on: On | None) -> combined.Done:
+def run(asked: combined.Asked, files: Sequence[Path], on: On | None) -> combined.Done:
     """As `combined.run`, but a member may be a folder with models.
 
     Args:
+        asked: all but its `files`.
+        files: the members, files or folders.
         on: what they answer; None if all members are files.
 
     Raises:
         UserError: if a folder holds no models, they do not fit each other or the rows, or as `combined.run` does.
     """
-    named = gather("not all of these can be members", [partial(_named, path) for path in map(_path, asked.files)])
+    named = gather("not all of these can be members", [partial(_named, path) for path in files])
     folders = [one for one in named if isinstance(one, Found)]
     if not folders:
         if on is not None:
             raise UserError(
                 "--on, --audio and --on-bad-audio are for members that are run folders; all of these are files"
             )
-        return combined.run(asked)
+        return combined.run(replace(asked, files=tuple(files)))
     if on is None or not on.sources:
         raise UserError(
             f"{some([one.path for one in folders])}: a run folder; name the rows that it is to answer with --on"
@@ -122,10 +123,6 @@ def run(asked: combined.Asked, on: On | None) -> combined.Done:
 
 def _answering(one: Path | Found, rows: pd.DataFrame, on_bad_audio: str) -> Source:
     return one if isinstance(one, Path) else Models(one.path, one.models, rows, on_bad_audio)
-
-
-def _path(source: Any) -> Path:
-    return Path(str(source))
 
 
 def _named(path: Path) -> Path | Found:
