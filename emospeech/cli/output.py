@@ -128,7 +128,10 @@ def compare(
 def ensemble(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="PREDICTIONS…", help="Of the rows to answer, a file a system: id, p_<class>."),
+        typer.Argument(
+            metavar="MEMBER…",
+            help="Predictions (a CSV: id, p_<class>), or a folder with models: a run, seeds, a benchmark's system.",
+        ),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The predictions to write, a CSV.")],
     how: Annotated[
@@ -144,23 +147,35 @@ def ensemble(
         typer.Option(help="A column of --gold, as speaker: its rows share a fold; else folds are the files' own."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of folds and stackers.")] = 0,
+    on: Annotated[
+        list[Path] | None, typer.Option(help="What folders are to answer: one manifest (CSV), or audio files.")
+    ] = None,
+    audio: AudioFolder = None,
+    on_bad_audio: Annotated[str | None, typer.Option(help="As of predict: fail (the default) or silence.")] = None,
 ) -> None:
-    """Make predictions of several systems one; what is fitted for it is fitted to out-of-fold predictions alone.
+    """Make several systems one; what is fitted for it is fitted to out-of-fold predictions alone.
+
+    Of a folder of several seeds each is a member; so is each fold of a benchmark's system, or where something is fitted
+    their mean, whose out-of-fold predictions the folder holds.
 
     With --out-of-fold and --gold it prints what each system and the ensemble are worth there, the ensemble fitted to
     other folds than it is scored on; probabilities then are calibrated by a temperature. OUTPUT.json beside the
     predictions tells how they came about, OUTPUT_reliability.png what the temperature does to them.
     """
+    quiet()
+    check_policy(on_bad_audio or "fail")
+    beside, picture = output.with_suffix(".json"), output.with_name(f"{output.stem}_reliability.png")
+    for path in (output, beside, *([picture] if gold else [])):
+        refuse_existing(path)
     from emospeech import figures
     from emospeech.data import table
+    from emospeech.experiments.joined import ensemble as joined
     from emospeech.figures import calibration
     from emospeech.outputs import combined
 
-    beside, picture = output.with_suffix(".json"), output.with_name(f"{output.stem}_reliability.png")
-    for path in (output, beside, *([picture] if out_of_fold else [])):
-        refuse_existing(path)
-    asked = combined.Asked(how, rule, tuple(files), tuple(out_of_fold or ()), gold, by, seed)
-    done = combined.run(asked)
+    asked = combined.Asked(how, rule, (), tuple(out_of_fold or ()), gold, by, seed)
+    rows = joined.On(tuple(on or ()), audio, on_bad_audio or "fail") if on or audio or on_bad_audio else None
+    done = joined.run(asked, files, rows)
     for line in done.lines:
         typer.echo(line)
     write_all({output: table.as_csv(done.predictions).encode(), beside: as_json(done.record).encode()})

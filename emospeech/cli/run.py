@@ -111,6 +111,26 @@ def predict(
     typer.echo(f"{len(predictions)} predictions: {output}")
 
 
+def soup(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN…", help="Run folders of networks, or a folder of several seeds.")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The run folder to write.")],
+    greedy: Annotated[
+        bool, typer.Option("--greedy", help="Best on dev first, each only if dev macro-F1 does not fall by it.")
+    ] = False,
+) -> None:
+    """Average the weights of networks into one, which costs no more to ask than one of them.
+
+    They must be alike: the same parts, classes and encoders. soup.json in the run folder tells of what it was made.
+    """
+    quiet()
+    from emospeech.experiments.joined import soup as soups
+
+    for line in soups.make(runs, output, greedy):
+        typer.echo(line)
+
+
 def attention(
     run: Annotated[Path, typer.Argument(help="A run folder, of a network with attention over spectrograms.")],
     sources: Annotated[list[Path], typer.Argument(help="One manifest (CSV), or audio files.")],

@@ -53,6 +53,17 @@ class Mixup(Section):
     probability: Probability = 0.5  # that a clip is mixed at all
 
 
+class BalancedStage(Section):
+    """A second training, from the best weights of the first, that hears all classes equally often: representations of
+    all clips as they are, a classifier for macro-F1 (Kang et al. 2020, arXiv 1910.09217)."""
+
+    epochs: Count = 5
+    lr: Positive = 1e-4  # in the place of optimizer.lr; an encoder's own rate changes in proportion
+    only: Literal["head", "all"] = (
+        "head"  # what trains: model.head (without it: the last layer), or all that did before
+    )
+
+
 class Train(Section):
     seed: Seed = 0  # a list of them, as train.seed=[1,2,3]: one run each, and a summary
     epochs: Count = 10
@@ -68,6 +79,7 @@ class Train(Section):
     task_weights: Annotated[str | dict[str, float], PlainValidator(_task_weights)] = "equal"
     clip_norm: Positive | None = None
     mixup: Mixup | None = None  # of waveforms: for recipes of speech alone, none of it stored
+    balanced_stage: BalancedStage | None = None  # after all of this; kept if it gains on dev
     validate_every: Count | None = None  # optimiser steps; None: once an epoch
     early_stopping: Count | None = None  # validations without gain
     # which weights a fit ends with. best: those of the best validation on dev; last: those of the last step, for which

@@ -1,5 +1,6 @@
 """Whom a run has heard: kept in its folder, and compared with new rows."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -21,6 +22,13 @@ def keep(folder: RunFolder, train: pd.DataFrame, dev: pd.DataFrame) -> None:
     parts = [part[COLUMNS].drop_duplicates().assign(part=name) for name, part in (("train", train), ("dev", dev))]
     told = pd.concat(parts, ignore_index=True)[["part", *COLUMNS]]
     write_text(folder.origins, table.as_csv(told))
+
+
+def keep_all(folder: RunFolder, others: Sequence[RunFolder]) -> None:
+    """What several runs have heard together, unless one of them does not tell."""
+    if all(other.origins.is_file() for other in others):
+        told = [table.read(other.origins, ["part", *COLUMNS], "a list of whom a run has heard") for other in others]
+        write_text(folder.origins, table.as_csv(pd.concat(told, ignore_index=True).drop_duplicates()))
 
 
 def unseen_by(run: Path, rows: pd.DataFrame) -> Unseen | None:

@@ -1,7 +1,7 @@
 """The whole network: encoders, then the trained part from `Features` to logits."""
 
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -86,15 +86,39 @@ class EmotionNetwork(nn.Module):
         # what stored states were made with, a frozen encoder that runs here does too
         self.frozen_bf16 = False  # it computes in bfloat16
         self.frame_stride = 1  # of so many frames of speech the mean is taken
+        self._kept: frozenset[str] | None = None  # while the head trains alone: what `trained_state` holds all the same
 
     def train(self, mode: bool = True) -> "EmotionNetwork":
-        super().train(mode)
+        awake = mode and self._kept is None
+        super().train(awake)
         for encoder in (self.speech, self.text):
             if encoder is not None and encoder.frozen:
                 encoder.eval()
             elif hasattr(encoder, "tuned"):
-                encoder.tuned.set_mode(encoder, mode)
+                encoder.tuned.set_mode(encoder, awake)
+        for part in self._head():
+            part.train(mode)
         return self
+
+    def _head(self) -> tuple[nn.Module, nn.Module]:
+        """What the section `model.head` of a recipe makes: from the fusion's vectors to logits."""
+        return self.classifier.trunks, self.classifier.heads
+
+    @contextmanager
+    def head_alone(self) -> Iterator[None]:
+        """Within, all before the head stays as in evaluation and does not train: no gradient, no dropout, no batch-norm
+        statistics. `trained_state` is whole all the same."""
+        own = {id(parameter) for part in self._head() for parameter in part.parameters()}
+        resting = [p for p in self.parameters() if p.requires_grad and id(p) not in own]
+        self._kept = frozenset(self.trained_state())
+        try:
+            for parameter in resting:
+                parameter.requires_grad_(False)
+            yield
+        finally:
+            for parameter in resting:
+                parameter.requires_grad_(True)
+            self._kept = None
 
     def features(self, batch: Batch) -> Features:
         """States of both encoders, or stored ones; where an utterance lacks a modality, all of it is masked."""
@@ -129,6 +153,8 @@ class EmotionNetwork(nn.Module):
 
     def trained_state(self) -> dict[str, Tensor]:
         """Parameters and buffers of all that trains: what a checkpoint holds, without what is frozen of encoders."""
+        if self._kept is not None:
+            return {key: value for key, value in self.state_dict().items() if key in self._kept}
         encoders = {"speech": self.speech, "text": self.text}
         frozen = tuple(f"{name}." for name, encoder in encoders.items() if getattr(encoder, "frozen", False))
         partly = {name: encoder for name, encoder in encoders.items() if hasattr(encoder, "tuned")}

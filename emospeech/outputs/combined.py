@@ -13,7 +13,9 @@ from emospeech.metrics.calibration import Reliability, reliability, temperature,
 from emospeech.metrics.decisions import RULES, applied
 from emospeech.metrics.scores import encode, score
 from emospeech.metrics.statistics import Interval, interval
+from emospeech.outputs import sources
 from emospeech.outputs.members import Members, read, truth_of
+from emospeech.outputs.sources import Source
 from emospeech.runtime.columns import aligned
 from emospeech.runtime.errors import UserError, some
 from emospeech.runtime.files import content_hash
@@ -29,8 +31,8 @@ class Asked:
 
     how: str  # a key of `WAYS`
     rule: str  # a key of `RULES`
-    files: tuple[Path, ...]
-    out_of_fold: tuple[Path, ...] = ()  # of the same systems, in their order
+    files: tuple[Source, ...]
+    out_of_fold: tuple[Source, ...] = ()  # of the same systems, in their order
     gold: Path | None = None
     by: str | None = None
     seed: int = 0
@@ -79,14 +81,13 @@ def run(asked: Asked) -> Done:
     Raises:
         UserError: if the files do not fit each other, or what a way or rule is fitted to is lacking.
     """
-    _check(asked)
+    check(asked)
     members = read(asked.files)
     if not asked.out_of_fold or asked.gold is None:
         fitted, found, told = _plain(asked.how, len(members.labels)), list[Scored](), list[str]()
         stages: dict[str, Reliability] = {}
     else:
-        known = _known(asked, members)
-        truth, groups = truth_of(known, asked.gold, asked.by)
+        known, truth, groups = fitted_to(asked.out_of_fold, asked.gold, asked.by, members)
         codes, folds = encode(truth, known.labels), folds_of(known, truth, groups, asked.seed)
         way = (asked.how, asked.rule, asked.seed)
         fitted = fit(known.chances, codes, folds, *way)
@@ -101,13 +102,15 @@ def run(asked: Asked) -> Done:
     return Done(answers, _record(asked, fitted, members, found, stages), told, stages)
 
 
-def _known(asked: Asked, members: Members) -> Members:
-    """The out-of-fold files, in order.
+def fitted_to(
+    out_of_fold: Sequence[Source], gold: Path, by: str | None, members: Members
+) -> tuple[Members, list[str], list[str] | None]:
+    """The out-of-fold files, in order; their rows' true labels, and their groups.
 
     Raises:
-        UserError: if they tell other classes apart, or are about rows that are to be answered.
+        UserError: if they tell other classes apart, or are about rows that are to be answered; or as `truth_of`.
     """
-    known = read(asked.out_of_fold)
+    known = read(out_of_fold)
     if set(known.labels) != set(members.labels):
         raise UserError(
             f"{known.names[0]} tells {', '.join(known.labels)} apart, {members.names[0]} {', '.join(members.labels)}; "
@@ -118,13 +121,32 @@ def _known(asked: Asked, members: Members) -> Members:
             f"{len(both)} rows are among those to answer and those it is fitted to: {some(both)}; its estimate says "
             "what it is worth on them"
         )
-    return known.in_order()
+    known = known.in_order()
+    return known, *truth_of(known, gold, by)
 
 
-def _check(asked: Asked) -> None:
+def is_fitted(asked: Asked) -> bool:
+    """Whether it is made with out-of-fold predictions."""
+    return WAYS[asked.how].fitted or asked.rule != "none" or bool(asked.out_of_fold) or asked.gold is not None
+
+
+def check_words(asked: Asked) -> None:
+    """
+    Raises:
+        UserError: if a word is unknown.
+    """
     for word, name, known in (("--how", asked.how, WAYS), ("--rule", asked.rule, RULES)):
         if name not in known:
             raise UserError(f"unknown {word} {name!r}; known: {', '.join(known)}")
+
+
+def check(asked: Asked) -> None:
+    """What is asked for, before anything is read.
+
+    Raises:
+        UserError: if a word is unknown, or what a way or rule is fitted to is lacking.
+    """
+    check_words(asked)
     needs = WAYS[asked.how].fitted or asked.rule != "none"
     if needs and not (asked.out_of_fold and asked.gold):
         what = f"--how {asked.how}" if WAYS[asked.how].fitted else f"--rule {asked.rule}"
@@ -216,7 +238,7 @@ def _record(
         "how": asked.how,
         "rule": asked.rule,
         "seed": asked.seed,
-        "members": {str(path): content_hash(path) for path in (*asked.files, *asked.out_of_fold)},
+        "members": {str(path): sources.identity(path) for path in (*asked.files, *asked.out_of_fold)},
         "gold": None if asked.gold is None else {str(asked.gold): content_hash(asked.gold)},
         "temperature": fitted.temperature,
         "offsets": dict(zip(sorted(members.labels), fitted.offsets.tolist(), strict=True)),

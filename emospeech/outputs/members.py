@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from emospeech.outputs import submission
+from emospeech.outputs import sources, submission
+from emospeech.outputs.sources import Source
 from emospeech.runtime.errors import UserError, faults, some
 from emospeech.runtime.errors import faults_of as faults_in
 
@@ -36,14 +37,14 @@ class Members:
         )
 
 
-def read(paths: Sequence[Path]) -> Members:
-    """Files with id, label and p_<class> …, in the order of the first one's rows and classes.
+def read(paths: Sequence[Source]) -> Members:
+    """Files with id, label and p_<class> …, or what gives such, in the order of the first one's rows and classes.
 
     Raises:
         UserError: if one has no probabilities, or they are about other rows or classes.
     """
-    submission.require_different(paths)
-    frames = [submission.read(path, what="a file of predictions") for path in paths]
+    submission.require_different([path for path in paths if isinstance(path, Path)])
+    frames = [sources.predictions(path) for path in paths]
     own = [_probabilities(path, frame) for path, frame in zip(paths, frames, strict=True)]
     first, ids = own[0], frames[0]["id"].tolist()
     for path, frame, one in zip(paths, frames, own, strict=True):
@@ -60,7 +61,7 @@ def read(paths: Sequence[Path]) -> Members:
     return Members(tuple(map(str, paths)), tuple(ids), tuple(first.columns), chances, same)
 
 
-def _probabilities(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
+def _probabilities(path: Source, frame: pd.DataFrame) -> pd.DataFrame:
     """Class -> probability, by id."""
     columns = frame.columns.tolist()
     further = tuple(f"p_{task}_" for task in columns if any(name.startswith(f"p_{task}_") for name in columns))

@@ -129,6 +129,13 @@ def content_hash(path: Path) -> str:
     return _hash_of(path, seen.st_ino, seen.st_mtime_ns, seen.st_size)
 
 
+def folder_hash(folder: Path) -> str:
+    """SHA-256 over the names and contents of all files below a folder, in hexadecimal."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    told = "".join(f"{path.relative_to(folder).as_posix()}\0{content_hash(path)}\n" for path in files)
+    return hashlib.sha256(told.encode(errors="surrogateescape")).hexdigest()
+
+
 @functools.cache
 def _hash_of(path: Path, *version: int) -> str:
     with path.open("rb") as stream:

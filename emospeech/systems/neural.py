@@ -1,6 +1,8 @@
 """The neural system: encoders, fusion, heads, trained end to end of whatever is not frozen."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +25,10 @@ from emospeech.systems.base import MAIN_TASK
 from emospeech.systems.features.build import feature_cache
 from emospeech.systems.features.cache import FeatureCache, in_bf16
 from emospeech.systems.features.planning import Wish
-from emospeech.systems.fitting import finetuning, gain, told
+from emospeech.systems.fitting import finetuning, gain, stages, told
 from emospeech.systems.fitting.feed import Evaluated, Feed
 from emospeech.systems.fitting.fit import Fitting
+from emospeech.systems.fitting.stages import Stage
 from emospeech.systems.parts import (
     build_augmenter,
     build_speech,
@@ -44,6 +47,7 @@ from emospeech.training.switches import deterministic
 from emospeech.training.trackers import Fit, tracking
 
 LARGE = 50_000_000  # parameters of an encoder that keeps a CPU busy with one clip
+Rows = tuple[pd.DataFrame, pd.DataFrame | None]  # those that train, and a dev set if there is one
 PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
 
 
@@ -61,13 +65,11 @@ class NeuralSystem:
             UserError: naming every encoder that cannot be loaded.
         """
         self.recipe, self.tasks = recipe, tasks
-        self.accelerator: Any = Accelerator(
-            mixed_precision=PRECISIONS[recipe.train.precision],
-        )
+        self.accelerator: Any = Accelerator(mixed_precision=PRECISIONS[recipe.train.precision])
         self.network: EmotionNetwork | None = None
         self.tokenizer: Any = None
         self.audio = AudioMemory(recipe.data.memory_gb * 1e9 / max(recipe.train.workers, 1))
-        self.chosen: Standing | None = None  # of the last fit that had a dev set
+        self.ended: stages.Ended | None = None  # the last fit that had a dev set
         self.augmenter: Augmenter | None = None
         self.cache: FeatureCache | None = None  # of the last fit; of a loaded model, what earlier runs kept
         self.loaded = load_pretrained(recipe.speech, recipe.text, revisions or {})  # what trains of them is a copy
@@ -117,20 +119,34 @@ class NeuralSystem:
 
     def fit(self, train: pd.DataFrame, dev: pd.DataFrame | None, folder: Path) -> None:
         """See `System.fit`."""
-        run, settings = RunFolder(folder), self.recipe.train
+        run = RunFolder(folder)
         self.extract([train], [] if dev is None else [dev], folder)
         work = run.checkpoints / ("refit" if dev is None else "dev")
-        self._build(train, work)
-        say(self._described(train, dev))
-        checkpoints = Checkpoints(work)
-        fit = Fit(run, work.name, self.recipe.name, self.recipe.model_dump())
-        with tracking(self.accelerator, settings.trackers, fit), deterministic(settings.deterministic):
-            standing = self._trained(train, dev, checkpoints, run.metrics)
+        asked = stages.asked(self.recipe, work)
+        fit = partial(self._stage, rows=(train, dev), run=run)
+        ended = stages.run(asked, fit, dev is not None, self.ended)
+        self.ready().load_trained_state(Checkpoints(asked[ended.kept].folder).load_best())
+        if dev is not None:
+            self.ended = ended
+
+    def _stage(self, stage: Stage, before: Sequence[Standing], rows: Rows, run: RunFolder) -> Standing:
+        """Train a stage to its end, from the best weights of the one before it."""
+        settings = self.recipe.train
+        self._build(rows[0], stage.tokenizer)
+        if stage.begins_from is None:
+            augments = self.cache is None or self.cache.augments
+            say(told.fit(self.recipe, self.ready(), self.tokenizer, self.accelerator, rows, augments))
+        else:
+            self.ready().load_trained_state(Checkpoints(stage.begins_from).load_best())
+        fit = Fit(run, stage.folder.name, self.recipe.name, self.recipe.model_dump())
+        alone = self.ready().head_alone() if stage.head_alone else nullcontext()
+        with tracking(self.accelerator, settings.trackers, fit), deterministic(settings.deterministic), alone:
+            if stage.begins_from is not None:
+                say(stage.told(self.ready().trained_parameters))
+            standing = self._trained(stage, before, rows, run.metrics)
         self.accelerator.wait_for_everyone()
         self.accelerator.free_memory()
-        self.ready().load_trained_state(checkpoints.load_best())
-        if dev is not None:
-            self.chosen = standing
+        return standing
 
     def extract(
         self,
@@ -153,30 +169,26 @@ class NeuralSystem:
             self.cache.prepare(Wish(augmented, others), *records)
         return self.cache is not None
 
-    def _described(self, train: pd.DataFrame, dev: pd.DataFrame | None) -> str:
-        augments = self.cache is None or self.cache.augments
-        return told.fit(self.recipe, self.ready(), self.tokenizer, self.accelerator, (train, dev), augments)
-
     def _augmenter(self) -> Augmenter | None:
         wanted = self.recipe.speech.augment if self.recipe.speech is not None else None
         if wanted is not None and self.augmenter is None:
             self.augmenter = build_augmenter(wanted)
         return self.augmenter
 
-    def _trained(
-        self, train: pd.DataFrame, dev: pd.DataFrame | None, checkpoints: Checkpoints, metrics: Path
-    ) -> Standing:
+    def _trained(self, stage: Stage, before: Sequence[Standing], rows: Rows, metrics: Path) -> Standing:
+        train, dev = rows
         return Fitting(
-            self.recipe,
+            stage.recipe,
             self.tasks,
             self.ready(),
             self.accelerator,
             self._feed(self.cache),
             self._augmenter(),
             validate=None if dev is None else self._validation(dev[dev[MAIN_TASK].notna()].reset_index(drop=True)),
-            chosen=self.chosen,
-            checkpoints=checkpoints,
-            metrics=metrics,
+            chosen=None if self.ended is None else self.ended.standings[len(before)],
+            checkpoints=Checkpoints(stage.folder),
+            journal=stages.journal(metrics, before),
+            title=stage.title,
         ).run(train)
 
     def _build(self, train: pd.DataFrame, folder: Path) -> None:

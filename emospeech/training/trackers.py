@@ -18,7 +18,7 @@ class Fit:
     """What a tracker is told of a fit."""
 
     run: RunFolder
-    stage: str  # `dev`, or `refit` on all labelled rows
+    stage: str  # `dev`, or `refit` on all labelled rows; `-balanced` after it: the second of their stages
     name: str  # of the recipe
     recipe: Mapping[str, Any]
 

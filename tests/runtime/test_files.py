@@ -207,3 +207,16 @@ def test_content_hash(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-4, example B.1
     assert files.content_hash(tmp_path / "a") == expected
+
+
+def test_folder_hash_is_of_names_and_contents(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name / "inner").mkdir(parents=True)
+        (tmp_path / name / "inner" / "a").write_text("x")
+        (tmp_path / name / "b").write_text("y")
+    first = files.folder_hash(tmp_path / "one")
+    assert files.folder_hash(tmp_path / "two") == first
+    (tmp_path / "two" / "b").rename(tmp_path / "two" / "c")
+    assert files.folder_hash(tmp_path / "two") != first
+    (tmp_path / "one" / "b").write_text("other")
+    assert files.folder_hash(tmp_path / "one") != first

@@ -80,6 +80,13 @@ def test_fewer_rows_than_processes(folder, spanish_sentences, batch_size):
     assert len(steps) == 4 * -(-9 // batch_size)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("only", ["head", "all"])
+def test_a_second_stage_is_the_same(folder, only):
+    steps = same_training(folder, 2, f"train.balanced_stage={{epochs: 2, only: {only}, lr: 0.01}}")
+    assert steps == list(range(1, 31)), "20 of the first stage, 10 of the second"
+
+
 BOTH = """
 speech: {encoder: ENCODER, layers: weighted}
 model: {dropout: 0.0, modality_dropout: DROP, fusion: FUSION, head: {blocks: 1, width: 16, dropout: 0.0}}

@@ -110,7 +110,7 @@ def test_same_seed_same_model(make_recipe, rows, tmp_path):
 
 def test_refit_trains_on_all_rows_for_the_chosen_steps(make_recipe, rows, tmp_path):
     system = fitted(make_recipe(SCRATCH, epochs=4), rows, tmp_path)
-    chosen = system.chosen
+    (chosen,) = system.ended.standings
     system.fit(pd.concat(rows, ignore_index=True), None, tmp_path)
     standing = torch.load(sorted((tmp_path / "checkpoints/refit").glob("step-*.pt"))[-1], weights_only=True)["standing"]
     assert standing["step"] == chosen.best_step

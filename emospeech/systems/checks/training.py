@@ -75,6 +75,7 @@ def _never_trained(train: Train) -> str | None:
     """What only a network has; a classical system is fitted to each training row once."""
     asked = {
         f"sampler: {train.sampler.name}": train.sampler.name != "none",
+        "balanced_stage": train.balanced_stage is not None,
         "mixup": train.mixup is not None,
         "gradient_checkpointing": train.gradient_checkpointing,
     }

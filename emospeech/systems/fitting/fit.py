@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -17,7 +16,6 @@ from emospeech.systems.fitting import finetuning, told
 from emospeech.systems.fitting.feed import Feed, soft_labels
 from emospeech.systems.fitting.plan import build_balance, build_optimizer, losses, repeated, steered, training_order
 from emospeech.systems.fitting.sampling import sampled
-from emospeech.systems.saved import write_metrics
 from emospeech.training import loop
 from emospeech.training.checkpoint import Checkpoints
 from emospeech.training.schedules import Schedule
@@ -38,7 +36,8 @@ class Fitting:
     validate: loop.Validate | None  # scores on dev; None: no dev set
     chosen: Standing | None  # how a fit with a dev set ended, for one without
     checkpoints: Checkpoints
-    metrics: Path  # where validations are written
+    journal: loop.Journal  # takes the validations so far
+    title: str = ""  # of the stage, where there are several
 
     def run(self, train: pd.DataFrame) -> Standing:
         """Run the loop over these rows to its end, or to a stop; from a checkpoint on, where there is one.
@@ -67,9 +66,9 @@ class Fitting:
                     loader=lambda remaining: self.feed.batches(dataset, remaining),
                     validate=self.validate,
                     checkpoints=self.checkpoints,
-                    journal=lambda history: write_metrics(history, self.metrics),
+                    journal=self.journal,
                     stop=stop,
-                    description="training" if self.validate else "training on all labelled rows",
+                    description=("training" if self.validate else "training on all labelled rows") + self.title,
                 )
             except loop.NonFiniteError as error:
                 raise told.not_finite(error, train, self.checkpoints) from None
