@@ -10,6 +10,7 @@ READ = ("text", "tfidf")  # features of the transcript; all others are of the so
 
 Model = Annotated[Choice, named("classical model")]
 Transforms = list[Annotated[Choice, named("classical transform")]]
+Channels = Annotated[int, Field(ge=0, le=16)]
 Speeds = list[Annotated[float, Field(ge=0.5, le=2)]]
 
 
@@ -19,6 +20,7 @@ class Member(Section):
     # which of the section's features: by name, or by place, from 0; null: all
     features: Annotated[list[str | int], Field(min_length=1)] | None = None
     speeds: Speeds | None = None
+    channels: Channels | None = None
     transforms: Transforms | None = None
     model: Model | None = None
     weight: Positive = 1.0
@@ -37,10 +39,13 @@ class Classical(Section):
     speaker_prior: Annotated[float, Field(ge=0)] = 0.0
     # copies of each training clip, played so many times as fast (tempo, pitch, formants), train beside it
     speeds: Speeds = []
+    channels: Channels = 0  # so many more copies of each, through filters that are drawn: other microphones and rooms
     transforms: Transforms = []  # of the standardised features, in this order, fitted to the training rows
     vote: list[Member] = []  # a soft vote of these, in place of one model
     # what is averaged: probabilities; or scores, log-probabilities of the same deviation over the training rows
     pool: Literal["probabilities", "scores"] = "probabilities"
+    # probabilities once more in the light of each speaker's other clips, all that are predicted together, unlabelled
+    adapt: bool = False
     # so many inner folds of the training rows choose what is added to each class's log-probability, for macro-F1
     offsets: Annotated[int, Field(ge=2)] | None = None
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from emospeech.data import audio
+from emospeech.data.audio.channel import through
 
 MOST = 16  # processes
 WORTH = 48  # clips of each; for fewer, starting processes takes longer than the work
@@ -24,6 +25,11 @@ def computed(compute: Compute, read: Callable[[], np.ndarray]) -> np.ndarray:
 def played_faster(speed: float, compute: Compute, waveform: np.ndarray) -> np.ndarray:
     """What `compute` finds in a clip that is played at another speed."""
     return compute(audio.played_at(waveform, speed))
+
+
+def coloured(channel: int, compute: Compute, waveform: np.ndarray) -> np.ndarray:
+    """What `compute` finds in a clip that is heard through another channel."""
+    return compute(through(waveform, channel))
 
 
 def cores() -> int:

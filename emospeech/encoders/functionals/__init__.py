@@ -71,17 +71,10 @@ def scaled(waveform: np.ndarray) -> tuple[float, np.ndarray | None]:
 
 def _numbers(level: float, sound: np.ndarray) -> Numbers:
     """All numbers of a clip, in their order."""
-    columns = frames.descriptors(sound) | voice.descriptors(sound)
-    active = columns["energy"] > ACTIVE
-    there = np.flatnonzero(active)
-    if len(there):
-        span = slice(there[0], there[-1] + 1)
-        columns, active = {name: column[span] for name, column in columns.items()}, active[span]
-    else:
-        active = np.ones(len(columns["energy"]), dtype=bool)
+    columns, active = spoken(sound)
     voiced = np.isfinite(columns["f0"])
     of_voice = {name: columns.pop(name) for name in VOICED}
-    table = _filled(columns, active)
+    table = filled(columns, active)
     return {
         "level": level,
         **_of_pitch(of_voice, voiced),
@@ -91,7 +84,21 @@ def _numbers(level: float, sound: np.ndarray) -> Numbers:
     }
 
 
-def _filled(columns: Columns, active: np.ndarray) -> np.ndarray:
+def spoken(sound: np.ndarray) -> tuple[Columns, np.ndarray]:
+    """A sound that was `scaled` -> descriptors from its first frame of speech to its last, and which frames are speech.
+
+    Where none is, all frames are taken for it.
+    """
+    columns = frames.descriptors(sound) | voice.descriptors(sound)
+    active = columns["energy"] > ACTIVE
+    there = np.flatnonzero(active)
+    if not len(there):
+        return columns, np.ones(len(active), dtype=bool)
+    span = slice(there[0], there[-1] + 1)
+    return {name: column[span] for name, column in columns.items()}, active[span]
+
+
+def filled(columns: Columns, active: np.ndarray) -> np.ndarray:
     """(frames, columns); where a descriptor is not defined, its median over speech, else 0."""
     table = np.column_stack(list(columns.values()))
     for column in table.T:  # views

@@ -53,6 +53,19 @@ def change(values: np.ndarray) -> Mapping[str, np.ndarray]:
     return {"delta_size": np.abs(delta).mean(axis=0), "delta_std": delta.std(axis=0), "delta_range": high - low}
 
 
+def delta(values: np.ndarray) -> np.ndarray:
+    """(frames, columns) -> the same shape: the slope of a line through five frames, ends repeated; 0 in fewer frames.
+
+    >>> delta(np.arange(6.0)[:, None]).ravel().tolist()
+    [0.5, 0.8, 1.0, 1.0, 0.8, 0.5]
+    """
+    if len(values) < 5:
+        return np.zeros_like(values)
+    padded = np.pad(values, ((2, 2), (0, 0)), mode="edge")
+    found: np.ndarray = (2 * (padded[4:] - padded[:-4]) + padded[3:-1] - padded[1:-3]) / 10
+    return found
+
+
 def thirds(values: np.ndarray) -> Mapping[str, np.ndarray]:
     """(frames, columns) -> of each column how far its first and last third lie from its mean."""
     third = max(len(values) // 3, 1)

@@ -155,7 +155,7 @@ class Probing:
         names = None if groups is None or groups.nunique() < 2 else groups.tolist()
         scale = Scale.of(features[rows])
         probe = Classical(features=[Choice(name="speech")], model=self._choice)
-        fitted = member.fit(probe, {1.0: [scale.apply(features[rows])]}, given, labels, names, self.seed)
+        fitted = member.fit(probe, {member.ORIGINAL: [scale.apply(features[rows])]}, given, labels, names, self.seed)
         return fitted.chances([scale.apply(test)])
 
     @property

@@ -12,12 +12,15 @@ from emospeech.config import Choice, Classical, Recipe
 from emospeech.config.classical import READ
 from emospeech.runtime.errors import UserError, some
 from emospeech.systems import vectors
-from emospeech.systems.classical.member import plans
+from emospeech.systems.classical.member import ORIGINAL, Copy, plans
 from emospeech.systems.classical.scaling import Scale, by_speaker, require_finite, speakers_of, within
 from emospeech.systems.classical.tfidf import Tfidf
 
 FITTED: dict[str, Callable[..., Tfidf]] = {"tfidf": Tfidf}  # what they are made of is learned from the training rows
 FEATURES: dict[str, Callable[..., Any]] = {**vectors.CLIP_FEATURES, **FITTED}
+
+# how a clip may be altered, by the option of the features that hear it: the section's key, and what else can be said
+DEAF = {"speed": ("speeds", "hears at one speed alone"), "channel": ("channels", "hears through no other channel")}
 
 Part = Any  # vectors.ClipFeatures or Tfidf
 
@@ -31,26 +34,26 @@ def build(recipe: Recipe, revisions: Mapping[str, str | None]) -> list[Part]:
     return [_part(one, {}, recipe, revisions) for one in section_of(recipe).features]
 
 
-def copies(recipe: Recipe, revisions: Mapping[str, str | None]) -> dict[float, dict[int, Part]]:
-    """Features that hear at another speed: speed -> place in the recipe's list -> feature.
+def copies(recipe: Recipe, revisions: Mapping[str, str | None]) -> dict[Copy, dict[int, Part]]:
+    """Features that hear altered clips: copy -> place in the recipe's list -> feature.
 
     Raises:
         UserError: if one that is to do so cannot.
     """
     section = section_of(recipe)
-    wanted: dict[float, set[int]] = {}
+    wanted: dict[Copy, set[int]] = {}
     for plan in plans(section):
-        for speed in plan.speeds:
+        for copy in plan.copies:
             hearing = {place for place in plan.features if section.features[place].name not in READ}
-            wanted[speed] = wanted.get(speed, set()) | hearing
-    deaf = sorted({section.features[k].name for places in wanted.values() for k in places} - set(_at_any_speed()))
-    if deaf:
-        raise UserError(
-            f"classical.speeds: {some(deaf)} hears at one speed alone; others: {', '.join(_at_any_speed())}"
-        )
+            wanted[copy] = wanted.get(copy, set()) | hearing
+    for option, (key, fault) in DEAF.items():
+        hear = [name for name, entry in FEATURES.items() if option in inspect.signature(entry).parameters]
+        asked = {section.features[k].name for copy, places in wanted.items() if option in copy.options for k in places}
+        if deaf := sorted(asked - set(hear)):
+            raise UserError(f"classical.{key}: {some(deaf)} {fault}; others: {', '.join(hear)}")
     return {
-        speed: {k: _part(section.features[k], {"speed": speed}, recipe, revisions) for k in sorted(places)}
-        for speed, places in wanted.items()
+        copy: {k: _part(section.features[k], copy.options, recipe, revisions) for k in sorted(places)}
+        for copy, places in wanted.items()
     }
 
 
@@ -64,10 +67,6 @@ def _part(one: Choice, more: Mapping[str, Any], recipe: Recipe, revisions: Mappi
     if one.name in FITTED:
         return FITTED[one.name](**one.options)
     return vectors.build(one.name, {**one.options, **more}, recipe, revisions)
-
-
-def _at_any_speed() -> list[str]:
-    return [name for name, entry in FEATURES.items() if "speed" in inspect.signature(entry).parameters]
 
 
 @dataclass(frozen=True)
@@ -104,16 +103,17 @@ class Prepared:
 
 
 def prepared(
-    parts: Sequence[Part], played: Mapping[float, Mapping[int, Part]], train: pd.DataFrame, section: Classical
-) -> tuple[Prepared, dict[float, list[Any]]]:
+    parts: Sequence[Part], altered: Mapping[Copy, Mapping[int, Part]], train: pd.DataFrame, section: Classical
+) -> tuple[Prepared, dict[Copy, list[Any]]]:
     """Fit what is fitted to the training rows.
 
     Args:
-        played: see `copies`. To normalise by speaker, a speaker at another speed is another speaker.
+        altered: see `copies`. To normalise by speaker, a speaker at another speed or through another channel is
+            another speaker.
 
     Returns:
-        the features; and their matrices of the training rows by speed, 1 first. At other speeds, what does not hear at
-        them is as at 1.
+        the features; and their matrices of the training rows by copy, the original first. What does not hear a copy is
+        as of the original.
 
     Raises:
         UserError, WorkError: as `Prepared.of`.
@@ -122,15 +122,15 @@ def prepared(
     for part in parts:
         if isinstance(part, Tfidf):
             part.fit(train)
-    raw = {1.0: [_raw(part, train) for part in parts]}
-    for speed, altered in played.items():
-        raw[speed] = [_raw(altered[k], train) if k in altered else raw[1.0][k] for k in range(len(parts))]
+    raw = {ORIGINAL: [_raw(part, train) for part in parts]}
+    for copy, hearing in altered.items():
+        raw[copy] = [_raw(hearing[k], train) if k in hearing else raw[ORIGINAL][k] for k in range(len(parts))]
     scales: list[Scale | None] = []
     for place, part in enumerate(parts):
-        versions = [raw[speed][place] for speed in raw if speed == 1 or place in played[speed]]
+        versions = [raw[copy][place] for copy in raw if copy == ORIGINAL or place in altered[copy]]
         scales.append(None if isinstance(part, Tfidf) else _scale(versions, speakers, section))
     found = Prepared(parts, scales, section)
-    return found, {speed: found.scaled(one, speakers) for speed, one in raw.items()}
+    return found, {copy: found.scaled(one, speakers) for copy, one in raw.items()}
 
 
 def _scale(versions: Sequence[np.ndarray], speakers: Sequence[str], section: Classical) -> Scale:

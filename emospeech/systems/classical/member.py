@@ -16,11 +16,30 @@ Blocks = Sequence[Any]  # one (rows, D) a feature of the recipe, dense or sparse
 
 
 @dataclass(frozen=True)
+class Copy:
+    """How a training clip is altered; as it is: not at all."""
+
+    speed: float = 1.0
+    channel: int = 0  # 0: its own
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Of the features that hear it."""
+        return {name: value for name, value in vars(self).items() if value != getattr(ORIGINAL, name)}
+
+    def __str__(self) -> str:
+        return " ".join(f"{name} {value}" for name, value in self.options.items())
+
+
+ORIGINAL = Copy()
+
+
+@dataclass(frozen=True)
 class Plan:
     """What a recipe says of a member, with nothing left out."""
 
     features: tuple[int, ...]  # places in the recipe's list
-    speeds: Sequence[float]  # of the copies that train beside each clip
+    copies: Sequence[Copy]  # that train beside each clip
     transforms: Sequence[Choice]
     model: Choice
     weight: float
@@ -94,7 +113,7 @@ def plans(classical: Classical) -> list[Plan]:
     return [
         Plan(
             classical.chosen(member.features),
-            classical.speeds if member.speeds is None else member.speeds,
+            _copies(classical, member),
             classical.transforms if member.transforms is None else member.transforms,
             member.model or classical.model,
             member.weight,
@@ -103,9 +122,15 @@ def plans(classical: Classical) -> list[Plan]:
     ]
 
 
+def _copies(classical: Classical, member: Member) -> list[Copy]:
+    speeds = classical.speeds if member.speeds is None else member.speeds
+    channels = classical.channels if member.channels is None else member.channels
+    return [*(Copy(speed=speed) for speed in speeds), *(Copy(channel=k + 1) for k in range(channels))]
+
+
 def fit(
     section: Classical,
-    blocks: Mapping[float, Blocks],
+    blocks: Mapping[Copy, Blocks],
     given: Sequence[str],
     labels: Sequence[str],
     groups: Sequence[str] | None,
@@ -114,7 +139,7 @@ def fit(
     """Fit all members of a section to rows that have a label each.
 
     Args:
-        blocks: of the rows by the speed at which they are played; 1: the clips themselves.
+        blocks: of the rows, by how they are altered.
         given: the rows' labels.
         labels: the task's, in the order of the run.
         groups: what an inner part for early stopping must not share with the rest.
@@ -129,7 +154,7 @@ def fit(
         raise UserError(f"the training rows need two different labels at least, but of {len(places)}, {there}")
     members = []
     for plan in plans(section):
-        versions = [joined(blocks[speed], plan.features) for speed in (1.0, *plan.speeds)]
+        versions = [joined(blocks[copy], plan.features) for copy in (ORIGINAL, *plan.copies)]
         repeated = None if groups is None else [*groups] * len(versions)
         rows = Training(stacked(versions), np.tile(classes, len(versions)), repeated, seed)
         done = []

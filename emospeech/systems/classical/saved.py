@@ -13,7 +13,7 @@ from emospeech.runtime.errors import UserError
 from emospeech.runtime.files import replacing_folder, write_json
 from emospeech.systems.classical.features import Part, Prepared
 from emospeech.systems.classical.member import Estimator, Vote, plans
-from emospeech.systems.classical.scaling import ALOUD, Scale
+from emospeech.systems.classical.scaling import Scale, told
 from emospeech.systems.classical.tfidf import Tfidf
 from emospeech.systems.saved import CONFIG, Saved, described, require
 from emospeech.systems.vectors.deep import SpeechFeatures, TextFeatures
@@ -52,7 +52,7 @@ def save(
         "votes": {task: _plain(vote) for task, vote in votes.items()},
     }
     with replacing_folder(folder) as temporary:
-        note = {"normalise": ALOUD} if prepared.section.normalise == "speaker" else {}
+        note = told(prepared.section)
         write_json(temporary / CONFIG, described(_found(recipe, prepared), tasks, _encoders(prepared.parts)) | note)
         dump(learned, temporary / ESTIMATOR, compression=ZIP_DEFLATED)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from emospeech.config import Classical
 from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError, WorkError, some
 
@@ -14,6 +15,19 @@ ALOUD = (
     "classical.normalise=speaker: each feature is standardised by all of the speaker's clips that are given together, "
     "test clips too (without their labels)"
 )
+
+ADAPTED = (
+    "classical.adapt: each clip's probabilities depend on all of the speaker's clips that are given together, test "
+    "clips too (without their labels)"
+)
+
+
+def told(section: Classical) -> dict[str, str]:
+    """What a user should know of a section that uses test clips, by key."""
+    return {
+        **({"normalise": ALOUD} if section.normalise == "speaker" else {}),
+        **({"adapt": ADAPTED} if section.adapt else {}),
+    }
 
 
 @dataclass(frozen=True)
@@ -84,17 +98,22 @@ def within(versions: Sequence[np.ndarray], speakers: Sequence[str]) -> np.ndarra
     return deviation
 
 
-def speakers_of(manifest: pd.DataFrame) -> list[str]:
+def speakers_of(
+    manifest: pd.DataFrame, asked: str = "normalise=speaker", otherwise: str = "normalise=corpus"
+) -> list[str]:
     """
+    Args:
+        asked, otherwise: what of the section `classical` needs them, and what does not.
+
     Raises:
         UserError: if a row has no speaker.
     """
     absent = manifest["speaker"].isna()
     if absent.any():
         raise UserError(
-            f"classical.normalise=speaker, but {absent.sum()} of {len(manifest)} rows have no speaker "
+            f"classical.{asked}, but {absent.sum()} of {len(manifest)} rows have no speaker "
             f"({some(manifest['id'][absent].tolist())}); tell it in the manifest's column `speaker`, or train with "
-            "classical.normalise=corpus"
+            f"classical.{otherwise}"
         )
     return manifest["speaker"].astype(str).tolist()
 

@@ -17,9 +17,10 @@ from emospeech.runtime.console import say, say_once
 from emospeech.runtime.errors import UserError
 from emospeech.systems.base import MAIN_TASK, as_predictions
 from emospeech.systems.classical import features, member, saved
+from emospeech.systems.classical.adapting import by_speaker
 from emospeech.systems.classical.features import Part, Prepared
-from emospeech.systems.classical.member import Vote
-from emospeech.systems.classical.scaling import ALOUD
+from emospeech.systems.classical.member import Copy, Vote
+from emospeech.systems.classical.scaling import speakers_of, told
 from emospeech.systems.classical.tfidf import Tfidf
 from emospeech.systems.crossfit import inner_folds
 from emospeech.systems.fitting.idle import unheard, unused_training
@@ -86,7 +87,7 @@ class ClassicalSystem:
             say_once(f"note: {note}")
         offsets = {} if self.section.offsets is None else {task: self._offsets(task, train) for task in self.tasks}
         self.prepared, blocks = features.prepared(self.parts, self.copies, train, self.section)
-        say(self._described(train, blocks[1.0]))
+        say(self._described(train, blocks[member.ORIGINAL]))
         votes = {task: self._fitted(task, train, blocks) for task in self.tasks}
         self.votes = {task: replace(vote, offsets=offsets.get(task)) for task, vote in votes.items()}
 
@@ -101,7 +102,7 @@ class ClassicalSystem:
             chances[folds == number] = self._fitted(task, rest, blocks).chances(ready.of(left_out))
         return best(chances, encode(rows[task].tolist(), self.tasks[task]))
 
-    def _fitted(self, task: str, train: pd.DataFrame, blocks: Mapping[float, Sequence[Any]]) -> Vote:
+    def _fitted(self, task: str, train: pd.DataFrame, blocks: Mapping[Copy, Sequence[Any]]) -> Vote:
         """A task's vote, of the rows that have its label."""
         told = np.flatnonzero(train[task].notna())
         rows = train.iloc[told]
@@ -111,7 +112,7 @@ class ClassicalSystem:
         try:
             return member.fit(
                 self.section,
-                {speed: [block[told] for block in of] for speed, of in blocks.items()},
+                {copy: [block[told] for block in of] for copy, of in blocks.items()},
                 rows[task].tolist(),
                 self.tasks[task],
                 None if groups is None else groups.tolist(),
@@ -125,13 +126,13 @@ class ClassicalSystem:
         named = zip(self.section.features, blocks, strict=True)
         widths = ", ".join(f"{one.name} {block.shape[1]}" for one, block in named)
         models = ", ".join(plan.model.name for plan in member.plans(self.section))
-        speeds = ", ".join(map(str, self.copies))
-        copies = f" and copies at {speeds} times their speed" if speeds else ""
+        altered = ", ".join(map(str, self.copies))
+        copies = f" and copies ({altered})" if altered else ""
         return f"{len(train)} training rows{copies}; features: {widths}; {models}"
 
     def _tell(self) -> None:
-        if self.section.normalise == "speaker":
-            say_once(f"note: {ALOUD}")
+        for note in told(self.section).values():
+            say_once(f"note: {note}")
 
     def extract(
         self,
@@ -157,6 +158,9 @@ class ClassicalSystem:
         self._tell()
         blocks = self.prepared.of(manifest)
         chances = {task: vote.chances(blocks) for task, vote in self.votes.items()}
+        if self.section.adapt:
+            speakers = speakers_of(manifest, "adapt=true", "adapt=false")
+            chances = {task: by_speaker(found, speakers) for task, found in chances.items()}
         table = as_predictions(manifest["id"].tolist(), chances.pop(MAIN_TASK).tolist(), self.tasks[MAIN_TASK])
         return pd.concat([table, *(further(task, of, self.tasks[task]) for task, of in chances.items())], axis=1)
 

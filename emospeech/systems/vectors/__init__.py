@@ -1,16 +1,18 @@
 """One vector a clip, computed clip by clip, once: a recipe's `classical.features` of that kind, kept in the store.
 
 >>> sorted(CLIP_FEATURES)
-['compare', 'deep_spectrum', 'egemaps', 'functionals', 'speech', 'text']
+['compare', 'contours', 'covariances', 'deep_spectrum', 'egemaps', 'functionals', 'speech', 'text']
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from emospeech.config import Recipe
 from emospeech.data.audio import SAMPLE_RATE
-from emospeech.encoders.by_clip import Compute, played_faster
+from emospeech.encoders.by_clip import Compute, coloured, played_faster
 from emospeech.encoders.own import OWN_SPEECH
 from emospeech.encoders.pooled import STATISTICS
 from emospeech.encoders.text.subword import SUBWORD_ENCODERS
@@ -24,24 +26,58 @@ __all__ = ["CLIP_FEATURES", "ClipFeatures", "build", "pooled_layers"]
 
 Revisions = Mapping[str, str | None]  # by modality, the commit of an encoder that a saved model was trained with
 Statistics = Sequence[Literal["mean", "std"]]
+Channel = Annotated[int, Field(ge=0)]  # 0: the clip as it is
 SLOWEST, FASTEST = 0.5, 2.0
 FORMAT = 1  # of the sets of sound: raised when the same words would mean other numbers
 
 
-def functionals(recipe: Recipe, revisions: Revisions, *, speed: float = 1.0) -> ClipFeatures:
-    """The own set: see `encoders.functionals`. `speed`: at which clips are played, as for altered training copies.
+def functionals(recipe: Recipe, revisions: Revisions, *, speed: float = 1.0, channel: Channel = 0) -> ClipFeatures:
+    """The own set: see `encoders.functionals`. `speed`: at which clips are played; `channel`: through which.
 
     Source: this project, with librosa (McFee et al. 2015).
     """
-    import importlib.metadata
-
     from emospeech.encoders import functionals as own
 
-    identity = {"kind": "functionals", "version": own.VERSION, "librosa": importlib.metadata.version("librosa")}
-    return _of_sound("functionals", own.functionals, own.names, identity, recipe, speed)
+    return _own("functionals", own.functionals, own.names, own.VERSION, recipe, speed, channel)
 
 
-def egemaps(recipe: Recipe, revisions: Revisions, *, speed: float = 1.0) -> ClipFeatures:
+def contours(recipe: Recipe, revisions: Revisions, *, speed: float = 1.0, channel: Channel = 0) -> ClipFeatures:
+    """How the descriptors of `functionals` move: parabolas, levels, echoes, peaks.
+
+    Source: this project, after ComParE's functionals (Weninger et al. 2013, doi 10.3389/fpsyg.2013.00292).
+    """
+    from emospeech.encoders.functionals import contours as own
+
+    return _own("contours", own.contours, own.names, own.VERSION, recipe, speed, channel)
+
+
+def covariances(recipe: Recipe, revisions: Revisions, *, speed: float = 1.0, channel: Channel = 0) -> ClipFeatures:
+    """What goes together in a clip: log-correlations of descriptors, modulations, drawn-out contours.
+
+    Source: this project; Arsigny et al. 2006 (log-Euclidean metrics, doi 10.1002/mrm.20965).
+    """
+    from emospeech.encoders.functionals import covariances as own
+
+    return _own("covariances", own.covariances, own.names, own.VERSION, recipe, speed, channel)
+
+
+def _own(
+    name: str,
+    compute: Compute,
+    names: Callable[[], Sequence[str]],
+    version: int,
+    recipe: Recipe,
+    speed: float,
+    channel: int,
+) -> ClipFeatures:
+    """A set of `encoders.functionals`; librosa makes its mel filters and contrasts."""
+    import importlib.metadata
+
+    identity = {"kind": name, "version": version, "librosa": importlib.metadata.version("librosa")}
+    return _of_sound(name, compute, names, identity, recipe, speed, channel)
+
+
+def egemaps(recipe: Recipe, revisions: Revisions, *, speed: float = 1.0, channel: Channel = 0) -> ClipFeatures:
     """eGeMAPSv02 of openSMILE.
 
     Source: Eyben et al. 2016 (doi 10.1109/TAFFC.2015.2457417); openSMILE's licence is for research.
@@ -49,10 +85,10 @@ def egemaps(recipe: Recipe, revisions: Revisions, *, speed: float = 1.0) -> Clip
     Raises:
         UserError: if opensmile is not installed.
     """
-    return _opensmile("egemaps", recipe, speed)
+    return _opensmile("egemaps", recipe, speed, channel)
 
 
-def compare(recipe: Recipe, revisions: Revisions, *, speed: float = 1.0) -> ClipFeatures:
+def compare(recipe: Recipe, revisions: Revisions, *, speed: float = 1.0, channel: Channel = 0) -> ClipFeatures:
     """ComParE 2016 of openSMILE.
 
     Source: Schuller et al. 2016 (the ComParE challenge); openSMILE's licence is for research.
@@ -60,15 +96,15 @@ def compare(recipe: Recipe, revisions: Revisions, *, speed: float = 1.0) -> Clip
     Raises:
         UserError: if opensmile is not installed.
     """
-    return _opensmile("compare", recipe, speed)
+    return _opensmile("compare", recipe, speed, channel)
 
 
-def _opensmile(name: str, recipe: Recipe, speed: float) -> ClipFeatures:
+def _opensmile(name: str, recipe: Recipe, speed: float, channel: int) -> ClipFeatures:
     from emospeech.encoders import opensmile
 
     identity = {"kind": "opensmile", "set": opensmile.SETS[name], "opensmile": opensmile.version()}
     compute, names = partial(opensmile.functionals, name), partial(opensmile.names, name)
-    return _of_sound(name, compute, names, identity, recipe, speed)
+    return _of_sound(name, compute, names, identity, recipe, speed, channel)
 
 
 def _of_sound(
@@ -78,6 +114,7 @@ def _of_sound(
     identity: Mapping[str, Any],
     recipe: Recipe,
     speed: float,
+    channel: int,
 ) -> ClipFeatures:
     if not SLOWEST <= speed <= FASTEST:
         raise UserError(
@@ -85,10 +122,12 @@ def _of_sound(
             f"got {speed}"
         )
     common = {"format": FORMAT, "sample_rate": SAMPLE_RATE, "dtype": "fp32"}
-    if speed == 1:
-        return SoundFeatures(name, compute, names, {**identity, **common}, recipe.cache)
-    faster = partial(played_faster, speed, compute)
-    return SoundFeatures(name, faster, names, {**identity, **common, "speed": speed}, recipe.cache)
+    altered: dict[str, Any] = {}
+    if channel:
+        altered["channel"], compute = channel, partial(coloured, channel, compute)
+    if speed != 1:
+        altered["speed"], compute = speed, partial(played_faster, speed, compute)
+    return SoundFeatures(name, compute, names, {**identity, **common, **altered}, recipe.cache)
 
 
 def speech(recipe: Recipe, revisions: Revisions, *, statistics: Statistics = ("mean",)) -> ClipFeatures:
@@ -171,6 +210,8 @@ def text(recipe: Recipe, revisions: Revisions) -> ClipFeatures:
 # by the name in `classical.features`; options are keyword-only. None computes or loads anything yet
 CLIP_FEATURES: dict[str, Callable[..., ClipFeatures]] = {
     "functionals": functionals,
+    "contours": contours,
+    "covariances": covariances,
     "egemaps": egemaps,
     "compare": compare,
     "deep_spectrum": deep_spectrum,

@@ -27,7 +27,7 @@ class Numbers:
 
 
 class Faster(Numbers):
-    """The same clips at another speed: each number times it."""
+    """The same clips, altered: each number times the speed, or times 2, 3… for the first, second… channel."""
 
     def __init__(self, made, speed):
         super().__init__()
@@ -42,10 +42,11 @@ def numbers(monkeypatch):
     made = Numbers()
 
     def build(name, options, recipe, revisions=None):
-        return Faster(made, options["speed"]) if "speed" in options else made
+        factor = options.get("speed", 1.0) * (1 + options.get("channel", 0))
+        return made if factor == 1 else Faster(made, factor)
 
     monkeypatch.setattr(vectors, "build", build)
-    monkeypatch.setitem(features.FEATURES, "functionals", lambda recipe, revisions, *, speed=1.0: made)
+    monkeypatch.setitem(features.FEATURES, "functionals", lambda recipe, revisions, *, speed=1.0, channel=0: made)
     return made
 
 

@@ -15,6 +15,7 @@ from emospeech.runtime import console
 from emospeech.runtime.errors import UserError, WorkError
 from emospeech.systems import build
 from emospeech.systems.classical import features
+from emospeech.systems.classical.adapting import by_speaker
 from emospeech.systems.classical.lda import Lda
 from emospeech.systems.classical.member import joined
 from emospeech.systems.classical.models import MODELS
@@ -194,6 +195,39 @@ def test_copies_at_other_speeds_train_beside_their_clips(normalise, rows, number
         np.testing.assert_allclose(chances(found), chances(tripled.predict(test)), atol=1e-3)
     system.save(tmp_path / "model")
     pd.testing.assert_frame_equal(build.load(tmp_path / "model").predict(test), found, check_exact=True)
+
+
+def test_copies_through_channels_train_beside_their_clips(rows, numbers, fitted):
+    train, test = halves(rows)
+    own = numbers.of(train).astype(float)
+    theirs = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=2000))
+    theirs.fit(np.concatenate([own, 0.9 * own, 2 * own, 3 * own]), [*train["label"]] * 4)
+    found = chances(fitted(train, speeds=[0.9], channels=2).predict(test))
+    np.testing.assert_allclose(found, theirs.predict_proba(numbers.of(test)), atol=1e-5)
+    alone = fitted(train, channels=2, vote=[{"channels": 0}]).predict(test)
+    np.testing.assert_allclose(chances(alone), chances(fitted(train).predict(test)), atol=1e-9)
+
+
+def test_a_feature_that_hears_through_no_channel(rows, make_recipe, monkeypatch):
+    monkeypatch.setitem(features.FEATURES, "functionals", lambda recipe, revisions, *, speed=1.0: None)
+    with pytest.raises(UserError, match=r"classical\.channels: functionals hears through no other channel"):
+        build.build(make_recipe(channels=1), TASKS)
+
+
+def test_adapted_predictions_use_what_comes_together_and_come_back(rows, fitted, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(console, "_said", set())
+    train, test = halves(rows)
+    plain, system = fitted(train).predict(test), fitted(train, adapt=True)
+    found = system.predict(test)
+    assert "classical.adapt: each clip's probabilities depend" in capsys.readouterr().err
+    np.testing.assert_allclose(chances(found), by_speaker(chances(plain), test["speaker"]), atol=1e-9)
+    assert not np.allclose(chances(found), chances(plain))
+    np.testing.assert_allclose(chances(system.predict(test[:1])), chances(plain)[:1], atol=1e-9)
+    system.save(tmp_path / "model")
+    assert "test clips too" in json.loads((tmp_path / "model" / "config.json").read_text())["adapt"]
+    pd.testing.assert_frame_equal(build.load(tmp_path / "model").predict(test), found, check_exact=True)
+    with pytest.raises(UserError, match=r"classical\.adapt=true, but 20 of 20 rows have no speaker.*adapt=false"):
+        system.predict(test.assign(speaker=pd.NA))
 
 
 def test_a_feature_that_hears_at_one_speed_alone(rows, make_recipe, monkeypatch):
