@@ -104,7 +104,7 @@ def test_copies_at_other_speeds_are_kept_too(spoken, capsys):
     assert main(["extract", *asked]) == 0
     assert main(["train", *asked]) == 0
     said = capsys.readouterr().err
-    assert "30 training rows and copies at 0.9 times their speed; features: functionals" in said
+    assert "30 training rows and copies (speed 0.9); features: functionals" in said
     assert said.count("computing functionals") == 2
     assert main(["train", *asked, "name=deaf", "classical.features=[speech]"]) == 2
     assert "classical.speeds: speech hears at one speed alone; others: functionals" in capsys.readouterr().err
@@ -143,7 +143,10 @@ def test_speakers_that_nobody_knows(spoken, capsys):
     ("override", "says"),
     [
         ("classical.model=svm", "unknown classical model 'svm'; known: logistic_regression"),
-        ("classical.features=[mfcc]", "unknown classical features 'mfcc'; known: functionals, egemaps, compare"),
+        (
+            "classical.features=[mfcc]",
+            "unknown classical features 'mfcc'; known: functionals, contours, covariances, egemaps, compare",
+        ),
         ("speech.layers=weighted", "a classical system learns no layer weights"),
         ("speech=null", "speech is there, but the section speech is null"),
     ],
