@@ -22,6 +22,7 @@ ESTIMATOR = "estimator.skops"
 HERE = "emospeech.systems.classical"
 # what skops does not trust by itself: none runs code when it is made, and indices are checked (`_require_sound`)
 TRUSTED = [
+    f"{HERE}.bayes.Complement",
     f"{HERE}.lda.Lda",
     f"{HERE}.models.ByDecision",
     f"{HERE}.models.ByProbability",
