@@ -205,7 +205,6 @@ def trials(texts: list[str]) -> dict[str, tuple[Any, Answer]]:
         "outlines + style": (joined(2 * o, 0.06 * said), lr),
         "marks + characters + outlines + style": (best, lr),
         "the same, linear SVM": (best, by_decision(LinearSVC(C=0.3))),
-        "the same, linear SVM, one against one": (best, by_decision(SVC(C=0.3, kernel="linear", break_ties=True))),
         "the same, ridge": (best, by_decision(RidgeClassifier())),
         "the same, neutral or not first": (best, two_stages),
         "the same, NB-SVM": (best, nb_svm(1)),
