@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from emospeech.config.words import Choice, Positive, Section, named
 
-READ = ("text", "tfidf")  # features of the transcript; all others are of the sound
+READ = ("text", "tfidf", "style")  # features of the transcript; all others are of the sound
 
 Model = Annotated[Choice, named("classical model")]
 Transforms = list[Annotated[Choice, named("classical transform")]]

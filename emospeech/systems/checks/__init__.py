@@ -36,9 +36,8 @@ from emospeech.systems.checks.training import (
     train_fault,
 )
 from emospeech.systems.checks.words import choice, one_of
-from emospeech.systems.classical.features import FEATURES
+from emospeech.systems.classical.features import FEATURES, FITTED
 from emospeech.systems.classical.models import MODELS
-from emospeech.systems.classical.tfidf import Tfidf
 from emospeech.systems.classical.transforms import TRANSFORMS
 from emospeech.training.losses import CLASS_WEIGHTS
 from emospeech.training.samplers import SAMPLERS
@@ -47,7 +46,7 @@ from emospeech.training.schedules import SCHEDULES
 
 def classical_features_fault(value: Choice, section: Mapping[str, Any]) -> str | None:
     # what is fitted costs nothing to build, and finds values that do not go together
-    return choice("classical features", FEATURES, [] if FEATURES.get(value.name) is Tfidf else None)(value, section)
+    return choice("classical features", FEATURES, [] if value.name in FITTED else None)(value, section)
 
 
 CHECKS: config.Checks = {

@@ -14,15 +14,21 @@ from emospeech.runtime.errors import UserError, some
 from emospeech.systems import vectors
 from emospeech.systems.classical.member import ORIGINAL, Copy, plans
 from emospeech.systems.classical.scaling import Scale, by_speaker, require_finite, speakers_of, within
+from emospeech.systems.classical.style import Style
 from emospeech.systems.classical.tfidf import Tfidf
 
-FITTED: dict[str, Callable[..., Tfidf]] = {"tfidf": Tfidf}  # what they are made of is learned from the training rows
+FITTED: dict[str, type[Tfidf | Style]] = {"tfidf": Tfidf, "style": Style}  # they learn from the training rows; sparse
 FEATURES: dict[str, Callable[..., Any]] = {**vectors.CLIP_FEATURES, **FITTED}
 
 # how a clip may be altered, by the option of the features that hear it: the section's key, and what else can be said
 DEAF = {"speed": ("speeds", "hears at one speed alone"), "channel": ("channels", "hears through no other channel")}
 
-Part = Any  # vectors.ClipFeatures or Tfidf
+Part = Any  # vectors.ClipFeatures or one of FITTED
+
+
+def is_fitted(part: Part) -> bool:
+    """Whether it learns from the training rows, and gives a sparse matrix that is at scale already."""
+    return isinstance(part, tuple(FITTED.values()))
 
 
 def build(recipe: Recipe, revisions: Mapping[str, str | None]) -> list[Part]:
@@ -120,7 +126,7 @@ def prepared(
     """
     speakers = speakers_of(train) if section.normalise == "speaker" else []
     for part in parts:
-        if isinstance(part, Tfidf):
+        if is_fitted(part):
             part.fit(train)
     raw = {ORIGINAL: [_raw(part, train) for part in parts]}
     for copy, hearing in altered.items():
@@ -128,7 +134,7 @@ def prepared(
     scales: list[Scale | None] = []
     for place, part in enumerate(parts):
         versions = [raw[copy][place] for copy in raw if copy == ORIGINAL or place in altered[copy]]
-        scales.append(None if isinstance(part, Tfidf) else _scale(versions, speakers, section))
+        scales.append(None if is_fitted(part) else _scale(versions, speakers, section))
     found = Prepared(parts, scales, section)
     return found, {copy: found.scaled(one, speakers) for copy, one in raw.items()}
 
@@ -143,6 +149,6 @@ def _scale(versions: Sequence[np.ndarray], speakers: Sequence[str], section: Cla
 
 def _raw(part: Part, manifest: pd.DataFrame) -> Any:
     found = part.of(manifest)
-    if not isinstance(part, Tfidf):
+    if not is_fitted(part):
         require_finite(found, part.names, manifest["id"].tolist())
     return found

@@ -10,6 +10,7 @@ from pydantic import Field
 from emospeech.config.words import Choice, Count, Fraction, Positive, Probability
 from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError
+from emospeech.systems.classical.bayes import complement_bayes
 from emospeech.systems.classical.contract import Fitted, Training, softmax
 
 ClassWeight = Literal["balanced", "none"]  # balanced: each class counts the same as a whole
@@ -256,6 +257,7 @@ MODELS: dict[str, Callable[..., Fitted]] = {
     "svm_linear": svm_linear,
     "svm_rbf": svm_rbf,
     "lda": lda,
+    "complement_bayes": complement_bayes,
     "neighbours": neighbours,
     "random_forest": random_forest,
     "extra_trees": extra_trees,

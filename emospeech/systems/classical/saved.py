@@ -11,10 +11,9 @@ from emospeech.config import Recipe
 from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError
 from emospeech.runtime.files import replacing_folder, write_json
-from emospeech.systems.classical.features import Part, Prepared
+from emospeech.systems.classical.features import Part, Prepared, is_fitted
 from emospeech.systems.classical.member import Estimator, Vote, plans
 from emospeech.systems.classical.scaling import Scale, told
-from emospeech.systems.classical.tfidf import Tfidf
 from emospeech.systems.saved import CONFIG, Saved, described, require
 from emospeech.systems.vectors.deep import SpeechFeatures, TextFeatures
 from emospeech.systems.vectors.images import DeepSpectrumFeatures
@@ -23,6 +22,7 @@ ESTIMATOR = "estimator.skops"
 HERE = "emospeech.systems.classical"
 # what skops does not trust by itself: none runs code when it is made, and indices are checked (`_require_sound`)
 TRUSTED = [
+    f"{HERE}.bayes.Complement",
     f"{HERE}.lda.Lda",
     f"{HERE}.models.ByDecision",
     f"{HERE}.models.ByProbability",
@@ -47,7 +47,7 @@ def save(
     from skops.io import dump
 
     learned = {
-        "fitted": [part.state() if isinstance(part, Tfidf) else None for part in prepared.parts],
+        "fitted": [part.state() if is_fitted(part) else None for part in prepared.parts],
         "scales": [scale and {"mean": scale.mean, "std": scale.std} for scale in prepared.scales],
         "votes": {task: _plain(vote) for task, vote in votes.items()},
     }

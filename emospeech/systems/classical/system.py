@@ -18,10 +18,9 @@ from emospeech.runtime.errors import UserError
 from emospeech.systems.base import MAIN_TASK, as_predictions
 from emospeech.systems.classical import features, member, saved
 from emospeech.systems.classical.adapting import by_speaker
-from emospeech.systems.classical.features import Part, Prepared
+from emospeech.systems.classical.features import Part, Prepared, is_fitted
 from emospeech.systems.classical.member import Copy, Vote
 from emospeech.systems.classical.scaling import speakers_of, told
-from emospeech.systems.classical.tfidf import Tfidf
 from emospeech.systems.crossfit import inner_folds
 from emospeech.systems.fitting.idle import unheard, unused_training
 
@@ -142,7 +141,7 @@ class ClassicalSystem:
         like: Path | None = None,
     ) -> bool:
         """See `System.extract`."""
-        clipwise = [part for part in self.parts if not isinstance(part, Tfidf)]
+        clipwise = [part for part in self.parts if not is_fitted(part)]
         for part in clipwise:
             part.of(pd.concat([*augmented, *others], ignore_index=True))
         for part in (part for altered in self.copies.values() for part in altered.values()):

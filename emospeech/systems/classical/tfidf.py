@@ -7,10 +7,18 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from emospeech.config.words import Count
+from emospeech.config.words import Count, Positive
 from emospeech.runtime.errors import UserError
+from emospeech.systems.classical.spanish import MARKS, outline
 
 Range = Sequence[Count]  # the shortest and the longest n-gram
+
+TOKENS: Mapping[str, Mapping[str, Any]] = {  # what n-grams of words are made of
+    "words": {},  # of two letters or more
+    "marks": {"token_pattern": rf"(?u)\w+|[{MARKS}]"},  # all words, and ¿?¡!.,;:…
+    # topics left out; it needs capitals and accents as they are
+    "outline": {"tokenizer": outline, "token_pattern": None, "lowercase": False, "strip_accents": None},
+}
 
 
 class Tfidf:
@@ -30,6 +38,8 @@ class Tfidf:
         sublinear: bool = True,  # 1 + log(count)
         accents: Literal["kept", "folded"] = "kept",
         lowercase: bool = True,
+        tokens: Literal["words", "marks", "outline"] = "words",  # for `words`; an outline is of Spanish
+        weight: Positive = 1.0,  # beside other features: the length of a row's words, and of its characters
     ) -> None:
         """
         Raises:
@@ -48,6 +58,7 @@ class Tfidf:
             "strip_accents": None if accents == "kept" else "unicode",
             "lowercase": lowercase,
         }
+        self.tokens, self.weight = TOKENS[tokens], weight
         self.parts: list[Any] = []
 
     def fit(self, train: pd.DataFrame) -> None:
@@ -71,13 +82,14 @@ class Tfidf:
         from scipy.sparse import hstack
 
         texts = manifest["transcription"].tolist()
-        return hstack([part.transform(texts) for part in self.parts], format="csr")
+        return hstack([self.weight * part.transform(texts) for part in self.parts], format="csr")
 
     def _vectorizers(self) -> Iterator[Any]:
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         for analyzer, span in self.ranges.items():
-            yield TfidfVectorizer(analyzer=analyzer, ngram_range=span, **self.settings)
+            tokens = self.tokens if analyzer == "word" else {}
+            yield TfidfVectorizer(analyzer=analyzer, ngram_range=span, **{**self.settings, **tokens})
 
     def state(self) -> dict[str, Any]:
         """What `fit` learned, in plain values and arrays."""

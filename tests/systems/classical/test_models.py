@@ -8,6 +8,7 @@ from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import ComplementNB
 from sklearn.svm import SVC, LinearSVC
 
 from emospeech.runtime.errors import UserError
@@ -36,6 +37,8 @@ def training(features, classes):
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
 def test_every_model_gives_probabilities_and_the_same_again(name, classes, sparse):
     features, labels = data(classes, apart=3.0)
+    if name == "complement_bayes":
+        features = np.abs(features)
     features = csr_matrix(features) if sparse else features
     first, second = (
         MODELS[name](training(features[:100], labels[:100]), **OPTIONS.get(name, {})).chances(features[100:])
@@ -132,3 +135,17 @@ def test_a_model_that_has_not_converged_says_so(capsys):
 def test_batch_norm_on_two_rows():
     with pytest.raises(UserError, match="batch norm needs more than the 2 training rows"):
         MODELS["net_batch_norm"](training(np.eye(2), np.array([0, 1])))
+
+
+@pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
+def test_complement_bayes_is_scikit_learn_s(sparse):
+    features, labels = data(apart=2.0)
+    features = np.round(np.abs(features), 1)
+    ours = MODELS["complement_bayes"](training(csr_matrix(features) if sparse else features, labels), smoothing=0.7)
+    theirs = ComplementNB(alpha=0.7).fit(features, labels)
+    np.testing.assert_allclose(ours.chances(features), theirs.predict_proba(features), atol=1e-12)
+
+
+def test_complement_bayes_says_what_it_cannot_take():
+    with pytest.raises(UserError, match=r"a feature is negative .* as features: \[tfidf\]"):
+        MODELS["complement_bayes"](training(np.array([[1.0], [-0.1]]), np.array([0, 1])))

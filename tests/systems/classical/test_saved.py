@@ -7,7 +7,7 @@ import pytest
 from emospeech.config.classical import READ
 from emospeech.runtime.errors import UserError
 from emospeech.systems import build
-from emospeech.systems.classical.features import FEATURES
+from emospeech.systems.classical.features import FEATURES, FITTED
 
 
 @pytest.fixture
@@ -127,5 +127,5 @@ def test_what_is_read_and_what_is_heard_is_as_the_features_say(name, make_recipe
     )
     if name in ("egemaps", "compare"):
         pytest.importorskip("opensmile", reason="the extra [opensmile] is not installed")
-    part = FEATURES[name]() if name == "tfidf" else built(name, {}, recipe)
+    part = FEATURES[name]() if name in FITTED else built(name, {}, recipe)
     assert part.needs == ("transcription" if name in READ else "audio")

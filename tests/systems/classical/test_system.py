@@ -78,7 +78,8 @@ def test_features_end_to_end(rows, numbers, fitted):
 @pytest.mark.parametrize("model", MODELS)
 def test_each_model_comes_back_as_it_was(model, rows, fitted, tmp_path):
     train, test = halves(rows)
-    system = fitted(train, ["functionals", "tfidf"], {"name": model, **MODEL_OPTIONS.get(model, {})})
+    read = ["tfidf"] if model == "complement_bayes" else ["functionals", "tfidf"]  # it takes nothing negative
+    system = fitted(train, read, {"name": model, **MODEL_OPTIONS.get(model, {})})
     predictions = system.predict(test)
     system.save(tmp_path / "model")
     again = build.load(tmp_path / "model").predict(test)
