@@ -33,8 +33,8 @@ from emospeech.corpora import groups
 from emospeech.data.folds.assign import k_fold
 from emospeech.systems.classical.contract import Training, softmax
 from emospeech.systems.classical.lda import fit as lda
-from emospeech.systems.classical.spanish import GRAMMAR, MARKS, outline
-from emospeech.systems.classical.style import Style
+from emospeech.systems.classical.reading.spanish import GRAMMAR, MARKS, outline
+from emospeech.systems.classical.reading.style import Style
 
 LABELS = ("neutral", "disgust", "anger", "sadness", "joy", "fear")
 SEEDS = (0, 1)

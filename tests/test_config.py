@@ -9,8 +9,8 @@ from emospeech.models.pooling import POOLINGS
 from emospeech.runtime.errors import UserError
 from emospeech.systems.build import CHECKS, load_benchmark, load_recipe, load_seeds
 
-GRIDS = config.recipes_folder() / "grids"  # changes to recipes, and none themselves
-RECIPES = sorted(path for path in config.recipes_folder().rglob("*.yaml") if path.parent != GRIDS)
+CHANGES = ("grids", "spaces")  # to recipes, and none themselves
+RECIPES = sorted(path for path in config.recipes_folder().rglob("*.yaml") if path.parent.name not in CHANGES)
 ROOTS = ["emospeech2024", "es_acted", "emodb", "baved"]
 ROOTS += ["coraa_ser", "emovo", "ravdess", "emomatch", "mesd", "inter1sp", "emofilm", "emowisconsin", "meacorpus2023"]
 

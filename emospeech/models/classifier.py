@@ -96,8 +96,9 @@ class EmotionNetwork(nn.Module):
                 encoder.eval()
             elif hasattr(encoder, "tuned"):
                 encoder.tuned.set_mode(encoder, awake)
-        for part in self._head():
-            part.train(mode)
+        if mode and not awake:
+            for part in self._head():
+                part.train()
         return self
 
     def _head(self) -> tuple[nn.Module, nn.Module]:

@@ -24,6 +24,7 @@ GRIDS = {
     "modalities": ["xlsr_roberta", "demo"],
     "fusion_pooling": ["xlsr_roberta", "demo"],
     "tfidf": ["classical_text"],
+    "two_stage": ["xlsr_roberta", "demo", "text_only_scratch"],
 }  # shipped grid -> recipes that it is for
 TWO = "axes: {classical.model: [logistic_regression, lda]}\nseeds: [0, 1]\n"
 TINY = """

@@ -13,9 +13,9 @@ from emospeech.config.classical import READ
 from emospeech.runtime.errors import UserError, some
 from emospeech.systems import vectors
 from emospeech.systems.classical.member import ORIGINAL, Copy, plans
+from emospeech.systems.classical.reading.style import Style
+from emospeech.systems.classical.reading.tfidf import Tfidf
 from emospeech.systems.classical.scaling import Scale, by_speaker, require_finite, speakers_of, within
-from emospeech.systems.classical.style import Style
-from emospeech.systems.classical.tfidf import Tfidf
 
 FITTED: dict[str, type[Tfidf | Style]] = {"tfidf": Tfidf, "style": Style}  # they learn from the training rows; sparse
 FEATURES: dict[str, Callable[..., Any]] = {**vectors.CLIP_FEATURES, **FITTED}

@@ -10,9 +10,9 @@ from sklearn.preprocessing import StandardScaler
 
 from emospeech.runtime.errors import UserError
 from emospeech.systems import build
-from emospeech.systems.classical.spanish import outline
-from emospeech.systems.classical.style import NAMES, Style, numbers
-from emospeech.systems.classical.tfidf import Tfidf
+from emospeech.systems.classical.reading.spanish import outline
+from emospeech.systems.classical.reading.style import NAMES, Style, numbers
+from emospeech.systems.classical.reading.tfidf import Tfidf
 
 TEXTS = [
     "¡Dejadme en paz! ¡No!",

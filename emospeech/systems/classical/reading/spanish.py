@@ -56,7 +56,7 @@ def outline(text: str) -> list[str]:
     The clip's beginning tells whether it was cut from the middle of a sentence (a small letter).
 
     >>> " ".join(outline("y me dijo Marta: ¡corre!"))
-    '<begun y me -ijo <name> : ¡ -rre ! <end>'
+    '<begun y me -jo <name> : ¡ -rre ! <end>'
     """
     found = ["<begun" if text[:1].islower() else "<start"]
     for token in TOKEN.findall(text):

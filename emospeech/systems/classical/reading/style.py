@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from emospeech.config.words import Positive
+from emospeech.systems.classical.reading.spanish import CLOSED, ENDED
 from emospeech.systems.classical.scaling import Scale
-from emospeech.systems.classical.spanish import CLOSED, ENDED
 
 WORD = re.compile(r"\w+")
 SENTENCE = re.compile(r"[.?!]+")

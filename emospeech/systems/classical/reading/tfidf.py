@@ -9,7 +9,7 @@ import pandas as pd
 
 from emospeech.config.words import Count, Positive
 from emospeech.runtime.errors import UserError
-from emospeech.systems.classical.spanish import MARKS, outline
+from emospeech.systems.classical.reading.spanish import MARKS, outline
 
 Range = Sequence[Count]  # the shortest and the longest n-gram
 
