@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.svm import LinearSVC
 
 from emospeech.experiments import rows as data_rows
-from emospeech.experiments.scoring import scores_of, summary
+from emospeech.experiments.scoring.values import scores_of, summary
 from emospeech.systems.build import load_recipe
 
 

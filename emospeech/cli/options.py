@@ -47,7 +47,7 @@ def refuse_outputs(json: Path | None, figure: Path | None) -> None:
 
 def give_scores(scores: dict[str, Any], json: Path | None) -> None:
     """Print scores, overall and by class, and keep them where `--json` was given."""
-    from emospeech.experiments.scoring import below, summary
+    from emospeech.experiments.scoring.values import below, summary
 
     typer.echo(summary("all", scores))
     for name, f1, count in zip(scores["labels"], scores["f1"], scores["support"], strict=True):

@@ -83,7 +83,7 @@ def score(
         raise UserError(f"unknown --column {column!r}; known: {', '.join(TASKS)}")
     if json:
         refuse_existing(json)
-    from emospeech.experiments.scoring import scores_of
+    from emospeech.experiments.scoring.values import scores_of
     from emospeech.outputs import compared, submission
 
     if column == "label":  # else one table may hold both

@@ -80,7 +80,8 @@ def evaluate(
     quiet()
     check_policy(on_bad_audio)
     refuse_outputs(json, figure)
-    from emospeech.experiments import calibrated, inference
+    from emospeech.experiments import inference
+    from emospeech.experiments.scoring import calibrated
 
     system, rows = _load(run, [manifest], audio)
     seen = inference.seen_in_training(run, rows)

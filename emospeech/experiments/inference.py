@@ -11,10 +11,10 @@ import pandas as pd
 from emospeech import config
 from emospeech.corpora import emospeech2024
 from emospeech.data import audio, manifest, table, usable
-from emospeech.experiments import calibrated, trained_on
 from emospeech.experiments.rows import mixture, transcripts
 from emospeech.experiments.rows.sound import heard_before
-from emospeech.experiments.scoring import of_unseen, scores_of_tasks
+from emospeech.experiments.scoring import calibrated, trained_on
+from emospeech.experiments.scoring.values import of_unseen, scores_of_tasks
 from emospeech.labels import EMOSPEECH2024
 from emospeech.outputs import submission
 from emospeech.runtime.console import say

@@ -13,11 +13,11 @@ import pandas as pd
 
 from emospeech.config import Recipe, as_yaml
 from emospeech.data.unseen import unseen
-from emospeech.experiments import calibrated, trained_on
 from emospeech.experiments import rows as data_rows
 from emospeech.experiments.rows import Rows, transcripts
 from emospeech.experiments.rows.sound import with_usable_audio
-from emospeech.experiments.scoring import below, of_unseen, pairs, scores_of_tasks, summary
+from emospeech.experiments.scoring import calibrated, trained_on
+from emospeech.experiments.scoring.values import below, of_unseen, pairs, scores_of_tasks, summary
 from emospeech.metrics.scores import score
 from emospeech.runtime import distributed, runs, turns
 from emospeech.runtime.console import say

@@ -10,8 +10,8 @@ import pandas as pd
 
 from emospeech.config import Recipe, as_yaml
 from emospeech.experiments import run as experiment
-from emospeech.experiments import scoring
 from emospeech.experiments.run import Result
+from emospeech.experiments.scoring import values
 from emospeech.runtime import distributed, runs, turns
 from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError, gather, some
@@ -58,7 +58,7 @@ def run(recipes: Sequence[Recipe], resume: bool = False, overwrite: bool = False
         result = experiment.run(recipe, resume, overwrite, outdated, like)
         results[recipe.train.seed] = result
         for name, scores in result.scores.items():
-            yield f"seed {recipe.train.seed}  {scoring.summary(name, scores)}"
+            yield f"seed {recipe.train.seed}  {values.summary(name, scores)}"
     summary = distributed.on_main(lambda: summed_up(results))
     distributed.on_main(lambda: _keep(summary, folder))
     yield ""

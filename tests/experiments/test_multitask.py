@@ -14,8 +14,9 @@ from typer.testing import CliRunner
 from emospeech.cli.main import app
 from emospeech.config import load_benchmark, recipes_folder, validate
 from emospeech.data import manifest
-from emospeech.experiments import inference, scoring
+from emospeech.experiments import inference
 from emospeech.experiments import run as experiments
+from emospeech.experiments.scoring import values
 from emospeech.metrics.scores import score
 from emospeech.outputs import submission
 from emospeech.systems import build, neural
@@ -161,7 +162,7 @@ def test_dev_rows_without_a_main_label_steer_nothing(recipe, tmp_path):
         system = build.build(one, rows.tasks)
         system.fit(rows.train, dev, tmp_path / name)
         histories.append((tmp_path / name / "metrics.jsonl").read_text())
-        scores = scoring.scores_of_tasks(dev, system.predict(dev), rows.tasks)
+        scores = values.scores_of_tasks(dev, system.predict(dev), rows.tasks)
     assert histories[0] == histories[1]
     assert (scores["count"], scores["tasks"]["gender"]["count"], scores["tasks"]["intensity"]["count"]) == (6, 7, 4)
 
@@ -170,7 +171,7 @@ def test_scores_by_hand():
     rows = manifest.make(id=list("abc"), label=["joy", None, "fear"], gender=["male", "female", None])
     said = pd.DataFrame({"label": ["joy", "joy", "joy"], "gender": ["male", "male", "male"]})
     tasks = {"label": ["joy", "fear"], "gender": ["female", "male"]}
-    scores = scoring.scores_of_tasks(rows.set_axis([5, 6, 9]), said, tasks, pd.Series(list("xyx"), index=[5, 6, 9]))
+    scores = values.scores_of_tasks(rows.set_axis([5, 6, 9]), said, tasks, pd.Series(list("xyx"), index=[5, 6, 9]))
     assert scores["accuracy"] == 0.5
     assert scores["tasks"]["gender"]["accuracy"] == 0.5
     by_corpus = {name: of["accuracy"] for name, of in scores["tasks"]["gender"]["by_corpus"].items()}

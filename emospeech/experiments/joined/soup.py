@@ -17,12 +17,13 @@ from torch import Tensor
 
 from emospeech.config import Recipe, as_yaml
 from emospeech.data import table
-from emospeech.experiments import inference, trained_on
+from emospeech.experiments import inference
 from emospeech.experiments import rows as data_rows
 from emospeech.experiments.joined import alike
 from emospeech.experiments.joined.alike import Member
 from emospeech.experiments.joined.members import Found, found
-from emospeech.experiments.scoring import scores_of
+from emospeech.experiments.scoring import trained_on
+from emospeech.experiments.scoring.values import scores_of
 from emospeech.metrics.scores import score
 from emospeech.outputs import submission
 from emospeech.runtime import runs

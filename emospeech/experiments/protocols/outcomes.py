@@ -9,8 +9,8 @@ import pandas as pd
 
 from emospeech.data.origins import KNOWN_BY, Origins, origins
 from emospeech.data.unseen import unseen, what_is_new
-from emospeech.experiments.calibrated import Calibration, over_folds
 from emospeech.experiments.protocols.units import Unit
+from emospeech.experiments.scoring.calibrated import Calibration, over_folds
 from emospeech.metrics.scores import Scores, chance_macro_f1, score
 from emospeech.metrics.statistics import Interval, interval
 from emospeech.systems.base import MAIN_TASK

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from emospeech.config import Protocol
-from emospeech.experiments import calibrated
 from emospeech.experiments.protocols import cross
 from emospeech.experiments.protocols.outcomes import Outcome
+from emospeech.experiments.scoring import calibrated
 from emospeech.metrics.scores import Scores
 from emospeech.systems.base import MAIN_TASK
 

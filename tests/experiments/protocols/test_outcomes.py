@@ -9,10 +9,10 @@ import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, f1_score
 
 from emospeech.config import validate
-from emospeech.experiments import calibrated
 from emospeech.experiments.protocols import outcomes
 from emospeech.experiments.protocols.folds import Fold
 from emospeech.experiments.protocols.units import Unit
+from emospeech.experiments.scoring import calibrated
 from emospeech.metrics.calibration import cross_tempered, reliability
 from emospeech.metrics.scores import chance_macro_f1
 from emospeech.metrics.statistics import interval

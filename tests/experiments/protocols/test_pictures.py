@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from emospeech.config import Protocol
-from emospeech.experiments.calibrated import Calibration
 from emospeech.experiments.protocols import pictures
+from emospeech.experiments.scoring.calibrated import Calibration
 from emospeech.figures import benchmarks
 from emospeech.metrics.calibration import reliability
 

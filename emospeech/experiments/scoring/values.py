@@ -7,7 +7,7 @@ import pandas as pd
 
 from emospeech.data.origins import Origins, origins
 from emospeech.data.unseen import Unseen
-from emospeech.experiments import calibrated
+from emospeech.experiments.scoring import calibrated
 from emospeech.metrics import statistics
 from emospeech.metrics.scores import score
 from emospeech.systems.base import MAIN_TASK

@@ -9,7 +9,7 @@ import pytest
 from emospeech.cli.main import main
 from emospeech.config import as_yaml, validate
 from emospeech.data import manifest
-from emospeech.experiments import trained_on
+from emospeech.experiments.scoring import trained_on
 from emospeech.metrics.calibration import reliability
 from emospeech.runtime.errors import UserError
 from emospeech.runtime.runs import RunFolder
