@@ -6,9 +6,9 @@ from typing import Any
 
 from emospeech.config.comparing import Comparison, changed
 from emospeech.config.grid import Expanded, Row, expanded
-from emospeech.config.protocol import Benchmark
 from emospeech.config.reading import BENCHMARK, checked, examined, merged
 from emospeech.config.schema import Recipe
+from emospeech.config.sections.protocol import Benchmark
 from emospeech.config.words import Checks
 from emospeech.runtime.errors import UserError, faults_of, some
 

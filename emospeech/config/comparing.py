@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emospeech.config.protocol import Benchmark
 from emospeech.config.reading import BENCHMARK, checked, merged, over, refuse_thrown_away, validate, with_defaults
 from emospeech.config.schema import Recipe
+from emospeech.config.sections.protocol import Benchmark
 from emospeech.config.words import NAME, Checks
 from emospeech.runtime.errors import UserError, faults_of, some
 

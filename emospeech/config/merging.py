@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from emospeech.config.data import OF_ONE
 from emospeech.config.schema import Recipe
+from emospeech.config.sections.data import OF_ONE
 from emospeech.config.words import Choice, section_of
 from emospeech.runtime.errors import UserError
 

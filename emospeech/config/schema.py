@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
-from emospeech.config.classical import Classical
-from emospeech.config.data import Data
-from emospeech.config.modalities import Speech, Text
-from emospeech.config.space import Tune
-from emospeech.config.training import Train
+from emospeech.config.sections.classical import Classical
+from emospeech.config.sections.data import Data
+from emospeech.config.sections.modalities import Speech, Text
+from emospeech.config.sections.space import Tune
+from emospeech.config.sections.training import Train
 from emospeech.config.words import Choice, Count, Name, Probability, Section, count_or_auto, named
 
 

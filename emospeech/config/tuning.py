@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from emospeech.config.comparing import Comparison, varied
-from emospeech.config.protocol import Benchmark
 from emospeech.config.reading import BENCHMARK, checked, merged, read_yaml
-from emospeech.config.space import Space
+from emospeech.config.sections.protocol import Benchmark
+from emospeech.config.sections.space import Space
 from emospeech.config.words import Checks
 from emospeech.runtime.errors import UserError, faults_of
 

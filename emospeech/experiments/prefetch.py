@@ -11,7 +11,7 @@ from typing import Any
 
 from emospeech import config
 from emospeech.config import Recipe, Speech, Text
-from emospeech.config.modalities import Whisper
+from emospeech.config.sections.modalities import Whisper
 from emospeech.encoders import checkpoint, hub
 from emospeech.encoders.own import OWN_SPEECH
 from emospeech.encoders.store.room import size

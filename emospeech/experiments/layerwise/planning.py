@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from emospeech.config import Comparison, Layerwise, Protocol, Recipe
-from emospeech.config.protocol import FIGURES, short_name
+from emospeech.config.sections.protocol import FIGURES, short_name
 from emospeech.encoders.speech import layer_count, load_speech
 from emospeech.experiments.layerwise.probing import Corpus, Encoder, Probing
 from emospeech.experiments.protocols import material as materials

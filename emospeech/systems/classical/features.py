@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from emospeech.config import Choice, Classical, Recipe
-from emospeech.config.classical import READ
+from emospeech.config.sections.classical import READ
 from emospeech.runtime.errors import UserError, some
 from emospeech.systems import vectors
 from emospeech.systems.classical.member import ORIGINAL, Copy, plans

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from emospeech.config import Range, Tune
-from emospeech.config.space import Values
+from emospeech.config.sections.space import Values
 
 ATTEMPTS = 20  # draws for each new point, before a space is taken to be exhausted
 DIGITS = 4  # of a drawn number

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from emospeech.config.classical import READ
+from emospeech.config.sections.classical import READ
 from emospeech.runtime.errors import UserError
 from emospeech.systems import build
 from emospeech.systems.classical.features import FEATURES, FITTED

@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator
 
-from emospeech.config.augment import Augment
-from emospeech.config.finetuning import SpeechTraining, TextTraining
+from emospeech.config.sections.augment import Augment
+from emospeech.config.sections.finetuning import SpeechTraining, TextTraining
 from emospeech.config.words import Count, Section, named, whole
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from emospeech.config.space import By
+from emospeech.config.sections.space import By
 from emospeech.config.words import Choice, Count, Fraction, Name, Section, Seed, named
 
 ACROSS = ("cross-corpus", "leave-one-corpus-out")  # kinds of protocol that divide corpora from each other
