@@ -1,0 +1,1 @@
+"""Trained systems for whoever asks: from Python."""

@@ -1,0 +1,113 @@
+"""A trained system in three lines of Python.
+
+model = emospeech.load("runs/xlsr_roberta")
+answer = model("clip.wav", text="¡Qué alegría verte!")
+answer.label, answer.probabilities["joy"]
+"""
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from emospeech.data import manifest
+from emospeech.experiments import inference
+from emospeech.runtime.errors import UserError
+from emospeech.systems import build
+from emospeech.systems.base import MAIN_TASK, System
+
+CLIP = "clip"  # the id of what is asked about
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a system says of a clip, of one task."""
+
+    label: str
+    probabilities: Mapping[str, float]  # class -> probability, in the order of the system's classes
+    tasks: Mapping[str, "Answer"] = field(default_factory=dict)  # of further tasks
+
+
+class Model:
+    """A trained system that is asked about one clip after the other."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """The classes of the main task."""
+        return self.system.tasks[MAIN_TASK]
+
+    @property
+    def needs_audio(self) -> bool:
+        return self.system.needs_audio and not self.system.may_lack
+
+    @property
+    def needs_text(self) -> bool:
+        return self.system.needs_text and not self.system.may_lack
+
+    def __call__(
+        self,
+        audio: str | Path | np.ndarray | None = None,
+        text: str | None = None,
+        sampling_rate: int | None = None,
+    ) -> Answer:
+        """What `emospeech predict` says of the same clip.
+
+        Args:
+            audio: a file; or samples from -1 to 1, (time,) or (time, channels), with their `sampling_rate` in Hz.
+            text: what is said.
+
+        Raises:
+            UserError: if the system needs what is not given, the file cannot be heard, or samples have no rate.
+        """
+        if audio is None and text is None:
+            raise UserError("there is nothing to answer: give audio, text, or both")
+        with _as_file(audio, sampling_rate) as path:
+            rows = manifest.make(id=[CLIP], audio=[path], transcription=[text])
+            found = inference.predict(self.system, rows).iloc[0]
+        answers = {task: _answer(found, task, labels) for task, labels in self.system.tasks.items()}
+        return replace(answers.pop(MAIN_TASK), tasks=answers)
+
+
+def load(folder: str | Path) -> Model:
+    """A run folder's system, or that of a model folder.
+
+    Raises:
+        UserError: if there is none, it is damaged, or an encoder that it needs cannot be loaded.
+    """
+    return Model(build.load(Path(folder).expanduser()))
+
+
+def _answer(found: pd.Series, task: str, labels: Sequence[str]) -> Answer:
+    prefix = "p_" if task == MAIN_TASK else f"p_{task}_"
+    return Answer(str(found[task]), {label: float(found[f"{prefix}{label}"]) for label in labels})
+
+
+@contextmanager
+def _as_file(audio: str | Path | np.ndarray | None, sampling_rate: int | None) -> Iterator[str | None]:
+    """The path of what is to be heard; samples are in a file while they are asked about."""
+    if not isinstance(audio, np.ndarray):
+        if sampling_rate is not None:
+            raise UserError("sampling_rate is for samples; a file tells its own")
+        if audio is not None and not Path(audio).expanduser().is_file():
+            raise UserError(f"no such file: {audio}")
+        yield None if audio is None else str(Path(audio).expanduser())
+        return
+    if sampling_rate is None:
+        raise UserError("samples need their sampling_rate, in Hz, as model(samples, sampling_rate=16000)")
+    if audio.ndim not in (1, 2) or not audio.size or not np.issubdtype(audio.dtype, np.floating):
+        raise UserError(
+            f"samples should be floats, (time,) or (time, channels), got {audio.dtype} of shape {audio.shape}"
+        )
+    import soundfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{CLIP}.wav"
+        soundfile.write(path, audio, sampling_rate, subtype="FLOAT")
+        yield str(path)
