@@ -11,6 +11,7 @@
 #
 #     sbatch --dependency=afterany:ARRAY slurm/collect.sh benchmark RECIPE [key=value…] [--quick]
 #     sbatch --dependency=afterany:ARRAY slurm/collect.sh ablate RECIPE GRID [key=value…]
+#     sbatch --dependency=afterany:ARRAY slurm/collect.sh tune RECIPE SPACE [key=value…]
 #
 # Its exit code is 1 if something is missing, which its log names; the table has the rows that are whole.
 

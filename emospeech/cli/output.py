@@ -180,7 +180,7 @@ def ensemble(
         typer.echo(line)
     write_all({output: table.as_csv(done.predictions).encode(), beside: as_json(done.record).encode()})
     if done.stages:
-        title = f"{how} of {len(files)} files, out of fold"
+        title = f"{how} of {len(files)} members, out of fold"
         figures.save(calibration.reliability(done.stages, title), picture)
     typer.echo(f"{len(done.predictions)} rows: {output}")
 

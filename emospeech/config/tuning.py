@@ -9,6 +9,7 @@ from emospeech.config.reading import BENCHMARK, checked, merged, read_yaml
 from emospeech.config.sections.protocol import Benchmark
 from emospeech.config.sections.space import Space
 from emospeech.config.words import Checks
+from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError, faults_of
 
 AS_IT_IS, TUNED = "as it is", "tuned"
@@ -38,6 +39,8 @@ def load_tuning(
     plain = merged(path, of_recipe)
     name, tune = _space(Path(space), [one for one in overrides if one not in of_recipe], checks)
     own = dict(plain.pop(BENCHMARK, None) or {})
+    if plain.get("tune") is not None:
+        say(f"note: {path} has a section tune of its own, which {space} takes the place of")
     plain["tune"] = None
     if not any(str(one).startswith("name=") for one in overrides):
         plain["name"] = f"{plain['name']}-{name}{'-nested' if nested else ''}"
@@ -50,7 +53,8 @@ def load_tuning(
     if benchmark.layerwise is not None:
         raise UserError(f"recipe {path} probes layers, which have nothing to tune")
     rows = {row: varied({**plain, "name": row}, change, f"recipe {path}", checks) for row, change in changes.items()}
-    return Comparison(plain["name"], rows[AS_IT_IS].runs_dir, benchmark, rows, {**plain, BENCHMARK: section})
+    kept_as = plain if nested else {**plain, "tune": tune}  # that neither goes on in the folder of the other
+    return Comparison(plain["name"], rows[AS_IT_IS].runs_dir, benchmark, rows, {**kept_as, BENCHMARK: section})
 
 
 def _space(path: Path, overrides: Sequence[str], checks: Checks | None) -> tuple[str, Mapping[str, Any]]:

@@ -196,9 +196,14 @@ def folds_of(members: Members, truth: Sequence[str], groups: Sequence[str] | Non
     """The fold of each row, (rows,): those of the files, as a benchmark leaves them, unless groups are named.
 
     Raises:
-        UserError: if there are too few groups.
+        UserError: if groups or folds are too few, or files have different folds, which together keep nothing apart.
     """
-    if groups is None and members.folds is not None and len(set(members.folds)) > 2:
+    by = "name the column of --gold whose rows share a fold: --by speaker, or --by id if none do"
+    if groups is None and members.at_odds:
+        raise UserError(f"the out-of-fold files were made in different folds; {by}")
+    if groups is None and members.folds is not None:
+        if len(set(members.folds)) < 3:
+            raise UserError(f"the out-of-fold files have two folds, and an ensemble is fitted in folds of folds; {by}")
         codes: np.ndarray = np.unique(members.folds, return_inverse=True)[1]
         return codes
     count = FOLDS if groups is None else min(FOLDS, len(set(groups)))

@@ -24,6 +24,7 @@ class Members:
     labels: tuple[str, ...]
     chances: np.ndarray  # (members, rows, classes)
     folds: tuple[str, ...] | None = None  # of each row, where all files tell the same
+    at_odds: bool = False  # they tell different ones
 
     def in_order(self) -> "Members":
         """Rows by id, classes by name: so that nothing that is drawn or fitted depends on the order of a file."""
@@ -34,6 +35,7 @@ class Members:
             tuple(self.labels[k] for k in classes),
             self.chances[:, rows][..., classes],
             None if self.folds is None else tuple(self.folds[k] for k in rows),
+            self.at_odds,
         )
 
 
@@ -57,8 +59,9 @@ def read(paths: Sequence[Source]) -> Members:
             )
     chances = np.stack([one.loc[ids, list(first.columns)].to_numpy() for one in own])
     told = [tuple(frame.set_index("id")["fold"].loc[ids]) if "fold" in frame else None for frame in frames]
-    same = told[0] if len(set(told)) == 1 else None
-    return Members(tuple(map(str, paths)), tuple(ids), tuple(first.columns), chances, same)
+    parts = {one and tuple(pd.factorize(np.asarray(one))[0].tolist()) for one in told}  # folds have names of their own
+    same = told[0] if len(parts) == 1 else None
+    return Members(tuple(map(str, paths)), tuple(ids), tuple(first.columns), chances, same, len(parts) > 1)
 
 
 def _probabilities(path: Source, frame: pd.DataFrame) -> pd.DataFrame:

@@ -84,6 +84,12 @@ def test_a_search_from_the_command_to_a_recipe_that_trains(here, capsys):
         assert not set(found["speaker"]) & {"s4", "s5"}, "dev and test have no say"
         assert one["macro_f1"] == pytest.approx(f1_score(found["label_y"], found["label_x"], average="macro"))
     best = trials[trials["best"]].iloc[0]
+    for name, number in (("best", best["trial"]), ("as_it_is", 1)):
+        answers = pd.read_csv(f"runs/r-s/{name}_predictions.csv", dtype={"id": str}).merge(corpus, on="id")
+        assert len(answers) == 48
+        score = f1_score(answers["label_y"], answers["label_x"], average="macro")
+        assert score == pytest.approx(trials.set_index("trial").loc[number, "macro_f1"])
+        assert answers.groupby("speaker")["fold"].nunique().eq(1).all()
     assert best["macro_f1"] == trials["macro_f1"].max()
     recipe = load("runs/r-s/best.yaml")
     assert recipe.tune is None
@@ -92,7 +98,7 @@ def test_a_search_from_the_command_to_a_recipe_that_trains(here, capsys):
     assert told[-1].endswith("emospeech train runs/r-s/best.yaml")
     assert main(["train", "runs/r-s/best.yaml"]) == 0
     assert Path("runs/r-s-best/scores.json").exists()
-    kept = json.loads(Path("runs/r-s/tuning.json").read_text())
+    kept = json.loads(Path("runs/r-s/search.json").read_text())
     assert kept["best"]["trial"] == best["trial"]
     assert kept["chosen_on_other_folds"]["macro_f1"] <= kept["best"]["macro_f1"] + 0.05
     assert f"{kept['chosen_on_other_folds']['macro_f1']:.4f}" in told[-2]
@@ -145,6 +151,12 @@ def test_a_grid_is_tried_whole(here, capsys):
     trials = pd.read_csv("runs/r-s/trials.csv")
     assert trials["classical.model.c"].tolist() == [0.1, 0.1, 10.0, 10.0]
     assert trials["classical.normalise"].tolist() == ["corpus", "speaker"] * 2
+
+
+def test_a_search_and_its_nested_estimate_have_folders_of_their_own(here, capsys):
+    assert tune("tune.trials=1", "name=one") == 0
+    assert tune("tune.trials=1", "name=one", "--nested", "--resume") == 2
+    assert "tune" in capsys.readouterr().err
 
 
 def test_what_tuning_gains_is_told_on_folds_that_had_no_say(here, capsys):

@@ -11,6 +11,7 @@ from sklearn.metrics import f1_score
 
 from emospeech.cli.main import main
 from emospeech.outputs import combined
+from emospeech.runtime.errors import UserError
 
 LABELS = ["anger", "joy", "neutral"]
 
@@ -122,8 +123,15 @@ def test_folds_of_a_benchmark_are_kept(files, capsys):
     members = combined.read([Path("a_known.csv"), Path("b_known.csv")])
     folds = combined.folds_of(members, [""] * 200, None, 0)
     assert folds.tolist() == [k // 50 for k in range(200)]
+    rewrite("b_known.csv", lambda f: f.assign(fold="fold " + f["fold"].astype(str)))  # by other names
+    assert not combined.read([Path("a_known.csv"), Path("b_known.csv")]).at_odds
     rewrite("b_known.csv", lambda f: f.assign(fold=1))
-    assert combined.read([Path("a_known.csv"), Path("b_known.csv")]).folds is None
+    at_odds = combined.read([Path("a_known.csv"), Path("b_known.csv")])
+    with pytest.raises(UserError, match=r"different folds; name the column of --gold .* --by speaker, or --by id"):
+        combined.folds_of(at_odds, [""] * 200, None, 0)
+    rewrite("a_known.csv", lambda f: f.assign(fold=f["id"].str.removeprefix("known").astype(int) // 100))
+    with pytest.raises(UserError, match="two folds, and an ensemble is fitted in folds of folds"):
+        combined.folds_of(combined.read([Path("a_known.csv")]), [""] * 200, None, 0)
     truth = pd.read_csv("known.csv")["label"].tolist()
     groups = pd.read_csv("known.csv")["video"].tolist()
     drawn = combined.folds_of(members, truth, groups, 0)

@@ -50,6 +50,12 @@ class Classical(Section):
     offsets: Annotated[int, Field(ge=2)] | None = None
 
     @model_validator(mode="after")
+    def _offsets_are_for_what_is_predicted(self) -> "Classical":
+        if self.adapt and self.offsets is not None:
+            raise ValueError("adapt and offsets exclude each other: offsets are fitted to probabilities as they are")
+        return self
+
+    @model_validator(mode="after")
     def _members_have_features(self) -> "Classical":
         for k, member in enumerate(self.vote):
             self.chosen(member.features, f"vote.{k}.")

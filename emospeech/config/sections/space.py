@@ -15,7 +15,7 @@ A grid is all combinations of values:
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from emospeech.config.words import NAME, Count, Section, Seed
 
@@ -29,6 +29,14 @@ class Range(Section):
     high: int | float
     log: bool = False  # drawn evenly by the logarithm
     step: Annotated[int | float, Field(gt=0)] | None = None  # only low, low + step, …
+
+    @property
+    def last(self) -> int | float:
+        """The highest that steps reach."""
+        if self.step is None:
+            return self.high
+        reached = self.low + int((self.high - self.low) / self.step + 1e-9) * self.step
+        return reached if self.whole else float(f"{reached:.12g}")
 
     @property
     def whole(self) -> bool:
@@ -48,14 +56,44 @@ class Range(Section):
 Values = Range | list[Any]  # what one key may be
 
 
+def _values(given: Any) -> Values:
+    """
+    Raises:
+        ValueError: in one line, if it is neither.
+    """
+    if isinstance(given, Range | list):
+        return given
+    if not isinstance(given, dict):
+        raise ValueError(f"should be values, as [1, 10], or a range, as {{low: 1, high: 10}}, got {given!r}")
+    try:
+        return Range.model_validate(given)
+    except ValidationError as error:
+        faults: dict[str, Any] = {}  # by key: of a number that is neither whole nor not, one is told
+        for one in error.errors(include_url=False):
+            faults.setdefault(str(one["loc"][0]) if one["loc"] else "", one)
+        told = [_told(key, one) for key, one in faults.items()]
+        raise ValueError("; ".join(told)) from None
+
+
+def _told(key: str, error: Any) -> str:
+    if error["type"] == "value_error":
+        return str(error["ctx"]["error"])
+    if error["type"] == "missing":
+        return f"{key}: missing"
+    if error["type"] == "extra_forbidden":
+        return f"{key}: unknown key; known here: {', '.join(Range.model_fields)}"
+    what = "true or false" if key == "log" else "a number"
+    return f"{key}: should be {what}, got {error['input']!r}"
+
+
 class Tune(Section):
     """What is tried, and by which rows it is judged."""
 
     # dotted key of the recipe -> its values: all combinations; or several such grids
     grid: dict[str, list[Any]] | list[dict[str, list[Any]]] | None = None
     # dotted key of the recipe -> its values, or {low: …, high: …, log: …, step: …}, of which trials are drawn
-    space: dict[str, Values] | None = None
-    trials: Count = 30  # of a space, beside the recipe as it is
+    space: dict[str, Annotated[Values, BeforeValidator(_values)]] | None = None
+    trials: Annotated[int, Field(ge=1, le=10_000)] = 30  # of a space, beside the recipe as it is
     # trials drawn at a time (TPE; Watanabe 2023): so many can run at once; each round learns from those before it
     round: Count = 8
     folds: Annotated[int, Field(ge=2)] = 3

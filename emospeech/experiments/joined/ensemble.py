@@ -128,6 +128,8 @@ def _answering(one: Path | Found, rows: pd.DataFrame, on_bad_audio: str) -> Sour
 
 
 def _named(path: Path) -> Path | Found:
+    if not path.exists():
+        raise UserError(f"no file or folder {path}")
     return found(path) if path.is_dir() else path
 
 

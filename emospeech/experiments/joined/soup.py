@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from safetensors.torch import save as to_bytes
@@ -60,6 +59,7 @@ def make(paths: Sequence[Path], output: Path, greedy: bool) -> Iterator[str]:
         UserError: if the models cannot be averaged, or dev is not what a greedy choice needs.
     """
     refuse_existing(output, "name another run folder, or remove it first")
+    submission.require_different(paths)
     folders = gather("not all of these can be averaged", [partial(found, path) for path in paths])
     models = [model for folder in folders for model in folder.models]
     if len(models) < 2:
@@ -137,16 +137,19 @@ def _dev_rows(members: Sequence[Member]) -> pd.DataFrame:
                 "both; leave out --greedy"
             )
     recipe: Recipe = members[0].model.recipe
-    wanted = {id for id, part in splits[0].items() if part == "dev"}
+    wanted = {id: label for id, (part, label) in splits[0].items() if part == "dev" and label}
     dev = data_rows.load(recipe).dev
-    dev = dev[dev["id"].isin(wanted) & dev[MAIN_TASK].notna()].reset_index(drop=True)
-    if not wanted or not wanted.issuperset(dev["id"]) or not len(dev):
-        raise UserError(f"the corpus of {members[0].run} no longer has the dev rows of its split.csv")
+    dev = dev[dev[MAIN_TASK].notna()].reset_index(drop=True)
+    if not wanted or dict(zip(dev["id"], dev[MAIN_TASK], strict=True)) != wanted:
+        raise UserError(
+            f"the corpus of {members[0].run} no longer has the dev rows of its split.csv, with their labels; put it "
+            "back, or leave out --greedy"
+        )
     return dev
 
 
-def _split(member: Member) -> dict[str, str]:
-    """Row -> train, dev or test.
+def _split(member: Member) -> dict[str, tuple[str, str]]:
+    """Row -> train, dev or test, and its label.
 
     Raises:
         UserError: if the run does not tell, or has no dev rows that its weights have not seen.
@@ -165,9 +168,9 @@ def _split(member: Member) -> dict[str, str]:
 # --------------------------------------------------------------- writing
 
 
-def _parts(path: Path) -> dict[str, str]:
-    frame = table.read(path, ["id", "split"], "a run's split")
-    return dict(zip(frame["id"], frame["split"], strict=True))
+def _parts(path: Path) -> dict[str, tuple[str, str]]:
+    frame = table.read(path, ["id", "label", "split"], "a run's split")
+    return {row.id: (row.split, row.label) for row in frame.itertuples()}
 
 
 def _write_model(member: Member, weights: Weights, folder: Path) -> None:
@@ -182,7 +185,11 @@ def _write(soup: Soup, folders: Sequence[Found], at: Path, output: Path, how: st
     recipe = first.model.recipe.model_copy(update={"name": output.name, "runs_dir": str(output.parent)})
     _write_model(first, soup.weights, run.model)
     runs.begin(run, as_yaml(recipe), recipe.train.seed, {})
-    write_text(run.split, table.as_csv(_seen(soup.members, folders)))
+    seen = _seen(soup.members, folders)
+    if seen is None:
+        say("note: not all of these tell who trained them, so nobody will be warned of rows that the soup has seen")
+    else:
+        write_text(run.split, table.as_csv(seen))
     trained_on.keep_all(run, [RunFolder(member.run) for member in soup.members])
     if soup.predictions is not None:
         dev = scores_of(soup.truth, soup.predictions["label"].tolist(), first.model.tasks[MAIN_TASK])
@@ -202,17 +209,28 @@ def _write(soup: Soup, folders: Sequence[Found], at: Path, output: Path, how: st
     )
 
 
-def _seen(members: Sequence[Member], folders: Sequence[Found]) -> pd.DataFrame:
-    """Who trained or steered any member: `id`, `split`; a fold of a benchmark trains on what the others test."""
+def _seen(members: Sequence[Member], folders: Sequence[Found]) -> pd.DataFrame | None:
+    """Who trained or steered any member: `id`, `label`, `split`; a fold of a benchmark trains on what the others test.
+
+    None if one of them does not tell.
+    """
+    of_folds = [one for one in folders if one.out_of_fold]
+    untold = {member.run for member in members} - {path for one in of_folds for path in one.models}
+    paths = [RunFolder(run).split for run in sorted(untold)]
+    if not all(path.is_file() for path in paths):
+        return None
     rank: Callable[[str], int] = ("test", "dev", "train").index
-    whole: dict[str, str] = {}
-    paths = [path for member in members if (path := RunFolder(member.run).split).is_file()]
-    told: list[dict[str, Any]] = [_parts(path) for path in paths]
-    told += [dict.fromkeys(submission.read(one.out_of_fold)["id"], "train") for one in folders if one.out_of_fold]
+    whole: dict[str, tuple[str, str]] = {}
+    told = [_parts(path) for path in paths]
+    told += [
+        dict.fromkeys(submission.read(one.out_of_fold)["id"], ("train", "")) for one in of_folds if one.out_of_fold
+    ]
     for parts in told:
-        for id, part in parts.items():
-            whole[id] = max(whole.get(id, part), part, key=rank)
-    return pd.DataFrame({"id": list(whole), "split": list(whole.values())})
+        for id, (part, label) in parts.items():
+            former, known = whole.get(id, (part, label))
+            whole[id] = max(former, part, key=rank), known or label
+    labels, splits = [label for _, label in whole.values()], [part for part, _ in whole.values()]
+    return pd.DataFrame({"id": list(whole), "label": labels, "split": splits})
 
 
 def lines(soup: Soup, output: Path) -> Iterator[str]:

@@ -21,6 +21,7 @@ from emospeech.systems.base import MAIN_TASK
 
 APART = ("speaker", "group")  # what a protocol may keep apart
 SCORES = ("dev", "test", "disjoint")
+SOUP = "soup.json"  # see joined.soup
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,8 @@ def read(folder: Path, base: str | None = None, submissions: Path | None = None)
             starts[name]["time"],
             (starts[name].get("commit") or "")[:9],
             recipes[name].train.seed,
-            _changes(recipes[base], recipes[name]),
-            {**_scores(run), **({"disjoint": disjoint[key]} if (key := _key(recipes[name])) in disjoint else {})},
+            ("a soup",) if _is_soup(run) else _changes(recipes[base], recipes[name]),
+            {**_scores(run), **_folds(run, disjoint.get(_key(recipes[name])))},
             tuple(sent.get(run.path.resolve(), ())),
         )
         for name, run in finished.items()
@@ -99,6 +100,15 @@ def _name(run: RunFolder, folder: Path) -> str:
 
 def _compares(run: RunFolder) -> bool:
     return config.compares(run.config)
+
+
+def _is_soup(run: RunFolder) -> bool:
+    """Whether it is the mean of others, whose recipe is not how it came about."""
+    return (run.path / SOUP).exists()
+
+
+def _folds(run: RunFolder, found: Score | None) -> dict[str, Score]:
+    return {} if found is None or _is_soup(run) else {"disjoint": found}
 
 
 def _scores(run: RunFolder) -> dict[str, Score]:

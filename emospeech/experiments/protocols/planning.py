@@ -124,6 +124,8 @@ def _units(
     places = folders_of([fold.name for fold in folds])
     for seed in protocol.seeds or [recipe.train.seed]:
         seeded = recipe.model_copy(update={"train": recipe.train.model_copy(update={"seed": seed})})
+        if recipe.tune is not None and recipe.tune.by == "auto":  # inner folds keep apart what the outer ones do
+            seeded = seeded.model_copy(update={"tune": recipe.tune.model_copy(update={"by": protocol.by})})
         below = folder / f"seed_{seed}" if protocol.seeds else folder
         for fold, place in zip(folds, places, strict=True):
             yield Unit(title, name, seed, fold, seeded, material, below / place, protocol.by, keep_models)

@@ -1,12 +1,14 @@
 """What a search has found: its trials, the best of them, and what choosing is worth."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from emospeech.config import Comparison, Range, as_yaml
+from emospeech.config.tuning import AS_IT_IS
 from emospeech.data import table
 from emospeech.metrics.differences import Difference, difference
 from emospeech.metrics.scores import score
@@ -18,9 +20,9 @@ from emospeech.systems.tuning import Study, Trial
 from emospeech.systems.tuning.drawing import importances
 from emospeech.systems.tuning.study import chosen_elsewhere
 
-TRIALS, BEST, RECORD = "trials.csv", "best.yaml", "tuning.json"
+TRIALS, BEST, RECORD = "trials.csv", "best.yaml", "search.json"
+ANSWERS = "{}_predictions.csv"  # out of fold: of the best trial, and of the recipe as it is
 SHOWN = 5  # trials
-AS_IT_IS = "as it is"
 
 
 def written(study: Study, asked: Comparison, folder: RunFolder, json: Path | None) -> list[str]:
@@ -34,9 +36,13 @@ def written(study: Study, asked: Comparison, folder: RunFolder, json: Path | Non
     for path in (folder.path / RECORD, json):
         if path is not None:
             write_json(path, _record(study, intervals, decides, worth))
+    for name, trial in (("best", study.best), ("as_it_is", _as_it_is(study))):
+        if trial is not None:
+            write_text(folder.path / ANSWERS.format(name), table.as_csv(study.predictions(trial)))
     _draw(study, folder)
+    every = "" if len(study.trials) == study.size else ", all that the space has,"
     return [
-        f"{len(study.trials)} trials on {len(study.numbers)} inner folds of {len(study.truth)} training rows",
+        f"{len(study.trials)} trials{every} on {len(study.numbers)} inner folds of {len(study.truth)} training rows",
         *_ranking(study, intervals),
         *([f"decides: {', '.join(f'{_short(key)} {value:.2f}' for key, value in decides.items())}"] if decides else []),
         *worth.lines(),
@@ -60,11 +66,13 @@ def _short(key: str) -> str:
 # -- what choosing is worth --------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
 class Worth:
     """The best trial's score is too good, as it was chosen by that score; what is chosen on other folds is not."""
 
-    def __init__(self, macro_f1: float, bounds: Interval, gained: Difference | None) -> None:
-        self.macro_f1, self.interval, self.gained = macro_f1, bounds, gained
+    macro_f1: float
+    interval: Interval
+    gained: Difference | None  # over the recipe as it is; None where that was not tried
 
     def lines(self) -> list[str]:
         told = f"each fold by the trial that is best on the others: {self.macro_f1:.4f} ({_span(self.interval)})"
@@ -74,13 +82,12 @@ class Worth:
         return [f"{told}, {gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f}) to {AS_IT_IS}, p {gain.p:.3f}"]
 
     def as_json(self) -> dict[str, Any]:
-        gained = {} if self.gained is None else {"low": self.gained.low, "high": self.gained.high, "p": self.gained.p}
-        value = None if self.gained is None else self.gained.value
+        gain = self.gained
         return {
             "macro_f1": self.macro_f1,
             "low": self.interval.low,
             "high": self.interval.high,
-            "gain": None if value is None else {"value": value, **gained},
+            "gain": gain and {"value": gain.value, "low": gain.low, "high": gain.high, "p": gain.p},
         }
 
 

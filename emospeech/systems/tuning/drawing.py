@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,12 @@ ATTEMPTS = 20  # draws for each new point, before a space is taken to be exhaust
 DIGITS = 4  # of a drawn number
 
 
-def drawn(tune: Tune, known: Sequence[tuple[Mapping[str, Any], float]], count: int) -> list[dict[str, Any]]:
+def drawn(
+    tune: Tune,
+    known: Sequence[tuple[Mapping[str, Any], float]],
+    count: int,
+    is_recipe: Callable[[Mapping[str, Any]], bool] = lambda _: True,
+) -> list[dict[str, Any]]:
     """New points of a space, none of them twice; fewer than asked for, down to none, of a space that has no more.
 
     By the tree-structured Parzen estimator (Bergstra et al. 2011; Watanabe 2023, arXiv 2304.11127), as Optuna has it.
@@ -22,9 +27,10 @@ def drawn(tune: Tune, known: Sequence[tuple[Mapping[str, Any], float]], count: i
 
     Args:
         known: points and their scores, in the order of their drawing.
+        is_recipe: whether a point may be tried.
     """
     import optuna
-    from optuna.trial import create_trial
+    from optuna.trial import TrialState, create_trial
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     space = tune.space or {}
@@ -40,11 +46,15 @@ def drawn(tune: Tune, known: Sequence[tuple[Mapping[str, Any], float]], count: i
     taken = [dict(values) for values, _ in known]
     new: list[dict[str, Any]] = []
     for _ in range(ATTEMPTS * count):
-        asked = study.ask(kinds).params
-        values = {key: _value(asked[key], space[key]) for key in space}
-        if values not in taken:
+        asked = study.ask(kinds)
+        values = {key: _value(asked.params[key], space[key]) for key in space}
+        if values in taken:
+            continue
+        taken.append(values)
+        if is_recipe(values):
             new.append(values)
-            taken.append(values)
+        else:
+            study.tell(asked, state=TrialState.FAIL)
         if len(new) == count:
             break
     return new
@@ -75,7 +85,7 @@ def _distribution(values: Values) -> Any:
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     if isinstance(values, Range):
-        low, high = values.low, values.high
+        low, high = values.low, values.last
         if values.whole:
             return IntDistribution(int(low), int(high), log=values.log, step=int(values.step or 1))
         return FloatDistribution(low, high, log=values.log, step=values.step)
@@ -92,4 +102,6 @@ def _value(drawn: Any, values: Values) -> Any:
         return values[drawn]
     if values.whole:
         return int(drawn)
+    if values.step is not None:
+        return float(f"{values.low + round((drawn - values.low) / values.step) * values.step:.12g}")
     return min(max(float(f"{drawn:.{DIGITS}g}"), float(values.low)), float(values.high))

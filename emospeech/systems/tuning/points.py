@@ -8,7 +8,8 @@ from typing import Any
 from emospeech.config import Checks, Range, Recipe, Tune, varied
 from emospeech.runtime.errors import UserError, gather
 
-FIXED = ("data", "name", "runs_dir", "tune", "cache")  # the same for every point
+# the same for every point: which rows there are, and whether a part of them steers
+FIXED = ("data", "name", "runs_dir", "tune", "cache", "system", "train.keep")
 # what decides which features are made of clips
 HEARING = ("speech", "text", "classical", "cache")
 
@@ -56,7 +57,7 @@ def corners(recipe: Recipe, checks: Checks | None = None) -> list[Point]:
         UserError: with the faults of all of them.
     """
     space = {} if recipe.tune is None else recipe.tune.space or {}
-    ends = {key: [one.low, one.high] if isinstance(one, Range) else one for key, one in space.items()}
+    ends = {key: [one.low, one.last] if isinstance(one, Range) else one for key, one in space.items()}
     return _all(recipe, [{}, *({key: value} for key, values in ends.items() for value in values)], checks)
 
 
@@ -85,10 +86,20 @@ def check(recipe: Recipe, checks: Checks) -> None:
     if recipe.tune is None:
         return
     where = "tune.space" if recipe.tune.grid is None else "tune.grid"
-    if wrong := [key for key in recipe.tune.keys if key.split(".")[0] in FIXED]:
+    keys = recipe.tune.keys
+    if wrong := [key for key in keys if any(f"{key}.".startswith(f"{one}.") for one in FIXED)]:
         raise UserError(f"{where}: {', '.join(wrong)} cannot be tuned; inner folds are of the same rows")
-    if _is_empty(recipe.tune) or not _candidates(recipe, checks):
+    twice = [f"{key} and {one}" for key in keys for one in keys if one.startswith(f"{key}.")]
+    if twice and recipe.tune.space is not None:
+        raise UserError(f"{where}: {', '.join(twice)}: one is a part of the other; give whole values of the first")
+    found = [] if _is_empty(recipe.tune) else _candidates(recipe, checks)
+    if not found:
         raise UserError(f"{where}: it is empty; give keys and their values, as {{classical.model.c: [1, 10]}}")
+    for what, part in (("hear", "hears"), ("read", "reads")):
+        if any(getattr(one.recipe, part) for one in found) and not getattr(recipe, part):
+            raise UserError(
+                f"{where}: some of its values {what}, and the recipe itself does not; begin with one that does"
+            )
 
 
 def _is_empty(tune: Tune) -> bool:

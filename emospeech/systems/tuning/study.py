@@ -1,6 +1,7 @@
 """A study: points of a grid or space, each tried on the inner folds of some rows, round after round.
 
     <folder>/study.json                 what it is of
+    <folder>/round_001.json             what is tried, from the first trial of a round on
     <folder>/trial_001/fold_1.csv       predictions of an inner fold, by what has seen the others: this part is done
     <folder>/trial_001/fold_1.json      the trial's changes, and seconds
 
@@ -12,6 +13,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,18 +25,19 @@ from emospeech.config import Recipe
 from emospeech.data import table
 from emospeech.encoders.store.keys import digest
 from emospeech.metrics.scores import score
-from emospeech.runtime.console import say
+from emospeech.runtime.console import say, say_once
 from emospeech.runtime.distributed import on_main
 from emospeech.runtime.errors import UserError, WorkError
 from emospeech.runtime.files import write_json, write_text
 from emospeech.runtime.locks import locked
 from emospeech.systems.base import MAIN_TASK, System
+from emospeech.systems.checks import CHECKS
 from emospeech.systems.crossfit import inner_folds, predicted
 from emospeech.systems.tuning.drawing import drawn
 from emospeech.systems.tuning.points import Point, point, points
 
 Make = Callable[[Recipe, Mapping[str, Sequence[str]]], System]
-RECORD = "study.json"
+RECORD, BEGIN = "study.json", ".begin"
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,9 @@ class Study:
         self.recipe, self.tune, self.labels = recipe, recipe.tune, tuple(tasks[MAIN_TASK])
         self.make, self.folder = make, folder
         self.rows = train[train[MAIN_TASK].notna()].reset_index(drop=True)
+        # further tasks are learned beside the main one, which alone is scored
+        told = {task for task in tasks if len(set(self.rows[task].dropna())) > 1}
+        self.tasks = {task: names for task, names in tasks.items() if task in told or task == MAIN_TASK}
         self.folds = inner_folds(self.rows, self.tune.folds, self.tune.by, self.tune.seed)
         self.trials: list[Trial] = []
 
@@ -97,11 +103,13 @@ class Study:
     def _begin(self, record: Mapping[str, Any]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / RECORD
-        with locked(self.folder / ".begin", wait=True):
+        with locked(self.folder / BEGIN, wait=True):
             if path.exists() and json.loads(path.read_text(encoding="utf-8")) == record:
                 return
             for former in self.folder.glob("trial_*"):
                 shutil.rmtree(former)
+            for former in self.folder.glob("round_*.json"):
+                former.unlink()
             write_json(path, record)
 
     def rounds(self) -> Iterator[list["Part"]]:
@@ -119,14 +127,46 @@ class Study:
             self.trials += on_main(lambda numbered=numbered: [self._read(*one) for one in numbered])  # type: ignore[misc]
 
     def _next(self) -> list[Point]:
-        """What is tried next: all of a grid at once; of a space first the recipe as it is, among others."""
+        """What is tried next: all of a grid at once; of a space first the recipe as it is, among others.
+
+        A round is written down as it is drawn, once the study has begun: another version of Optuna might draw others.
+        """
         if self.tune.space is None:
             return [] if self.trials else points(self.recipe)
-        known = [(trial.point.changes, trial.macro_f1) for trial in self.trials[1:]]
+        path = self.folder / f"round_{len(self.trials) + 1:03d}.json"
+        with locked(self.folder / BEGIN, wait=True) if self.begun else nullcontext():
+            if path.exists():
+                changes = json.loads(path.read_text(encoding="utf-8"))
+            else:
+                changes = self._drawn()
+                if self.begun:
+                    write_json(path, changes)
+        return [point(self.recipe, one, CHECKS) for one in changes]
+
+    @property
+    def begun(self) -> bool:
+        return (self.folder / RECORD).exists()
+
+    def _drawn(self) -> list[dict[str, Any]]:
+        known = [(dict(trial.point.changes), trial.macro_f1) for trial in self.trials[1:]]
         count = min(self.tune.round, self.tune.trials - len(known))
         first: list[dict[str, Any]] = [] if self.trials else [{}]
-        new = drawn(self.tune, known, count) if count > 0 else []
-        return [point(self.recipe, changes) for changes in first + new]
+        return first + (drawn(self.tune, known, count, self._is_recipe) if count > 0 else [])
+
+    def _is_recipe(self, changes: Mapping[str, Any]) -> bool:
+        """Whether values that are right one by one are so together."""
+        try:
+            point(self.recipe, changes, CHECKS)
+        except UserError as error:
+            say_once(f"note: some of what is drawn is no recipe, and is left out: {error}")
+            return False
+        return True
+
+    def predictions(self, trial: Trial) -> pd.DataFrame:
+        """Of all rows, in their order, with their `fold`."""
+        parts = [Part(self, trial.number, trial.point, fold) for fold in self.numbers]
+        found = pd.concat([part.predictions().assign(fold=part.fold) for part in parts]).set_index("id")
+        return found.loc[self.rows["id"].tolist()].reset_index()
 
     def _read(self, number: int, tried: Point) -> Trial:
         parts = [Part(self, number, tried, fold) for fold in self.numbers]
@@ -178,7 +218,7 @@ class Part:
         on_main(lambda: shutil.rmtree(working, ignore_errors=True))
 
     def _made(self) -> System:
-        return self.study.make(self.point.recipe, {MAIN_TASK: self.study.labels})
+        return self.study.make(self.point.recipe, self.study.tasks)
 
     def _write(self, found: pd.DataFrame, record: Mapping[str, Any]) -> None:
         """The predictions last: they tell that the part is done."""

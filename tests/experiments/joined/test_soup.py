@@ -94,6 +94,25 @@ def test_greedy_is_never_below_its_first_on_dev(folder, challenge):
     assert json.loads(Path("runs/soup/scores.json").read_text())["dev"]["macro_f1"] == pytest.approx(score)
     assert not list(Path("runs/soup").glob("tried*"))
     assert main(["leaderboard", "runs"]) == 0
+    assert main(["evaluate", "runs/soup", str(challenge / "EmoSPeech_phase_2_train.csv")]) == 0
+
+
+def test_greedy_asks_the_dev_rows_that_steered(folder, challenge, capsys):
+    """With the labels that they had then."""
+    for run in Path("runs/r").glob("seed_*"):
+        split = pd.read_csv(run / "split.csv")
+        at = split.index[split["split"] == "dev"][0]
+        split.loc[at, "label"] = "fear" if split.loc[at, "label"] != "fear" else "joy"
+        split.to_csv(run / "split.csv", index=False)
+    assert soup("runs/r", "--greedy") == 2
+    assert "no longer has the dev rows of its split.csv, with their labels" in capsys.readouterr().err
+
+
+def test_a_soup_of_bare_models_warns_of_no_rows(folder, challenge, capsys):
+    assert soup("runs/r/seed_1/model", "runs/r/seed_2/model") == 0
+    assert "not all of these tell who trained them" in capsys.readouterr().err
+    assert not Path("runs/soup/split.csv").exists()
+    assert main(["evaluate", "runs/soup", str(challenge / "EmoSPeech_phase_2_train.csv")]) == 0
 
 
 def test_greedy_leaves_out_what_harms(folder):

@@ -108,6 +108,46 @@ def test_whole_numbers_steps_and_sections_are_drawn_as_written():
     assert all(float(f"{rate:.4g}") == rate for rate in rates)
 
 
+@pytest.mark.parametrize(("low", "step"), [(0.5, 0.125), (0.12345, 0.1)])
+def test_steps_are_kept_to_the_digit(low, step):
+    """A drawn value goes back into what draws, which knows its steps alone."""
+    asked = drawn_from({"classical.model.c": {"low": low, "high": low + 1.05, "step": step}}).tune
+    known = [(one, one["classical.model.c"]) for one in drawing.drawn(asked, [], 4)]
+    again = drawing.drawn(asked, known, 4)
+    for one in [values for values, _ in known] + again:
+        steps = (one["classical.model.c"] - low) / step
+        assert steps == pytest.approx(round(steps), abs=1e-9)
+        assert one["classical.model.c"] <= low + 1.05
+
+
+def test_what_is_no_recipe_together_is_left_out(train, make, tmp_path, capsys):
+    """A discriminant has no C."""
+    space = {"classical.model.name": ["logistic_regression", "lda"], "classical.model.c": [1.0, 3.0]}
+    found = worked_off(study(drawn_from(space, trials=8, round=4), train, make, tmp_path))
+    tried = [one.point.changes for one in found.trials[1:]]
+    assert {one["classical.model.name"] for one in tried} == {"logistic_regression"}
+    assert len(tried) == 2
+    assert "is no recipe, and is left out" in capsys.readouterr().err
+
+
+def test_a_round_is_what_was_written_down_of_it(train, make, tmp_path):
+    """Another version of what draws might draw others, for scores that are there already."""
+    asked = drawn_from(SPACE, trials=4, round=2)
+    worked_off(study(asked, train, make, tmp_path), stop=9)
+    first = json.loads((tmp_path / "round_001.json").read_text())
+    assert [len(first), first[0]] == [3, {}]
+    first[1]["classical.model.c"] = 7.5
+    (tmp_path / "round_001.json").write_text(json.dumps(first))
+    assert worked_off(study(asked, train, make, tmp_path)).trials[1].point.changes == first[1]
+
+
+def test_further_tasks_are_learned_in_the_search_too(train, make, tmp_path):
+    tasks = {**TASKS, "gender": ("f", "m"), "accent": ("x", "y")}
+    rows = train.assign(gender=["f", "m"] * 12, accent=[None] * 24)
+    worked_off(tuning.Study(drawn_from(SPACE, trials=1), rows, tasks, make, tmp_path))
+    assert {tuple(one.tasks) for one in make.made} == {("label", "gender")}, "accents are told of nobody"
+
+
 def test_a_tuned_system_draws_from_its_space(train, make, tmp_path):
     system = TunedSystem(drawn_from(SPACE, trials=5), TASKS, make)
     system.fit(train, None, tmp_path)
@@ -152,6 +192,12 @@ def test_what_decides_is_the_key_that_scores():
         ({"classical.model.cc": {"low": 1, "high": 2}}, "unknown option cc; known"),
         ({"classical.model.c": {"low": -1.0, "high": 2.0}}, r"classical\.model.*c: input should be greater than 0"),
         ({"classical.modell": ["lda"]}, "classical.modell: unknown key; did you mean model"),
+        ({"classical.model": ["lda"], "classical.model.c": [1]}, "one is a part of the other"),
+        ({"train.keep": ["best", "last"]}, r"train\.keep cannot be tuned"),
+        (
+            {"classical.features": [["functionals"], ["tfidf"]]},
+            "some of its values hear, and the recipe itself does not",
+        ),
     ],
 )
 def test_spaces_that_cannot_be(space, message):
@@ -166,7 +212,13 @@ def test_spaces_that_cannot_be(space, message):
         ({"space": {"a": {"low": 0.0, "high": 1.0, "log": True}}}, "log: true wants low above 0"),
         ({"space": {"a": {"low": 1, "high": 4, "log": True, "step": 1}}}, "log: true and step exclude each other"),
         ({"space": {"a": {"low": 1}}}, "high: missing"),
-        ({"space": {"a": 3}}, r"tune\.space\.a"),
+        ({"space": {"a": 3}}, r"tune\.space\.a: should be values, as \[1, 10\], or a range, .* got 3"),
+        ({"space": {"a": {"low": "x", "high": 2}}}, r"tune\.space\.a: low: should be a number, got 'x'$"),
+        (
+            {"space": {"a": {"low": 1, "high": 2, "lok": True}}},
+            r"tune\.space\.a: lok: unknown key; known here: low, high",
+        ),
+        ({"space": {"a": [1]}, "trials": 10**9}, "trials: should be less than or equal to 10000"),
         ({}, "should have a grid or a space"),
         ({"grid": {"a": [1]}, "space": {"a": [1]}}, "should have a grid or a space"),
     ],
