@@ -112,6 +112,7 @@ def test_a_bug_of_one_is_told_once(launched):
     done = launched("a bug")
     assert done.stderr.count("process 1: Traceback") == 1
     assert done.stderr.count("KeyError: 'it broke'") == 1
+    assert done.stderr.count("Traceback") == 2, done.stderr  # and torchrun's own
     assert "process 0: " not in done.stderr
     assert "Connection closed by peer" not in done.stderr
 

@@ -4,12 +4,9 @@ A second set beside `functionals`, of the same descriptors: what ComParE's funct
 2013, Weninger et al. 2013: regression, up-level times, positions of extremes, peaks), written anew on numpy.
 """
 
-import functools
-
 import numpy as np
 
-from emospeech.data.audio import SAMPLE_RATE
-from emospeech.encoders.functionals.heard import Heard, heard
+from emospeech.encoders.functionals.heard import Heard, names_of, vector
 from emospeech.encoders.functionals.statistics import TINY, Numbers, delta, named
 
 VERSION = 1  # raised when the same clip would give other numbers
@@ -24,18 +21,12 @@ def contours(waveform: np.ndarray) -> np.ndarray:
 
     Gain and digital silence at the ends change nothing.
     """
-    found = heard(waveform)
-    if found is None:
-        return np.zeros(len(names()), dtype=np.float32)
-    return np.array(list(_numbers(found).values()), dtype=np.float32)
+    return vector(waveform, _numbers)
 
 
-@functools.cache
 def names() -> tuple[str, ...]:
     """Of the numbers, (D,), as `f0_delta_up_75`."""
-    found = heard(np.sin(np.arange(SAMPLE_RATE // 4, dtype=np.float32)))
-    assert found is not None
-    return tuple(_numbers(found))
+    return names_of(_numbers)
 
 
 def _numbers(clip: Heard) -> Numbers:

@@ -3,15 +3,13 @@
 A third set beside `functionals` and `contours`, of the same descriptors.
 """
 
-import functools
 from itertools import pairwise
 
 import numpy as np
 import scipy.fft
 
-from emospeech.data.audio import SAMPLE_RATE
 from emospeech.encoders.functionals.frames import MEL_BANDS
-from emospeech.encoders.functionals.heard import Heard, heard
+from emospeech.encoders.functionals.heard import Heard, names_of, vector
 from emospeech.encoders.functionals.statistics import FRAMES_A_SECOND, MODULATION_FFT, TINY, Numbers, delta
 
 VERSION = 1  # raised when the same clip would give other numbers
@@ -33,18 +31,12 @@ def covariances(waveform: np.ndarray) -> np.ndarray:
     The matrix of correlations is told by its logarithm, in which distances are those between covariances (Arsigny et
     al. 2006, log-Euclidean metrics), its off-diagonal times the root of 2; beside it, logarithms of the deviations.
     """
-    found = heard(waveform)
-    if found is None:
-        return np.zeros(len(names()), dtype=np.float32)
-    return np.array(list(_numbers(found).values()), dtype=np.float32)
+    return vector(waveform, _numbers)
 
 
-@functools.cache
 def names() -> tuple[str, ...]:
     """Of the numbers, (D,), as `f0_with_energy`."""
-    found = heard(np.sin(np.arange(SAMPLE_RATE // 4, dtype=np.float32)))
-    assert found is not None
-    return tuple(_numbers(found))
+    return names_of(_numbers)
 
 
 def _numbers(clip: Heard) -> Numbers:

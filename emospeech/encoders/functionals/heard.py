@@ -1,11 +1,14 @@
 """The frames of a clip's speech: a table without gaps, for sets that need no more than that."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from emospeech.data.audio import SAMPLE_RATE
 from emospeech.encoders.functionals import filled, scaled, spoken
+from emospeech.encoders.functionals.statistics import Numbers
 
 
 @dataclass(frozen=True)
@@ -28,3 +31,22 @@ def heard(waveform: np.ndarray) -> Heard | None:
         return None
     columns, active = spoken(sound)
     return Heard(tuple(columns), filled(columns, active), active)
+
+
+Telling = Callable[[Heard], Numbers]  # a set: what it tells of a clip
+
+
+def vector(waveform: np.ndarray, telling: Telling) -> np.ndarray:
+    """float32 (time,) at 16 kHz -> float32 (D,), named by `names_of`; 0 throughout where nothing is heard."""
+    found = heard(waveform)
+    if found is None:
+        return np.zeros(len(names_of(telling)), dtype=np.float32)
+    return np.array(list(telling(found).values()), dtype=np.float32)
+
+
+@functools.cache
+def names_of(telling: Telling) -> tuple[str, ...]:
+    """Of a set's numbers, (D,)."""
+    found = heard(np.sin(np.arange(SAMPLE_RATE // 4, dtype=np.float32)))
+    assert found is not None
+    return tuple(telling(found))
