@@ -1,0 +1,31 @@
+/** A long clip part by part, in line with its wave. */
+
+import { make } from "./dom.js";
+import { decimal, nameOf, percent, say } from "./texts.js";
+
+/** Buttons, one a part; the chosen one is played, and `show` gets it, or the whole answer again. */
+export function segmentStrip(answer, seconds, wave, show) {
+  const strip = make("div", { class: "segments", role: "group", "aria-label": say("segments") });
+  const whole = make("button", { type: "button", class: "quiet", hidden: true, click: () => choose(null, null) }, say("whole"));
+  const choose = (button, part) => {
+    for (const other of strip.children) other.setAttribute("aria-pressed", String(other === button));
+    whole.hidden = !part;
+    show(part ?? answer);
+    if (part) wave.playFrom(part.start);
+  };
+  for (const part of answer.segments) {
+    const share = percent(part.probabilities[part.label]);
+    const name = say("segmentName", { from: decimal(part.start, 1), to: decimal(part.end, 1), label: nameOf(part.label), percent: share });
+    const button = make(
+      "button",
+      { type: "button", title: name, "aria-label": name, "aria-pressed": "false", "data-emotion": part.label,
+        click: () => choose(button, part) },
+      make("span", {}, nameOf(part.label)), make("span", { class: "number" }, share),
+    );
+    button.style.left = `${(100 * part.start) / seconds}%`;
+    button.style.width = `${(100 * (part.end - part.start)) / seconds}%`;
+    strip.append(button);
+  }
+  const about = make("div", { class: "row spread baseline" }, make("p", { class: "note" }, say("segmentsNote")), whole);
+  return make("div", {}, strip, about);
+}
