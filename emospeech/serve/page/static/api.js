@@ -29,7 +29,7 @@ async function call(path, options = {}) {
   } catch (error) {
     if (error.name === "AbortError") throw error;
     // a header that cannot be sent is a key that cannot be right
-    throw new Problem(error.message.includes("headers") ? { code: "unauthorized", status: 401 } : { code: "unreachable" });
+    throw new Problem(error.message.includes("headers") ? { code: "no_key", status: 401 } : { code: "unreachable" });
   }
   if (!response.ok) throw await problemOf(response);
   return response;

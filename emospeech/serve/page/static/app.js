@@ -1,64 +1,15 @@
 /** The page: what is given, what is asked, what is shown. */
 
-import { get, getBlob, predict, Problem, useKey } from "./api.js";
-import { Batch } from "./batch.js";
-import { gather, heard, refusal } from "./clips.js";
+import { get, getBlob, useKey } from "./api.js";
+import { closeBatch, openBatch, send, transcribe } from "./asking.js";
+import { gather } from "./clips.js";
 import { byId, fill, make } from "./dom.js";
 import { examplesList } from "./examples.js";
-import { canRecord, Recorder } from "./record.js";
-import { showResult, spoken } from "./result.js";
-import { clock, count, current, explain, nameOf, say, setLanguage, translate } from "./texts.js";
-import { Wave } from "./wave.js";
-
-const state = {
-  models: [],
-  model: null, // of GET /v1/models
-  limits: null, // of GET /v1/limits
-  examples: [],
-  clip: null, // {blob, name, sound}, and `meant` where it is an example
-  shown: null, // what the result shows
-  problem: null, // makes the sentences of what is wrong, in the language of now
-  batch: null,
-  recorder: null,
-  preview: null, // the wave of the clip that is given
-};
-
-const tell = (text) => (byId("status").textContent = text);
-
-/** Show what is wrong: `sentences()` gives [sentence, detail] in the language of now; null clears it. */
-function complain(sentences) {
-  state.problem = sentences;
-  const holder = byId("problem");
-  if (!sentences) return fill(holder);
-  const [sentence, detail] = sentences();
-  const text = make("p", { class: "problem" }, make("strong", {}, sentence));
-  if (detail && detail !== sentence) text.append(" ", make("span", { class: "name" }, detail));
-  fill(holder, text);
-  holder.scrollIntoView({ block: "nearest" });
-}
-
-/** Do something; what fails on the way is told, and a missing key is asked for. */
-async function attempt(work) {
-  complain(null);
-  byId("busy").hidden = false;
-  byId("send").disabled = true;
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof Problem)) throw error;
-    if (error.status === 401) askForKey(error);
-    else complain(() => [explain(error), error.detail]);
-  } finally {
-    byId("busy").hidden = true;
-    byId("send").disabled = false;
-  }
-}
-
-function askForKey() {
-  byId("key-form").hidden = false;
-  if (byId("key").value) complain(() => [say("keyWrong")]);
-  byId("key").focus();
-}
+import { drawClip, hint, record, removeClip, takeClip } from "./given.js";
+import { canRecord } from "./record.js";
+import { showResult } from "./result.js";
+import { attempt, complain, state } from "./state.js";
+import { clock, count, current, nameOf, say, setLanguage, translate } from "./texts.js";
 
 // what the server has
 
@@ -86,7 +37,7 @@ function redraw() {
   if (state.model) drawModel();
   if (state.problem) complain(state.problem);
   drawClip();
-  showResult(byId("result"), state.batch && !state.shown ? null : state.shown);
+  showResult(byId("result"), state.shown);
   state.batch?.draw();
 }
 
@@ -105,37 +56,12 @@ function drawModel() {
   byId("text").maxLength = limits.max_characters;
   const megabytes = count(limits.max_bytes / 1e6);
   byId("limits-note").textContent = say("limits", { seconds: clock(limits.max_seconds), megabytes });
-  const examples = state.examples.filter(() => model.hears || model.reads);
-  byId("examples").hidden = !examples.length;
-  fill(byId("example-list"), examplesList(examples, takeExample));
+  byId("examples").hidden = !state.examples.length;
+  fill(byId("example-list"), examplesList(state.examples, takeExample));
   hint();
 }
 
 const listed = (words) => new Intl.ListFormat(current(), { type: "conjunction" }).format(words);
-
-/** What is still missing: the name of a text, or null. */
-function missing() {
-  const { model, clip } = state;
-  const text = model.reads && byId("text").value.trim();
-  const audio = model.hears && clip;
-  const needsText = model.needs_text && !model.transcribes;
-  if (!audio && !text) {
-    if (model.needs_audio && needsText) return "needsBoth";
-    if (model.needs_audio || !model.reads) return "needsOneAudio";
-    return model.hears ? "needsSomething" : "needsOneText";
-  }
-  if (model.needs_audio && !audio) return "needsAudio";
-  if ((needsText || (model.needs_text && !audio)) && !text) return "needsText";
-  return null;
-}
-
-function hint() {
-  const { model, clip } = state;
-  const lack = missing();
-  const written = model.transcribes && clip && !byId("text").value.trim();
-  byId("hint").textContent = lack ? say(lack) : written ? say("writesItself") : "";
-  byId("transcribe").hidden = !(model.transcribes && model.reads && clip);
-}
 
 // the clip
 
@@ -148,141 +74,15 @@ async function takeFiles(files) {
   await takeClip(clips[0]);
 }
 
-async function takeClip(clip) {
-  state.clip = await heard(clip);
-  const refused = () => [refusal(state.clip ?? clip, state.limits)];
-  complain(null);
-  if (refused()[0]) {
-    const sentence = refused()[0];
-    state.clip = null;
-    complain(() => [sentence]);
-  }
-  drawClip();
-  hint();
-}
-
-function drawClip() {
-  const { clip } = state;
-  state.preview?.close();
-  state.preview = null;
-  byId("clip").hidden = !clip;
-  byId("drop").hidden = Boolean(clip) || Boolean(state.recorder);
-  if (!clip) return;
-  byId("clip-name").textContent = clip.name;
-  if (!clip.sound) return fill(byId("clip-wave"), make("p", { class: "note" }, say("notDecoded")));
-  state.preview = new Wave(byId("clip-wave"), { clip, seconds: clip.sound.seconds, small: true });
-}
-
-function removeClip() {
-  state.clip = null;
-  byId("files").value = "";
-  drawClip();
-  hint();
-  byId("files").focus();
-}
-
 async function takeExample(example) {
   await attempt(async () => {
-    const blob = await getBlob(example.url);
+    const blob = state.model.hears && (await getBlob(example.url));
     closeBatch();
-    if (state.model.reads) byId("text").value = example.text ?? "";
-    await takeClip({ blob, name: `${example.name}.wav`, meant: example.label, text: example.text });
+    state.example = example;
+    if (state.model.reads) byId("text").value = example.text;
+    if (blob) await takeClip({ blob, name: `${example.name}.wav`, text: example.text, meant: example.label });
+    else hint();
   });
-  if (!state.model.hears) hint();
-}
-
-// recording
-
-async function record() {
-  complain(null);
-  const tick = (seconds, level) => {
-    byId("recorded").textContent = `${clock(seconds)} ${say("recordingEnds", { limit: clock(state.limits.max_seconds) })}`;
-    byId("meter").firstElementChild.style.width = `${100 * level}%`;
-    byId("meter").classList.toggle("clipping", level > 0.99);
-    byId("meter").setAttribute("aria-valuenow", String(Math.round(100 * level)));
-  };
-  // a little less than the limit, as a recorder ends some frames late
-  const recorder = new Recorder({ limit: state.limits.max_seconds - 0.3, canvas: byId("level"), tick });
-  try {
-    await recorder.start();
-  } catch {
-    return complain(() => [say("microphoneOff")]);
-  }
-  state.recorder = recorder;
-  byId("drop").hidden = true;
-  byId("recording").hidden = false;
-  byId("stop").focus();
-  const { blob, ending } = await recorder.done;
-  state.recorder = null;
-  byId("recording").hidden = true;
-  if (!recorder.discarded) await takeClip({ blob, name: `${say("recordingName")}.${ending}`, text: "", recorded: true });
-  else drawClip();
-  byId(state.clip ? "send" : "record").focus();
-}
-
-// asking
-
-async function send() {
-  const lack = missing();
-  if (lack) {
-    complain(() => [say(lack)]);
-    byId(state.model.reads && (lack === "needsText" || lack === "needsOneText") ? "text" : "files").focus();
-    return;
-  }
-  const { model, limits } = state;
-  const clip = model.hears ? state.clip : null;
-  const text = model.reads ? byId("text").value.trim() : "";
-  if ([...text].length > limits.max_characters) {
-    return complain(() => [say("tooManyCharacters", { count: [...text].length, limit: limits.max_characters })]);
-  }
-  await attempt(async () => {
-    const answer = await predict({ clip, text, model: model.name, explain: model.attends });
-    show({ answer, clip, labels: model.labels, meant: state.clip?.meant ?? null });
-  });
-}
-
-function show(shown) {
-  state.shown = shown;
-  showResult(byId("result"), shown);
-  tell(spoken(shown.answer));
-  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  byId("result").scrollIntoView({ block: "nearest", behavior: calm ? "auto" : "smooth" });
-}
-
-async function transcribe() {
-  await attempt(async () => {
-    const { transcript } = await predict({ clip: state.clip, text: "", model: state.model.name, explain: false });
-    byId("text").value = transcript?.text ?? "";
-    tell(say(transcript?.text ? "transcribed" : "transcribedNone"));
-    hint();
-    byId("hint").textContent = say(transcript?.text ? "transcribed" : "transcribedNone");
-    byId("text").focus();
-  });
-}
-
-// several clips
-
-function openBatch(clips) {
-  closeBatch();
-  state.shown = null;
-  showResult(byId("result"), null);
-  byId("result").hidden = true;
-  byId("batch").hidden = false;
-  const open = async (row) => {
-    const clip = await heard(row.clip);
-    byId("result").hidden = false;
-    show({ answer: row.answer, clip, meant: null, labels: state.batch.model.labels });
-  };
-  state.batch = new Batch(byId("batch"), clips, { model: state.model, limits: state.limits, open, tell, close: closeBatch });
-  byId("files").value = "";
-  byId("output").scrollIntoView({ block: "nearest" });
-}
-
-function closeBatch() {
-  state.batch?.stop();
-  state.batch = null;
-  byId("batch").hidden = true;
-  byId("result").hidden = false;
 }
 
 // what the reader does
@@ -305,6 +105,7 @@ function listen() {
   });
   byId("model").addEventListener("change", (event) => {
     state.model = state.models.find((model) => model.name === event.target.value);
+    state.batch?.use(state.model);
     redraw();
   });
   for (const button of document.querySelectorAll("[data-language]")) {

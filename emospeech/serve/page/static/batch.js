@@ -42,6 +42,13 @@ export class Batch {
     this.follow();
   }
 
+  /** Another model: what the last one said is no longer asked for. */
+  use(model) {
+    this.stop();
+    this.model = model;
+    for (const row of this.rows) Object.assign(row, { state: "waiting", answer: null, problem: null });
+  }
+
   line(row) {
     const { name } = row.clip;
     const typed = (event) => (row.text = event.target.value);
@@ -72,13 +79,14 @@ export class Batch {
   async run() {
     this.running = new AbortController();
     const { signal } = this.running;
+    const { model } = this;
     const left = this.rows.filter((row) => row.state !== "done");
     for (const row of left) this.become(row, "waiting");
     const work = async () => {
-      while (left.length && !signal.aborted) await this.ask(left.shift(), signal);
+      while (left.length && !signal.aborted) await this.ask(left.shift(), model, signal);
     };
     await Promise.all(Array.from({ length: AT_ONCE }, work));
-    this.running = null;
+    if (this.running?.signal === signal) this.running = null;
     this.follow();
   }
 
@@ -86,15 +94,18 @@ export class Batch {
     this.running?.abort();
   }
 
-  async ask(row, signal) {
+  async ask(row, model, signal) {
     this.become(row, "sending");
     try {
       const { sound } = await heard(row.clip);
       const clip = { ...row.clip, sound: sound && { seconds: sound.seconds } }; // samples are let go: there may be many
       const refused = () => refusal(clip, this.limits);
+      if (signal.aborted) return this.become(row, "stopped");
       if (refused()) return this.become(row, "failed", { problem: refused });
-      const question = { clip, text: row.text.trim(), model: this.model.name, explain: this.model.attends };
+      const question = { clip, text: row.text.trim(), model: model.name, explain: model.attends };
+      if (model.needs_text && !model.transcribes && !question.text) return this.become(row, "failed", { problem: () => say("needsText") });
       const answer = await predictPatiently(question, signal);
+      if (signal.aborted) return this.become(row, "stopped");
       this.become(row, "done", { answer });
       this.tell(`${row.clip.name}: ${spoken(answer)}`);
     } catch (error) {
@@ -115,7 +126,7 @@ export class Batch {
   follow() {
     const done = this.rows.filter((row) => row.state === "done").length;
     const failed = this.rows.filter((row) => row.state === "failed").length;
-    this.start.textContent = say(this.running ? "batchStop" : "batchStart");
+    this.start.textContent = say(this.running ? "batchStop" : done + failed ? "batchAgain" : "batchStart");
     this.start.hidden = !this.running && done === this.rows.length;
     this.progress.hidden = !this.running;
     this.progress.value = done + failed;

@@ -2,7 +2,7 @@
 
 import { attentionOn } from "./attention.js";
 import { download, fill, keep, kept, make } from "./dom.js";
-import { segmentStrip } from "./segments.js";
+import { partName, segmentStrip } from "./segments.js";
 import { count, decimal, nameOf, percent, say } from "./texts.js";
 import { Attention, Wave } from "./wave.js";
 
@@ -27,7 +27,8 @@ export function showResult(holder, shown) {
   let current = answer; // or one of its segments
   const show = (part) => {
     current = part;
-    fill(bars, part !== answer && partTitle(part), barList(part.probabilities, labels));
+    fill(bars, part !== answer && make("p", { class: "note" }, partName(part)), barList(part.probabilities, labels),
+      make("p", { class: "note" }, calibration(answer, part)));
   };
   show(answer);
   fill(
@@ -46,9 +47,6 @@ export const sorted = (probabilities) => Object.entries(probabilities).sort((a, 
 /** The answer in one sentence, for those who listen to the page. */
 export const spoken = (answer) =>
   say("answerLive", { label: nameOf(answer.label), percent: percent(answer.probabilities[answer.label]) });
-
-const partTitle = ({ start, end, label, probabilities }) => make("p", { class: "note" },
-  say("segmentName", { from: decimal(start, 1), to: decimal(end, 1), label: nameOf(label), percent: percent(probabilities[label]) }));
 
 function headline(answer, meant) {
   const [first, second] = sorted(answer.probabilities);
@@ -93,13 +91,12 @@ function probabilities(answer, bars, redraw) {
       make("span", { class: "toggle", role: "group", "aria-label": say("order") },
         order("value", say("byValue")), order("model", say("byModel")))),
     bars,
-    make("p", { class: "note" }, calibration(answer)),
   );
 }
 
-function calibration(answer) {
+function calibration(answer, part) {
   if (!answer.calibration) return say("uncalibrated");
-  const share = percent(answer.probabilities[answer.label]);
+  const share = percent(part.probabilities[part.label]);
   return say("calibrated", { on: answer.calibration.fitted_to, percent: share });
 }
 

@@ -3,6 +3,13 @@
 import { make } from "./dom.js";
 import { decimal, nameOf, percent, say } from "./texts.js";
 
+/** When a part is, and what it is; a part without a label is one in which nothing is to be heard. */
+export function partName({ start, end, label, probabilities }) {
+  const times = { from: decimal(start, 1), to: decimal(end, 1) };
+  if (!label) return say("segmentSilent", times);
+  return say("segmentName", { ...times, label: nameOf(label), percent: percent(probabilities[label]) });
+}
+
 /** Buttons, one a part; the chosen one is played, and `show` gets it, or the whole answer again. */
 export function segmentStrip(answer, seconds, wave, show) {
   const strip = make("div", { class: "segments", role: "group", "aria-label": say("segments") });
@@ -14,13 +21,13 @@ export function segmentStrip(answer, seconds, wave, show) {
     if (part) wave.playFrom(part.start);
   };
   for (const part of answer.segments) {
-    const share = percent(part.probabilities[part.label]);
-    const name = say("segmentName", { from: decimal(part.start, 1), to: decimal(part.end, 1), label: nameOf(part.label), percent: share });
+    const name = partName(part);
     const button = make(
       "button",
-      { type: "button", title: name, "aria-label": name, "aria-pressed": "false", "data-emotion": part.label,
+      { type: "button", title: name, "aria-label": name, "aria-pressed": "false", "data-emotion": part.label, disabled: !part.label,
         click: () => choose(button, part) },
-      make("span", {}, nameOf(part.label)), make("span", { class: "number" }, share),
+      make("span", {}, part.label ? nameOf(part.label) : say("silence")),
+      part.label && make("span", { class: "number" }, percent(part.probabilities[part.label])),
     );
     button.style.left = `${(100 * part.start) / seconds}%`;
     button.style.width = `${(100 * (part.end - part.start)) / seconds}%`;

@@ -11,6 +11,7 @@ const SMALL_WAVE = 60;
 const PICTURE = 128;
 const AXIS = 22;
 const STEPS = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60]; // seconds between marks of the axis
+let playing = null; // the player that was started last
 const SHOWS_PICTURE = "emospeech-spectrogram";
 
 /** What a model's weights say of each moment: how many times an even share, at most and on average under a pixel. */
@@ -111,8 +112,15 @@ export class Wave {
   }
 
   toggle() {
-    if (this.player.paused) this.player.play().catch(() => {});
+    if (this.player.paused) this.play();
     else this.player.pause();
+  }
+
+  /** Play; another clip that plays is stopped. */
+  play() {
+    if (playing !== this.player) playing?.pause();
+    playing = this.player;
+    this.player.play().catch(() => {}); // the browser cannot: the button stays as it is
   }
 
   /** Go to a moment, in seconds. */
@@ -123,7 +131,7 @@ export class Wave {
 
   playFrom(moment) {
     this.seek(moment);
-    this.player.play().catch(() => {});
+    this.play();
   }
 
   key(event) {
