@@ -3,12 +3,14 @@
 import { make } from "./dom.js";
 import { percent, say } from "./texts.js";
 
+const SHARES = [["speech", "shareSpeech"], ["text", "shareText"], ["rest", "shareRest"]]; // the answer's name, ours
 const TELLING = 0.005; // shares below this have no number of their own
 
 /** The transcript of an answer, with its attention where there is one; null where there are no words. */
 export function attentionOn(answer) {
   const { transcript, attention } = answer;
-  if (!transcript?.text && !attention?.shares) return null;
+  const parts = SHARES.map(([key, name]) => [name, attention?.shares?.[key] ?? 0]).filter(([, share]) => share > 0);
+  if (!transcript?.text && parts.length < 2) return null;
   const section = make("section", {});
   if (transcript?.text) {
     const source = transcript.source === "provided"
@@ -19,7 +21,7 @@ export function attentionOn(answer) {
     );
     if (attention?.words?.length) section.append(make("p", { class: "note" }, say("wordsNote")));
   }
-  if (attention?.shares) section.append(shares(attention.shares));
+  if (parts.length > 1) section.append(shares(parts));
   return section;
 }
 
@@ -49,8 +51,7 @@ function shaded(word, strength) {
   return shade;
 }
 
-function shares({ speech, text, rest }) {
-  const parts = [["shareSpeech", speech], ["shareText", text], ["shareRest", rest]].filter(([, share]) => share > 0);
+function shares(parts) {
   const bar = make("div", { class: "shares", "aria-hidden": "true" }, parts.map(([name, share]) => {
     const part = make("i", { class: name });
     part.style.width = `${100 * share}%`;

@@ -40,7 +40,7 @@ export const percent = (share) =>
 export const decimal = (value, digits = 2) =>
   numbers({ minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
 
-export const count = (value) => numbers({ maximumFractionDigits: 1 }).format(value);
+export const count = (value) => numbers({ maximumFractionDigits: value < 100 ? 1 : 0 }).format(value);
 
 /** Minutes and seconds, as a player shows them. */
 export function clock(seconds) {

@@ -10,16 +10,23 @@ const WAVE = 96;
 const SMALL_WAVE = 60;
 const PICTURE = 128;
 const AXIS = 22;
+const MOMENTS = 240; // of attention: single frames of a long clip would be thinner than a line
 const STEPS = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60]; // seconds between marks of the axis
 let playing = null; // the player that was started last
 const SHOWS_PICTURE = "emospeech-spectrogram";
 
-/** What a model's weights say of each moment: how many times an even share, at most and on average under a pixel. */
+/** What a model's weights say of each moment: how many times an even share it has. */
 export class Attention {
-  /** `weights`: one a frame, of any sum; the frames cover the whole clip. */
+  /** `weights`: one a frame, of any sum; the frames cover the whole clip. Many are told by their means. */
   constructor(weights) {
     const total = weights.reduce((sum, weight) => sum + weight, 0) || 1;
-    this.times = weights.map((weight) => (weight * weights.length) / total);
+    const moments = Math.min(weights.length, MOMENTS);
+    this.times = Array.from({ length: moments }, (_, moment) => {
+      const first = Math.floor((moment * weights.length) / moments);
+      const last = Math.floor(((moment + 1) * weights.length) / moments);
+      const part = weights.slice(first, last).reduce((sum, weight) => sum + weight, 0);
+      return ((part / (last - first)) * weights.length) / total;
+    });
     this.most = Math.max(1, ...this.times);
   }
 
@@ -33,11 +40,11 @@ export class Attention {
 
   /** Where it is at least half its highest, around the highest: shares of the clip's length. */
   get peak() {
-    const highest = this.times.indexOf(this.most);
+    const highest = this.times.indexOf(Math.max(...this.times));
     let [start, end] = [highest, highest + 1];
     while (start > 0 && this.times[start - 1] > this.most / 2) start--;
     while (end < this.times.length && this.times[end] > this.most / 2) end++;
-    return highest < 0 ? null : [start / this.times.length, end / this.times.length];
+    return [start / this.times.length, end / this.times.length];
   }
 }
 
