@@ -245,6 +245,10 @@ class NeuralSystem:
             cache=cache,
         )
 
+    def forget(self) -> None:
+        """See `System.forget`."""
+        self.audio.forget()
+
     def save(self, folder: Path) -> None:
         """See `System.save`."""
         models = {name: self.pretrained(name) for name in self.loaded}
