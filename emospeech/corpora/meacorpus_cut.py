@@ -6,7 +6,6 @@ cut that was stopped goes on where it was.
 """
 
 import os
-import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -64,7 +63,7 @@ def cut(root: Path, videos: Path, output: Path, encoding: str = "flac", jobs: in
         raise UserError(f"{output} is no folder; name one for the clips")
     wanted = segments(root)
     files = files_of(videos, {segment.video for segment in wanted})
-    program = shutil.which("ffmpeg")
+    program = audio.ffmpeg()
     if program is None:
         raise WorkError("cutting needs the ffmpeg program, which is not installed (apt-get install ffmpeg)")
     todo = [segment for segment in wanted if segment.video in files]

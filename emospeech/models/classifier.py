@@ -14,7 +14,7 @@ from emospeech.encoders.masks import drawn_by
 from emospeech.encoders.store.dataset import NOTHING, StoredBatch
 from emospeech.encoders.store.packed import strided_batch
 from emospeech.models.mixing import LayerMix, only_layer
-from emospeech.models.streams import ModalityDropout, Stream, Streams, present
+from emospeech.models.streams import ModalityDropout, Stream, StreamPooling, Streams, present
 
 
 class Classifier(nn.Module):
@@ -67,6 +67,16 @@ class Classifier(nn.Module):
         vectors = {name: self.dropout(vector) for name, vector in self.fusion(streams).items()}
         vectors = {name: self.trunks[name](vector) for name, vector in vectors.items()} if self.trunks else vectors
         return {task: self._decided(each, vectors, streams) for task, each in self.heads.items()}
+
+    @property
+    def attends(self) -> bool:
+        """Whether its poolings tell how much of their vectors each position has."""
+        return all(part.weighs for part in self.fusion.modules() if isinstance(part, StreamPooling))
+
+    def shares(self, features: Features) -> dict[str, Tensor]:
+        """By modality the share (B, time) that each position has in what the heads get; a row of all sums to 1."""
+        shares: dict[str, Tensor] = self.fusion.shares(self.streams(features))  # type: ignore[operator]
+        return shares
 
     def _decided(self, heads: Any, vectors: Mapping[str, Tensor], streams: Streams) -> Tensor:
         logits = {name: heads[name](vector) for name, vector in vectors.items()}

@@ -1,7 +1,8 @@
 """From one stream a modality to the vectors that heads classify: one joint vector, or one a modality (late fusion).
 
 A fusion takes the widths of its streams and how a stream becomes a vector (`pool`). `widths` names the vectors that
-it gives, and says how wide each is. An utterance may lack a modality: the others then stand alone.
+it gives, and says how wide each is. An utterance may lack a modality: the others then stand alone. `shares` tells by
+modality the share (B, time) that each position has in what is classified; over all modalities a row sums to 1.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +13,17 @@ from torch import Tensor, nn
 
 from emospeech.models.options import require_dropout
 from emospeech.models.pooling import AttentionPooling
-from emospeech.models.streams import Pool, Stream, Streams, end_to_end, present, to_width, weighable
+from emospeech.models.streams import (
+    Pool,
+    Stream,
+    Streams,
+    end_to_end,
+    even_shares,
+    present,
+    shared_out,
+    to_width,
+    weighable,
+)
 
 JOINT = "joint"
 
@@ -42,6 +53,12 @@ class SequenceFusion(nn.Module):
     def forward(self, streams: Streams) -> dict[str, Tensor]:
         return {JOINT: self.pool.over_parts(*self._parts(streams))}
 
+    def shares(self, streams: Streams) -> dict[str, Tensor]:
+        """Of one pooling over all positions."""
+        weights = self.pool.weights(*self.joined(streams))
+        parts = weights.split([mask.shape[1] for _, mask in streams.values()], dim=1)
+        return dict(zip(streams, parts, strict=True))
+
 
 class ConcatFusion(nn.Module):
     """Each stream pooled by itself; the vectors side by side. An absent modality is a vector of zeros.
@@ -56,6 +73,10 @@ class ConcatFusion(nn.Module):
 
     def forward(self, streams: Streams) -> dict[str, Tensor]:
         return {JOINT: torch.cat([self.pools[name](*stream) for name, stream in streams.items()], dim=1)}
+
+    def shares(self, streams: Streams) -> dict[str, Tensor]:
+        """Of each stream's pooling, all modalities that are there counted the same."""
+        return shared_out(self.pools, streams, even_shares(streams))
 
 
 class PooledAttentionFusion(nn.Module):
@@ -73,8 +94,16 @@ class PooledAttentionFusion(nn.Module):
         self.widths = {JOINT: width}
 
     def forward(self, streams: Streams) -> dict[str, Tensor]:
+        return {JOINT: self.attention(*self._vectors(streams))}
+
+    def shares(self, streams: Streams) -> dict[str, Tensor]:
+        """Of each stream's pooling, times the attention on its modality."""
+        return shared_out(self.pools, streams, self.attention.weights(*self._vectors(streams)))
+
+    def _vectors(self, streams: Streams) -> tuple[Tensor, Tensor]:
+        """(B, modalities, D), mask."""
         vectors = [self.project[name](self.pools[name](*stream)) for name, stream in streams.items()]
-        return {JOINT: self.attention(torch.stack(vectors, dim=1), weighable(present(streams)))}
+        return torch.stack(vectors, dim=1), weighable(present(streams))
 
 
 class CrossAttentionFusion(nn.Module):
@@ -107,8 +136,15 @@ class CrossAttentionFusion(nn.Module):
         return enriched
 
     def forward(self, streams: Streams) -> dict[str, Tensor]:
-        vectors = [self.pools[name](self.enriched(streams, name), mask) for name, (_, mask) in streams.items()]
+        vectors = [self.pools[name](*stream) for name, stream in self._enriched(streams).items()]
         return {JOINT: torch.cat(vectors, dim=1)}
+
+    def shares(self, streams: Streams) -> dict[str, Tensor]:
+        """Of each enriched stream's pooling, all modalities that are there counted the same."""
+        return shared_out(self.pools, self._enriched(streams), even_shares(streams))
+
+    def _enriched(self, streams: Streams) -> Streams:
+        return {name: (self.enriched(streams, name), mask) for name, (_, mask) in streams.items()}
 
 
 class GatedFusion(nn.Module):
@@ -130,11 +166,19 @@ class GatedFusion(nn.Module):
 
     def forward(self, streams: Streams) -> dict[str, Tensor]:
         vectors = {name: self.pools[name](*stream) for name, stream in streams.items()}
-        together = torch.cat(list(vectors.values()), dim=1)
-        scores = torch.stack([self.gates[name](together) for name in vectors], dim=1)  # (B, modalities, width)
-        gates = torch.softmax(scores.masked_fill(~weighable(present(streams))[..., None], float("-inf")), dim=1)
         hidden = torch.stack([torch.tanh(self.hidden[name](vector)) for name, vector in vectors.items()], dim=1)
-        return {JOINT: (gates * hidden).sum(dim=1)}
+        return {JOINT: (self._opened(vectors, present(streams)) * hidden).sum(dim=1)}
+
+    def shares(self, streams: Streams) -> dict[str, Tensor]:
+        """Of each stream's pooling, times its modality's gate, the mean over dimensions."""
+        vectors = {name: self.pools[name](*stream) for name, stream in streams.items()}
+        return shared_out(self.pools, streams, self._opened(vectors, present(streams)).mean(dim=2))
+
+    def _opened(self, vectors: Mapping[str, Tensor], there: Tensor) -> Tensor:
+        """The gates (B, modalities, width)."""
+        together = torch.cat(list(vectors.values()), dim=1)
+        scores = torch.stack([self.gates[name](together) for name in vectors], dim=1)
+        return torch.softmax(scores.masked_fill(~weighable(there)[..., None], float("-inf")), dim=1)
 
 
 class LateFusion(nn.Module):
@@ -158,9 +202,16 @@ class LateFusion(nn.Module):
 
     def vote(self, logits: Mapping[str, Tensor], there: Tensor) -> Tensor:
         """Logits (B, classes) by modality, which utterance has which (B, modalities) -> (B, classes)."""
+        return torch.einsum("bm,bmc->bc", self._votes(there), torch.stack(list(logits.values()), dim=1))
+
+    def shares(self, streams: Streams) -> dict[str, Tensor]:
+        """Of each stream's pooling, times its modality's vote."""
+        return shared_out(self.pools, streams, self._votes(present(streams)))
+
+    def _votes(self, there: Tensor) -> Tensor:
+        """Each modality's weight (B, modalities)."""
         scores = torch.zeros(there.shape[1], device=there.device) if self.scores is None else self.scores
-        weights = torch.softmax(scores.expand(there.shape).masked_fill(~weighable(there), float("-inf")), dim=1)
-        return torch.einsum("bm,bmc->bc", weights, torch.stack(list(logits.values()), dim=1))
+        return torch.softmax(scores.expand(there.shape).masked_fill(~weighable(there), float("-inf")), dim=1)
 
 
 def _width(pool: nn.Module) -> int:

@@ -1,6 +1,7 @@
 """From a sequence (B, time, D) and its mask (B, time) to one vector (B, width); `width` is D unless it says otherwise.
 
-A pooling never looks at what is masked, and every row has at least one position that is not.
+A pooling never looks at what is masked, and every row has at least one position that is not. Its `weights` say how
+much of the result each position has: (B, time), 0 where masked, each row sums to 1.
 """
 
 from collections.abc import Callable, Sequence
@@ -51,6 +52,10 @@ class MeanPooling(nn.Module):
         """x (B, time, D), mask (B, time) -> (B, D)."""
         return _silenced(x, mask).sum(dim=1) / mask.sum(dim=1, keepdim=True)
 
+    def weights(self, x: Tensor, mask: Tensor) -> Tensor:
+        """The same on all that is not masked (B, time)."""
+        return _even(mask)
+
 
 class StatisticsPooling(nn.Module):
     """Mean and standard deviation over time, side by side: twice the width.
@@ -71,6 +76,10 @@ class StatisticsPooling(nn.Module):
         variance = _silenced(x - mean[:, None], mask).square().sum(dim=1) / count
         return torch.cat([mean, variance.clamp(min=self.floor).sqrt()], dim=-1)
 
+    def weights(self, x: Tensor, mask: Tensor) -> Tensor:
+        """The same on all that is not masked (B, time)."""
+        return _even(mask)
+
 
 class AttentiveStatisticsPooling(nn.Module):
     """Mean and standard deviation under learned weights, one softmax over time for each dimension: twice the width.
@@ -86,10 +95,18 @@ class AttentiveStatisticsPooling(nn.Module):
         self.width = 2 * width
         self.scores = nn.Sequential(nn.Linear(width, hidden), nn.Tanh(), nn.Linear(hidden, width))
 
+    def weights(self, x: Tensor, mask: Tensor) -> Tensor:
+        """The mean of the dimensions' weights (B, time)."""
+        return self._by_dimension(_silenced(x, mask), mask).mean(dim=2)
+
+    def _by_dimension(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Weights (B, time, D) of x without what is masked."""
+        return torch.softmax(self.scores(x).masked_fill(~mask[..., None], float("-inf")), dim=1)
+
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """x (B, time, D), mask (B, time) -> (B, 2 D)."""
         x = _silenced(x, mask)
-        weights = torch.softmax(self.scores(x).masked_fill(~mask[..., None], float("-inf")), dim=1)
+        weights = self._by_dimension(x, mask)
         mean = (weights * x).sum(dim=1)
         variance = (weights * (x - mean[:, None]).square()).sum(dim=1)
         return torch.cat([mean, variance.clamp(min=StatisticsPooling.floor).sqrt()], dim=-1)
@@ -109,6 +126,12 @@ class MaxPooling(nn.Module):
         """x (B, time, D), mask (B, time) -> (B, D)."""
         return x.masked_fill(~mask[..., None], float("-inf")).amax(dim=1)
 
+    def weights(self, x: Tensor, mask: Tensor) -> Tensor:
+        """The share of dimensions whose largest value stands there (B, time); of equals the first."""
+        where = x.masked_fill(~mask[..., None], float("-inf")).argmax(dim=1)  # (B, D)
+        shares = torch.zeros(mask.shape, device=x.device)
+        return shares.scatter_add_(1, where, torch.full(where.shape, 1 / x.shape[2], device=x.device))
+
 
 class MultiHeadAttentionPooling(nn.Module):
     """The width is cut into heads; each pools its part with a query of its own, scores divided by sqrt(D / heads).
@@ -124,10 +147,23 @@ class MultiHeadAttentionPooling(nn.Module):
 
     def contexts(self, x: Tensor, mask: Tensor) -> Tensor:
         """x (B, time, D), mask (B, time) -> one vector a head (B, heads, D / heads)."""
-        parts = _silenced(x, mask).unflatten(-1, self.queries.shape)  # (B, time, heads, D / heads)
+        parts = self._parts(x, mask)
+        return torch.einsum("bth,bthd->bhd", self._by_head(parts, mask), parts)
+
+    def weights(self, x: Tensor, mask: Tensor) -> Tensor:
+        """The mean of the heads' weights (B, time)."""
+        return self.by_head(x, mask).mean(dim=2)
+
+    def by_head(self, x: Tensor, mask: Tensor) -> Tensor:
+        """x (B, time, D), mask (B, time) -> the weights of each head (B, time, heads)."""
+        return self._by_head(self._parts(x, mask), mask)
+
+    def _parts(self, x: Tensor, mask: Tensor) -> Tensor:
+        return _silenced(x, mask).unflatten(-1, self.queries.shape)  # (B, time, heads, D / heads)
+
+    def _by_head(self, parts: Tensor, mask: Tensor) -> Tensor:
         scores = torch.einsum("bthd,hd->bth", parts, self.queries) * self.queries.shape[1] ** -0.5
-        weights = torch.softmax(scores.masked_fill(~mask[..., None], float("-inf")), dim=1)
-        return torch.einsum("bth,bthd->bhd", weights, parts)
+        return torch.softmax(scores.masked_fill(~mask[..., None], float("-inf")), dim=1)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """x (B, time, D), mask (B, time) -> (B, D)."""
@@ -149,14 +185,27 @@ class DoubleMultiHeadAttentionPooling(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """x (B, time, D), mask (B, time) -> (B, D / heads)."""
         contexts = self.heads.contexts(x, mask)
-        all_of_them = torch.ones(contexts.shape[:2], dtype=torch.bool, device=x.device)
-        vector: Tensor = self.over_heads(contexts, all_of_them)
+        vector: Tensor = self.over_heads(contexts, self._all_of(contexts))
         return vector
+
+    def weights(self, x: Tensor, mask: Tensor) -> Tensor:
+        """The heads' weights, each head counted as the second attention weighs it (B, time)."""
+        contexts = self.heads.contexts(x, mask)
+        of_heads = self.over_heads.weights(contexts, self._all_of(contexts))  # (B, heads)
+        return torch.einsum("bth,bh->bt", self.heads.by_head(x, mask), of_heads)
+
+    def _all_of(self, contexts: Tensor) -> Tensor:
+        return torch.ones(contexts.shape[:2], dtype=torch.bool, device=contexts.device)
 
 
 def _silenced(x: Tensor, mask: Tensor) -> Tensor:
     """x with 0 where masked, whatever stood there."""
     return x.masked_fill(~mask[..., None], 0.0)
+
+
+def _even(mask: Tensor) -> Tensor:
+    """The same weight on all that is not masked (B, time)."""
+    return mask.float() / mask.sum(dim=1, keepdim=True)
 
 
 POOLINGS: dict[str, Callable[..., nn.Module]] = {

@@ -1,6 +1,7 @@
 """What flows to a fusion: one stream a modality, and how a stream becomes a vector."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +36,21 @@ class StreamPooling(nn.Module):
             return self.pooling.over_parts(parts, mask) * there
         pooled: Tensor = self.pooling(self.mixed(end_to_end(parts), mask), mask)
         return pooled * there
+
+    @property
+    def weighs(self) -> bool:
+        """Whether its pooling tells how much of the vector each position has."""
+        return hasattr(self.pooling, "weights")
+
+    def weights(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Of each position that the pooling sees, behind a mixer where there is one: its share of the vector (B, time).
+
+        0 where masked, each row sums to 1; all zeros where the modality is absent.
+        """
+        there = mask.any(dim=1, keepdim=True)
+        mask = mask | ~there
+        shares: Tensor = self.pooling.weights(self.mixed(x, mask), mask)  # type: ignore[operator]
+        return shares * there
 
 
 def end_to_end(parts: Sequence[Tensor]) -> Tensor:
@@ -74,6 +90,18 @@ def present(streams: Streams) -> Tensor:
 def weighable(there: Tensor) -> Tensor:
     """Modalities (B, modalities) that a softmax can weigh: of an utterance that has none, all, their vectors zeros."""
     return there | ~there.any(dim=1, keepdim=True)
+
+
+def even_shares(streams: Streams) -> Tensor:
+    """The same share for each modality that an utterance has (B, modalities); 0 for what it lacks."""
+    there = present(streams).float()
+    return there / there.sum(dim=1, keepdim=True).clamp(min=1)
+
+
+def shared_out(pools: Any, streams: Streams, shares: Tensor) -> dict[str, Tensor]:
+    """Weights (B, time) by modality: each stream's own, times the share (B, modalities) that the fusion gives it."""
+    shares = shares * present(streams)
+    return {name: pools[name].weights(*stream) * shares[:, [k]] for k, (name, stream) in enumerate(streams.items())}
 
 
 def to_width(own: int, width: int) -> nn.Module:

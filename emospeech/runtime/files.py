@@ -136,7 +136,7 @@ def folder_hash(folder: Path) -> str:
     return hashlib.sha256(told.encode(errors="surrogateescape")).hexdigest()
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1 << 18)  # a server meets new files for months
 def _hash_of(path: Path, *version: int) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -65,6 +65,9 @@ class System(Protocol):
     def predict(self, manifest: pd.DataFrame) -> pd.DataFrame:
         """`id`, `label`, `p_<class>` …; of each further task `<task>`, `p_<task>_<class>` …: same ids, same order."""
 
+    def forget(self) -> None:
+        """Let go of what memory holds of rows that were fitted or predicted: of a server's callers nothing stays."""
+
     def save(self, folder: Path) -> None:
         """Write the model, whole or not at all."""
 

@@ -1,6 +1,7 @@
 """From a recipe to a System, and from a run folder back to one."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -84,8 +85,12 @@ def load_tuning(path: str | Path, space: str | Path, overrides: Sequence[str] = 
     return asked
 
 
-def load(folder: Path) -> System:
+def load(folder: Path, keeps: bool = True) -> System:
     """The fitted system of a run folder, or of a model folder.
+
+    Args:
+        keeps: whether it may keep, as its recipe says, what it computes of rows. If not, it reads no store and writes
+            into none: what is asked of a server is nobody else's.
 
     Raises:
         UserError: if there is none, or it is damaged.
@@ -98,7 +103,16 @@ def load(folder: Path) -> System:
         raise UserError(f"{folder} holds several runs; name one of them: {some(members, 6)}")
     path = inside if inside.is_dir() or not (folder / "config.json").exists() else folder
     saved = read_config(path)
+    if not keeps:
+        saved = replace(saved, recipe=_keeping_nothing(saved.recipe))
     return LOADERS[saved.recipe.system](path, saved)
+
+
+def _keeping_nothing(recipe: Recipe) -> Recipe:
+    # the section stays: it also decides in what precision frozen encoders compute
+    cache = recipe.cache and recipe.cache.model_copy(update={"write": False})
+    data = recipe.data.model_copy(update={"memory_gb": 0.0})
+    return recipe.model_copy(update={"cache": cache, "data": data})
 
 
 def _neural(path: Path, config: Saved) -> System:

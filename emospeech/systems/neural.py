@@ -245,6 +245,10 @@ class NeuralSystem:
             cache=cache,
         )
 
+    def forget(self) -> None:
+        """See `System.forget`."""
+        self.audio.forget()
+
     def save(self, folder: Path) -> None:
         """See `System.save`."""
         models = {name: self.pretrained(name) for name in self.loaded}
@@ -279,14 +283,14 @@ class NeuralSystem:
         return found
 
     def _predicted(self, manifest: pd.DataFrame, cache: FeatureCache | None) -> dict[str, np.ndarray]:
-        rows = self._to_evaluate(manifest, cache)
+        rows = self.to_evaluate(manifest, cache)
         with progress("predicting", rows.count) as bar:
             batches = evaluation.batches_of(rows.batches(), bar)
             return answers.chances(evaluation.predict(self.ready(), batches, self.accelerator), manifest)
 
     def _validation(self, dev: pd.DataFrame) -> loop.Validate:
         """What scores the network on dev rows, which are made ready once; all of them have a main label."""
-        rows = self._to_evaluate(dev, self.cache)
+        rows = self.to_evaluate(dev, self.cache)
 
         def validate(stop: StopRequest) -> dict[str, float] | None:
             found = evaluation.predict_unless(stop, self.ready(), rows.batches(), self.accelerator)
@@ -294,6 +298,6 @@ class NeuralSystem:
 
         return validate
 
-    def _to_evaluate(self, manifest: pd.DataFrame, cache: FeatureCache | None) -> Evaluated:
+    def to_evaluate(self, manifest: pd.DataFrame, cache: FeatureCache | None) -> Evaluated:
         share = self.accelerator.process_index, self.accelerator.num_processes
         return self._feed(cache).to_evaluate(manifest, *share)

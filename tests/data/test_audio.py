@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -49,6 +51,7 @@ def cut(write):
 @pytest.fixture
 def no_ffmpeg(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda program: None)
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
 
 
 OPUS = {"format": "OGG", "subtype": "OPUS"}
@@ -327,9 +330,9 @@ def encode(write, tmp_path):
     """A tone through ffmpeg into a format that libsndfile does not write."""
     import subprocess
 
-    program = shutil.which("ffmpeg")
+    program = audio.ffmpeg()
     if program is None:
-        pytest.skip("the ffmpeg program is not installed")
+        pytest.skip("there is no ffmpeg program for this machine")
 
     def encode(name, *options, seconds=3.0):
         source = write("source.wav", np.stack([sine(seconds, 44_100)] * 2, axis=1), 44_100)
@@ -365,3 +368,60 @@ def test_junk_through_ffmpeg(encode, tmp_path):
 
 def test_an_mp3_of_unknown_length_is_read_whole_by_ffmpeg(encode, untagged_mp3):
     assert len(audio.load(untagged_mp3)) / RATE == pytest.approx(3.5, abs=0.15)
+
+
+def test_the_ffmpeg_that_comes_with_a_package_serves(encode, monkeypatch):
+    path = encode("a.webm")
+    monkeypatch.setattr(shutil, "which", lambda program: None)
+    assert len(audio.load(path)) == pytest.approx(3 * 16_000, abs=1600)
+
+
+def test_content_tells_what_needs_ffmpeg(encode):
+    path = encode("a.webm")
+    unnamed = path.rename(path.with_name("upload"))
+    assert len(audio.load(unnamed)) == pytest.approx(3 * 16_000, abs=1600)
+
+
+def test_a_playlist_reads_no_other_file(write, tmp_path):
+    other = write("other.wav", sine(3.0, 16_000), 16_000)
+    (tmp_path / "list.mp4").write_text(f"ffconcat version 1.0\nfile '{other}'\n")
+    (tmp_path / "hls.m4a").write_text(f"#EXTM3U\n#EXTINF:3,\nfile://{other}\n#EXT-X-ENDLIST\n")
+    for name in ("list.mp4", "hls.m4a"):
+        with pytest.raises(audio.BadAudio, match="not audio that ffmpeg can read"):
+            audio.load(tmp_path / name)
+
+
+# -- at most so long ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.mp3", "a.flac"])
+def test_no_more_is_decoded_than_the_caller_takes(name, write):
+    path = write(name, sine(3.0, 16_000), 16_000)
+    assert len(audio.load(path, longest=3.5)) == pytest.approx(3 * 16_000, abs=2400)
+    with pytest.raises(audio.TooLong, match=r"longer than 2\.5 s"):
+        audio.load(path, longest=2.5)
+
+
+def test_no_more_is_decoded_by_ffmpeg_either(encode):
+    path = encode("a.webm")
+    with pytest.raises(audio.TooLong):
+        audio.load(path, longest=1.0)
+
+
+def test_hours_of_silence_in_a_small_file_stay_small(tmp_path):
+    path = tmp_path / "bomb.flac"
+    with soundfile.SoundFile(path, "w", 8_000, 1) as stream:
+        for _ in range(60):
+            stream.write(np.zeros(8_000 * 60, dtype=np.float32))
+    tracemalloc.start()
+    with pytest.raises(audio.TooLong):
+        audio.load(path, longest=60)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 40e6  # one block; whole it is 115 MB
+
+
+def test_a_rate_that_would_swell_is_refused(tmp_path):
+    soundfile.write(tmp_path / "slow.wav", np.zeros(10_000), 10, subtype="PCM_16")
+    with pytest.raises(audio.TooLong):
+        audio.load(tmp_path / "slow.wav", longest=300)

@@ -1,7 +1,7 @@
 """One way into the system for sound: `load(path)` gives float32 mono at 16 kHz, whatever the file is.
 
-Formats that libsndfile reads (wav, flac, ogg, opus, mp3) need nothing else; AAC and webm go through the ffmpeg
-program where it is installed.
+libsndfile reads wav, flac, ogg, opus and mp3; AAC, webm and the like go through the ffmpeg program, the one that is
+installed or that which comes with imageio-ffmpeg.
 """
 
 import os
@@ -34,20 +34,28 @@ class BadAudio(UserError):  # noqa: N818 - what it is about, not a failure of ou
     """A file that holds no usable sound; the message says why."""
 
 
-def load(path: str | Path) -> np.ndarray:
+class TooLong(BadAudio):
+    """A file that holds more sound than the caller takes."""
+
+
+def load(path: str | Path, longest: float | None = None) -> np.ndarray:
     """float32 (time,), mono (channels averaged), 16 kHz, in [-1, 1].
+
+    Args:
+        longest: seconds; of a longer file no more is decoded than it takes to know that it is.
 
     Raises:
         BadAudio: if the file is missing, empty, not audio, cut short, or needs ffmpeg and there is none.
+        TooLong: if it is longer than `longest`.
     """
     path = Path(path)
     if not is_file(path):
         raise BadAudio(f"{path}: no such file")
     if path.stat().st_size == 0:
         raise BadAudio(f"{path}: the file is empty")
-    if path.suffix.lower() in NEEDS_FFMPEG:
-        return _through_ffmpeg(path)
-    return _through_soundfile(path)
+    if path.suffix.lower() in NEEDS_FFMPEG or container.demuxer(path):
+        return _through_ffmpeg(path, longest=longest)
+    return _through_soundfile(path, longest)
 
 
 def fault(path: str | Path) -> str | None:
@@ -87,7 +95,20 @@ def is_file(path: str | Path) -> bool:
         return False
 
 
-def _through_soundfile(path: Path) -> np.ndarray:
+def ffmpeg() -> str | None:
+    """The ffmpeg program: the machine's own, else the one that imageio-ffmpeg brings."""
+    if (installed := shutil.which("ffmpeg")) is not None:
+        return installed
+    try:
+        import imageio_ffmpeg
+
+        bundled: str = imageio_ffmpeg.get_ffmpeg_exe()
+        return bundled
+    except (ImportError, RuntimeError):  # none for this machine
+        return None
+
+
+def _through_soundfile(path: Path, longest: float | None = None) -> np.ndarray:
     import soundfile
     import soxr
 
@@ -98,13 +119,14 @@ def _through_soundfile(path: Path) -> np.ndarray:
             promised, rate, missing = stream.frames, stream.samplerate, container.missing_bytes(stream.extra_info)
             stream.seekable = lambda: False  # else it seeks after each block, where a streamed FLAC cannot
             if stream.format == "MP3" and container.mp3_samples(path) > promised + MP3_SLACK:
-                return _through_ffmpeg(path, "an mp3 without its true length in the header")
-            mono = _mono(stream)
+                return _through_ffmpeg(path, "an mp3 without its true length in the header", longest)
+            mono = _mono(stream, None if longest is None else int(longest * rate))
     except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
         # libsndfile's own words for junk are misleading ("File does not exist"), so ours come first
         raise BadAudio(f"{path}: not audio that can be read ({_reason(error)})") from None
     if len(mono) == 0:
         raise BadAudio(f"{path}: holds no samples")
+    _refuse_longer(path, len(mono) / rate, longest)
     if missing:
         raise BadAudio(f"{path}: cut short, the last {missing} bytes that its header announces are missing")
     # A cut mp3 still announces its full length and then reads short without an error
@@ -117,30 +139,46 @@ def _through_soundfile(path: Path) -> np.ndarray:
     return np.clip(mono, -1.0, 1.0).astype(np.float32)
 
 
-def _mono(stream: Any) -> np.ndarray:
-    """float32 (time,), channels averaged; in blocks, since a streamed FLAC does not tell its length."""
-    blocks = []
-    while len(block := stream.read(BLOCK, dtype="float32", always_2d=True)):
+def _mono(stream: Any, most: int | None) -> np.ndarray:
+    """float32 (time,), channels averaged; in blocks, since a streamed FLAC does not tell its length.
+
+    `most`: samples (of a channel) after which it reads no further.
+    """
+    blocks, count = [], 0
+    while len(block := stream.read(max(BLOCK // stream.channels, 1), dtype="float32", always_2d=True)):
         blocks.append(block.mean(axis=1))
+        count += len(block)
+        if most is not None and count > most:
+            break
     return np.concatenate(blocks) if blocks else np.empty(0, dtype=np.float32)
 
 
-def _through_ffmpeg(path: Path, what: str = "") -> np.ndarray:
-    program = shutil.which("ffmpeg")
+def _refuse_longer(path: Path, seconds: float, longest: float | None) -> None:
+    if longest is not None and seconds > longest:
+        raise TooLong(f"{path}: longer than {longest:g} s")
+
+
+def _through_ffmpeg(path: Path, what: str = "", longest: float | None = None) -> np.ndarray:
+    # a file must not make it read others: no playlists, where the content tells what it is, and no network
+    known = container.demuxer(path)
+    program = ffmpeg()
     if program is None:
         raise BadAudio(
-            f"{path}: {what or path.suffix} needs the ffmpeg program, which is not installed; "
+            f"{path}: {what or path.suffix or known} needs the ffmpeg program, which is not installed; "
             "install it (apt-get install ffmpeg) or convert the files to wav, flac, ogg or mp3"
         )
-    command = [program, "-v", "error", "-nostdin", "-i", f"file:{path}", "-vn", "-ac", "1"]
-    command += ["-ar", str(SAMPLE_RATE), "-f", "f32le", "pipe:1"]
+    command = [program, "-v", "error", "-nostdin", "-protocol_whitelist", "file,pipe"]
+    command += ["-f", known] if known else []
+    command += ["-i", f"file:{path}", "-vn", "-ac", "1", "-ar", str(SAMPLE_RATE)]
+    command += ["-t", f"{longest + 1:.3f}"] if longest is not None else []
     with unheard():  # a stop that is asked for must not look like a broken file
-        done = subprocess.run(command, capture_output=True, check=False)
+        done = subprocess.run([*command, "-f", "f32le", "pipe:1"], capture_output=True, check=False)
     waveform = np.frombuffer(done.stdout[: len(done.stdout) // 4 * 4], dtype="<f4")
     said = done.stderr.decode(errors="replace").strip()
     if done.returncode != 0 or len(waveform) == 0:
         last = said.splitlines()[-1] if said else "no sound in it"
         raise BadAudio(f"{path}: not audio that ffmpeg can read ({last})")
+    _refuse_longer(path, len(waveform) / SAMPLE_RATE, longest)
     if any(sign in said for sign in CUT_SHORT_SAYS_FFMPEG):  # and then ends as if all were well
         raise BadAudio(f"{path}: cut short, {len(waveform) / SAMPLE_RATE:.2f} s can be read")
     return np.clip(waveform, -1.0, 1.0).astype(np.float32)

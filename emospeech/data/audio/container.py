@@ -12,6 +12,22 @@ KBPS_1 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0)
 KBPS_2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0)
 HZ = {3: (44_100, 48_000, 32_000, 0), 2: (22_050, 24_000, 16_000, 0), 0: (11_025, 12_000, 8_000, 0)}
 
+# by how a file begins, ffmpeg's name for containers that libsndfile does not read
+BEGINNINGS = (
+    (re.compile(rb"\x1a\x45\xdf\xa3"), "matroska"),  # webm, mkv: EBML
+    (re.compile(rb"....ftyp", re.DOTALL), "mov"),  # mp4, m4a, 3gp
+    (re.compile(rb"\xff[\xf0\xf1\xf8\xf9]"), "aac"),  # ADTS: a sync word, layer 0
+    (re.compile(rb"#!AMR"), "amr"),
+    (re.compile(rb"\x30\x26\xb2\x75"), "asf"),  # wma
+)
+
+
+def demuxer(path: Path) -> str | None:
+    """What ffmpeg calls the container that a file is; None: none of those that need it."""
+    with path.open("rb") as stream:
+        begins = stream.read(16)
+    return next((name for sign, name in BEGINNINGS if sign.match(begins)), None)
+
 
 def missing_bytes(log: str) -> int:
     """Bytes of sound that a wav, aiff, au, w64 or rf64 file announces and does not have.

@@ -26,6 +26,11 @@ class AudioMemory:
             self.left -= waveform.nbytes
         return waveform
 
+    def forget(self) -> None:
+        """Let go of all."""
+        self.kept.clear()
+        self.left = self.budget
+
     def __getstate__(self) -> dict[str, float]:
         return {"budget": self.budget}
 

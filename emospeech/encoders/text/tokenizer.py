@@ -41,6 +41,23 @@ class Tokenizer:
         """Token ids (tokens,) of the whole text, with the special tokens that the encoder was trained with."""
         return self._ids([text])[0]
 
+    def offsets(self, text: str) -> list[tuple[int, int]] | None:
+        """Of each token the characters [start, end) of the text that it stands for.
+
+        Empty, start = end, of special tokens; of the prompt's before 0. None: this kind of tokenizer does not tell.
+        """
+        if not self.tokenizer.is_fast:
+            return None
+        found = self.tokenizer(
+            self.prompt + text,
+            add_special_tokens=self.special,
+            truncation=False,
+            verbose=False,
+            return_offsets_mapping=True,
+        )["offset_mapping"]
+        # special tokens are told as (0, 0)
+        return [(start - len(self.prompt), end - len(self.prompt)) for start, end in found]
+
     def too_long(self, texts: Sequence[str]) -> int:
         """How many of the texts take more than one window."""
         return sum(len(ids) > self.max_tokens for ids in self._ids(texts))

@@ -163,6 +163,12 @@ class ClassicalSystem:
         table = as_predictions(manifest["id"].tolist(), chances.pop(MAIN_TASK).tolist(), self.tasks[MAIN_TASK])
         return pd.concat([table, *(further(task, of, self.tasks[task]) for task, of in chances.items())], axis=1)
 
+    def forget(self) -> None:
+        """See `System.forget`."""
+        for part in self.parts:
+            if not is_fitted(part):
+                part.forget()
+
     def save(self, folder: Path) -> None:
         """See `System.save`."""
         if self.prepared is None:

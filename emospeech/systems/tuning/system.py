@@ -85,6 +85,10 @@ class TunedSystem:
             raise RuntimeError("this system has not been fitted")
         return self.chosen.predict(manifest)
 
+    def forget(self) -> None:
+        """See `System.forget`."""
+        self.chosen.forget()
+
     def save(self, folder: Path) -> None:
         """See `System.save`: the chosen point, which loads as a system of its own."""
         self.chosen.save(folder)

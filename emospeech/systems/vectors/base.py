@@ -25,3 +25,6 @@ class ClipFeatures(Protocol):
             UserError: naming the clips that cannot be heard, or have no transcription.
             WorkError: if what is kept is damaged again and again.
         """
+
+    def forget(self) -> None:
+        """Let go of what memory holds of rows; what a store keeps on disk stays."""

@@ -135,6 +135,11 @@ class PooledSpeech(_Frozen):
         into = kept(self, self.cache)
         return into, self.sounds.have(into, self, manifest)
 
+    def forget(self) -> None:
+        """See `ClipFeatures.forget`."""
+        self.sounds.forget()
+        kept(self, self.cache).forget()
+
     @staticmethod
     def count(into: Kept, keys_of_rows: Sequence[str]) -> int:
         """Layers that the encoder has."""
@@ -176,6 +181,11 @@ class PooledText(_Frozen):
         found = self._keys(manifest)
         into.have(found, self)
         return into, found
+
+    def forget(self) -> None:
+        """See `ClipFeatures.forget`."""
+        self.texts.clear()
+        kept(self, self.cache).forget()
 
     def _keys(self, manifest: pd.DataFrame) -> list[str]:
         texts = manifest["transcription"]
@@ -232,6 +242,10 @@ class SpeechFeatures:
         ]
         return rows.reshape(len(rows), -1, len(STATISTICS), width)[:, :, chosen].reshape(len(rows), -1)
 
+    def forget(self) -> None:
+        """See `ClipFeatures.forget`."""
+        self.source.forget()
+
 
 class TextFeatures:
     """A recipe's text encoder, pooled. See `ClipFeatures`."""
@@ -247,3 +261,7 @@ class TextFeatures:
         into, found = self.source.have(manifest)
         self.names = [f"text:mean_{k}" for k in range(self.source.width(into, found))]
         return into.rows(found)
+
+    def forget(self) -> None:
+        """See `ClipFeatures.forget`."""
+        self.source.forget()

@@ -90,6 +90,11 @@ class DeepSpectrumFeatures:
         into = kept(self, self.cache)
         return into.rows(self.sounds.have(into, self, manifest))
 
+    def forget(self) -> None:
+        """See `ClipFeatures.forget`."""
+        self.sounds.forget()
+        kept(self, self.cache).forget()
+
     @property
     def kind(self) -> str:
         """What its weights are told under."""

@@ -109,6 +109,10 @@ class Kept:
                 self.on_disk.about = dict(source.about())
             extraction.extract(items, reader, self, FP32, _size, bar, share)
 
+    def forget(self) -> None:
+        """Let go of what is in memory; what is on disk stays."""
+        self.entries.clear()
+
     # ------------------------------------- as a destination of `extraction.extract`
 
     def index(self) -> Mapping[str, int]:

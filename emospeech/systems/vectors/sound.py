@@ -33,6 +33,10 @@ class Sounds:
         self.clips = Clips()
         self.paths: dict[str, str | None] = {}  # by key
 
+    def forget(self) -> None:
+        self.clips = Clips()
+        self.paths.clear()
+
     def keys(self, manifest: pd.DataFrame) -> list[str]:
         """By row.
 
@@ -117,6 +121,11 @@ class SoundFeatures:
         self.names = [f"{self.what}:{name}" for name in self._names_of()]
         into = kept(self, self.cache)
         return into.rows(self.sounds.have(into, self, manifest))
+
+    def forget(self) -> None:
+        """See `ClipFeatures.forget`."""
+        self.sounds.forget()
+        kept(self, self.cache).forget()
 
     # ------------------------------------------------- as a source of vectors
 
