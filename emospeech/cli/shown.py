@@ -22,7 +22,9 @@ def report(
     clips: Annotated[int, typer.Option("--clips", help="How many clips to show by themselves, 60 at most.")] = 24,
     figures: Annotated[
         Path | None,
-        typer.Option("--figures", help="Folder for the figures as PNG and SVG; figures/report in the run folder if none."),
+        typer.Option(
+            "--figures", help="Folder for the figures, as PNG and SVG; if none, figures/report in the run folder."
+        ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier report.")] = False,
 ) -> None:

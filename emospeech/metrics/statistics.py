@@ -92,9 +92,7 @@ def class_f1_intervals(
     f1 = np.where(there, per_class(resampled)[2], np.nan)
     known = confusion.sum(axis=0) + confusion.sum(axis=1) > 0
     share = (1 - level) / 2
-    return [
-        tuple(np.nanquantile(f1[:, k], [share, 1 - share]).tolist()) if known[k] else None for k in range(classes)
-    ]
+    return [tuple(np.nanquantile(f1[:, k], [share, 1 - share]).tolist()) if known[k] else None for k in range(classes)]
 
 
 def units_of(

@@ -22,7 +22,10 @@ from emospeech.systems.base import System
 
 REASONS: Mapping[str, tuple[str, str]] = {
     "worst": ("Worst errors", "The truth got the lowest probability."),
-    "sure": ("Most confident errors", "A wrong label got the highest probability; clips that stand above are left out."),
+    "sure": (
+        "Most confident errors",
+        "A wrong label got the highest probability; clips that stand above are left out.",
+    ),
     "right": ("Right, for comparison", "Of each class in turn the clip that it was surest of."),
 }
 ABOUT = ("speaker", "gender", "group", "corpus", "accent", "language")  # columns told beside a clip
@@ -80,8 +83,10 @@ def _heard(ids: Sequence[str], manifest: pd.DataFrame | None, system: System | N
     lost = [id for id in sounds if id not in players]
     if lost:
         room = f"{sound.BUDGET / 1e6:.0f} MB that a page of this kind has for sound"
-        notes.append(f"{len(lost)} of {len(sounds)} clips are without sound, as all do not fit into {room}: {some(lost)}")
-    without |= {id: "left out for the size of this page" for id in lost}
+        notes.append(
+            f"{len(lost)} of {len(sounds)} clips are without sound, as all do not fit into {room}: {some(lost)}"
+        )
+    without |= dict.fromkeys(lost, "left out for the size of this page")
     return Heard(rows, sounds, players, weighed, without), notes
 
 
@@ -139,4 +144,4 @@ def _words(text: Any, weighed: Attended | None) -> tuple[Word, ...]:
 def _shares(weighed: Attended) -> tuple[tuple[str, float], ...]:
     heard = {} if weighed.frames is None else {"speech": float(weighed.frames.sum())}
     read = {"words": sum(word.weight for word in weighed.words)} if weighed.words else {}
-    return tuple({**heard, **read, "special tokens": weighed.rest}.items())
+    return tuple({**heard, **read, "the rest (special tokens)": weighed.rest}.items())

@@ -14,6 +14,7 @@ from emospeech.runtime.errors import UserError
 
 PARTS = ("train", "dev", "test")
 KINDS = {"neural": "a network", "classical": "a classical system"}
+SYNTHETIC = "demo"  # the corpus that this project makes
 WEIGHTS = "classifier.layer_mix.weights"  # in model.safetensors
 
 
@@ -27,7 +28,10 @@ def _trained(sources: Sources) -> Iterator[str]:
     if recipe is not None and split is not None:
         count = int((split["split"] == "train").sum())
         corpora = " and ".join(dict.fromkeys(part.name or part.corpus for part in recipe.data.parts))
-        yield f"{recipe.name} is {KINDS.get(recipe.system, recipe.system)}, trained on {count} clips of {corpora}{_by(sources)}."
+        kind = KINDS.get(recipe.system, recipe.system)
+        yield f"{recipe.name} is {kind}, trained on {count} clips of {corpora}{_by(sources)}."
+    if recipe is not None and SYNTHETIC in {part.corpus for part in recipe.data.parts}:
+        yield f"The voices of the {SYNTHETIC} corpus are synthetic: what is scored here says nothing about people."
     if recipe is not None and recipe.data.limit is not None:
         yield f"It was a quick look: at most {recipe.data.limit} clips of each part (data.limit)."
     if recipe is not None and recipe.data.refit:
@@ -93,7 +97,7 @@ def facts(recipe: Recipe | None) -> tuple[tuple[str, str], ...]:
     """What was trained, in few words."""
     if recipe is None:
         return ()
-    return tuple(FACTS[recipe.system](recipe)) + _split(recipe)
+    return (*FACTS[recipe.system](recipe), *_divided(recipe))
 
 
 def _neural(recipe: Recipe) -> list[tuple[str, str]]:
@@ -119,14 +123,18 @@ def _classical(recipe: Recipe) -> list[tuple[str, str]]:
 FACTS = {"neural": _neural, "classical": _classical}
 
 
-def _split(recipe: Recipe) -> tuple[tuple[str, str], ...]:
-    """How the rows were divided, as the recipe says it: what differs from the defaults."""
-    told = []
+def _divided(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """The corpora, by the names of their folders alone, and how each was divided: what differs from the defaults."""
     for part in recipe.data.parts:
+        name = part.name or part.corpus
         asked = part.split.model_dump(exclude_defaults=True)
-        words = ", ".join(f"{key}={value}" for key, value in asked.items()) or "as the corpus gives it, else drawn"
-        told.append((f"split of {part.name or part.corpus}", words))
-    return tuple(told)
+        words = ", ".join(f"{key} {_plain(value)}" for key, value in asked.items())
+        yield "corpus", f"{name}, in a folder {Path(part.root).name}"
+        yield f"split of {name}", words or "as the corpus gives it, else drawn"
+
+
+def _plain(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def history(path: Path) -> list[dict[str, float]]:

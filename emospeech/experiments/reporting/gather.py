@@ -115,7 +115,9 @@ def _summary(sources: Sources, told: list[Told], other: Other | None) -> tuple[s
     return (f"This report is about {other.name}: {scores['count']} clips, {facts.heard(scores)}.", *own)
 
 
-def _shown(told: list[Told], system: System | None, count: int, sources: Sources) -> tuple[tuple[Shown, ...], list[str]]:
+def _shown(
+    told: list[Told], system: System | None, count: int, sources: Sources
+) -> tuple[tuple[Shown, ...], list[str]]:
     """Clips of dev, or of what the report is about; of test only where there is nothing else."""
     able = [one for one in told if one.predictions is not None and one.part.clips["p"].notna().any()]
     if not able or not count:

@@ -28,7 +28,9 @@ class Sources:
     scores: Mapping[str, Mapping[str, Any]]  # by part
     recipe: Recipe | None
     split: pd.DataFrame | None  # id, label, split
-    manifest: pd.DataFrame | None  # of its corpora, with the run's `label` and `split`; rows that it did not use are not
+    manifest: (
+        pd.DataFrame | None
+    )  # of its corpora, with the run's `label` and `split`; rows that it did not use are not
     missing: list[str] = field(default_factory=list)  # what cannot be read, and why
 
     def attempt(self, what: str, work: Callable[[], T]) -> T | None:

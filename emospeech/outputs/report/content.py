@@ -34,7 +34,7 @@ class Clip:
     seconds: float | None
     envelope: np.ndarray | None  # (bins, 2) lowest and highest sample of each bin; None: not heard here
     attention: np.ndarray | None  # (bins,) share of each bin; None: not known
-    shares: tuple[tuple[str, float], ...]  # of the attention: speech, words, rest; empty: not known
+    shares: tuple[tuple[str, float], ...]  # of the attention: speech, words, and the rest; empty: not known
 
 
 @dataclass(frozen=True)

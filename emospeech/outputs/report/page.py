@@ -35,8 +35,8 @@ def page(report: Report, pictures: Mapping[str, Picture]) -> str:
     shown, left_out = rows(report.parts)
     return environment.get_template("report.html").render(
         report=report,
-        style=Markup(style),  # noqa: S704 - the package's own
-        script=Markup(script),  # noqa: S704
+        style=Markup(style),
+        script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         svg={name: inline(picture) for name, picture in pictures.items()},
         name_of=name_of,
@@ -45,7 +45,16 @@ def page(report: Report, pictures: Mapping[str, Picture]) -> str:
         left_out=left_out,
         chances=chances,
         strongest=strongest,
+        unchecked=_unchecked(report),
     )
+
+
+def _unchecked(report: Report) -> dict[str, list[str]]:
+    """Why checks of the audit could not be made -> which."""
+    found: dict[str, list[str]] = {}
+    for name, why in ({} if report.audit is None else report.audit.skipped).items():
+        found.setdefault(why, []).append(name)
+    return found
 
 
 def score(value: float | None) -> str:
@@ -59,9 +68,9 @@ def score(value: float | None) -> str:
 def share(value: float) -> str:
     """
     >>> share(0.1234), share(0.004)
-    ('12 %', '0.4 %')
+    ('12\xa0%', '0.4\xa0%')
     """
-    return f"{value:.0%}".replace("%", " %") if value >= 0.0995 or not value else f"{value * 100:.1f} %"
+    return f"{value * 100:.{0 if value >= 0.0995 or not value else 1}f}\N{NO-BREAK SPACE}%"
 
 
 def ends(pair: Any) -> str:

@@ -99,7 +99,7 @@ def inline(picture: Picture) -> Markup:
     named = f'<svg role="img" aria-labelledby="{prefix}title"'
     title = f'<title id="{prefix}title">{escape(picture.title)}</title>'
     head, rest = text.removeprefix("<svg").split(">", 1)
-    return Markup(f"{named}{head}>{title}{rest}")  # noqa: S704 - matplotlib escapes what it writes
+    return Markup(f"{named}{head}>{title}{rest}")
 
 
 def save(found: Mapping[str, Picture], folder: Path) -> list[Path]:

@@ -18,7 +18,7 @@ def drawn(clip: Clip) -> Markup:
     return Markup(
         '<svg class="wave" role="img" viewBox="0 0 {} {}" preserveAspectRatio="none" aria-label="{}"><title>{}</title>'
         '<path class="sound" d="{}"/>{}</svg>'
-    ).format(WIDTH, height, told, told, _band(clip.envelope), Markup(attention))  # noqa: S704 - numbers alone
+    ).format(WIDTH, height, told, told, _band(clip.envelope), Markup(attention))
 
 
 def described(clip: Clip) -> str:
