@@ -135,7 +135,9 @@ def evaluate(system: System, rows: pd.DataFrame, on_bad_audio: str = "fail", run
 
 
 def evaluated(system: System, rows: pd.DataFrame, on_bad_audio: str = "fail", run: Path | None = None) -> Evaluated:
-    """Predictions of labelled rows, and scores. A further task counts the rows whose column of its name has a label that the run knows.
+    """Predictions of labelled rows, and scores.
+
+    A further task counts the rows whose column of its name has a label that the run knows.
 
     Args:
         run: the folder that the system is of, which knows whom it has heard, for scores under `unseen`, and its dev

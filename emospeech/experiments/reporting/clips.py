@@ -22,10 +22,7 @@ from emospeech.systems.base import System
 
 REASONS: Mapping[str, tuple[str, str]] = {
     "worst": ("Worst errors", "The truth got the lowest probability."),
-    "sure": (
-        "Most confident errors",
-        "A wrong label got the highest probability; clips that stand above are left out.",
-    ),
+    "sure": ("Most confident errors", "A wrong label got the highest probability; none that stands above."),
     "right": ("Right, for comparison", "Of each class in turn the clip that it was surest of."),
 }
 ABOUT = ("speaker", "gender", "group", "corpus", "accent", "language")  # columns told beside a clip
@@ -68,6 +65,7 @@ def _heard(ids: Sequence[str], manifest: pd.DataFrame | None, system: System | N
     if manifest is None:
         return Heard(pd.DataFrame(), {}, {}, {}, {}), []
     rows = manifest[manifest["id"].isin(list(ids))].drop_duplicates("id").reset_index(drop=True)
+    listened = rows.set_index("id", drop=False)
     notes: list[str] = []
     weighed: Mapping[str, Attended] = {}
     if system is not None and len(rows):
@@ -77,17 +75,14 @@ def _heard(ids: Sequence[str], manifest: pd.DataFrame | None, system: System | N
             weighed = {} if found is None else dict(zip(rows["id"], found, strict=True))
         except (UserError, WorkError, OSError) as error:
             notes.append(f"no attention of these clips: {error}")
-    rows = rows.set_index("id", drop=False)
-    sounds, without = _sounds(rows.loc[[id for id in ids if id in rows.index]])
+    sounds, without = _sounds(listened.loc[[id for id in ids if id in listened.index]])
     players = sound.embedded(sounds)
     lost = [id for id in sounds if id not in players]
     if lost:
-        room = f"{sound.BUDGET / 1e6:.0f} MB that a page of this kind has for sound"
-        notes.append(
-            f"{len(lost)} of {len(sounds)} clips are without sound, as all do not fit into {room}: {some(lost)}"
-        )
+        told = f"{len(lost)} of {len(sounds)} clips are without sound"
+        notes.append(f"{told}, as not all fit into the {sound.BUDGET / 1e6:.0f} MB for sound: {some(lost)}")
     without |= dict.fromkeys(lost, "left out for the size of this page")
-    return Heard(rows, sounds, players, weighed, without), notes
+    return Heard(rows.set_index("id", drop=False), sounds, players, weighed, without), notes
 
 
 def _sounds(rows: pd.DataFrame) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -111,7 +106,7 @@ def _clip(row: Any, part: str, predictions: pd.DataFrame, labels: Sequence[str],
     chances = [] if values is None else sorted(zip(labels, values[0].tolist(), strict=True), key=lambda one: -one[1])
     known = heard.rows.loc[id] if id in heard.rows.index else None
     samples, weighed = heard.sounds.get(id), heard.weighed.get(id)
-    spoken = weighed is not None and weighed.frames is not None and samples is not None
+    frames = None if weighed is None or samples is None else weighed.frames
     return Clip(
         id=id,
         part=part,
@@ -124,7 +119,7 @@ def _clip(row: Any, part: str, predictions: pd.DataFrame, labels: Sequence[str],
         without=heard.without.get(id, "" if id in heard.players else "its corpus is not at hand"),
         seconds=None if samples is None else len(samples) / audio.SAMPLE_RATE,
         envelope=None if samples is None else sound.envelope(samples),
-        attention=sound.over_bins(weighed.frames) if spoken else None,
+        attention=None if frames is None else sound.over_bins(frames),
         shares=() if weighed is None else _shares(weighed),
     )
 

@@ -20,7 +20,7 @@ WEIGHTS = "classifier.layer_mix.weights"  # in model.safetensors
 
 def summary(sources: Sources) -> tuple[str, ...]:
     """Sentences that stand above all scores: no number without what it is of."""
-    return tuple([*_trained(sources), *_scored(sources)])
+    return (*_trained(sources), *_scored(sources))
 
 
 def _trained(sources: Sources) -> Iterator[str]:
@@ -115,7 +115,7 @@ def _neural(recipe: Recipe) -> list[tuple[str, str]]:
 def _classical(recipe: Recipe) -> list[tuple[str, str]]:
     assert recipe.classical is not None
     own = recipe.classical
-    models = [member.model.name for member in own.vote] or [own.model.name]
+    models = dict.fromkeys((member.model or own.model).name for member in own.vote) or [own.model.name]
     features = ", ".join(one.name for one in own.features)
     return [("features", features), ("model", ", ".join(models)), ("standardised by", own.normalise)]
 

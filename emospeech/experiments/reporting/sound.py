@@ -59,7 +59,7 @@ def envelope(samples: np.ndarray, bins: int = BINS) -> np.ndarray:
     return np.array([(part.min(), part.max()) if len(part) else (0.0, 0.0) for part in parts])
 
 
-def over_bins(weights: Sequence[float], bins: int = BINS) -> np.ndarray:
+def over_bins(weights: Sequence[float] | np.ndarray, bins: int = BINS) -> np.ndarray:
     """Shares of n equal stretches of time as shares of so many: (bins,), the sum stays.
 
     >>> over_bins([0.5, 0.1], 4).round(3).tolist()
