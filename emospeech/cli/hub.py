@@ -46,6 +46,31 @@ def export(
         typer.echo(line)
 
 
+def push(
+    run: Run,
+    repository: Annotated[str, typer.Argument(metavar="REPO", help="owner/name on the Hub; made if there is none.")],
+    private: Annotated[bool, typer.Option("--private", help="Make it a private one.")] = False,
+    revision: Annotated[str | None, typer.Option(help="The branch to push to; made if there is none.")] = None,
+    whole: Whole = False,
+    onnx: Onnx = False,
+    licence: Licence = None,
+    language: Language = None,
+    dirty: Annotated[
+        bool, typer.Option("--dirty", help="Also a run of code that was changed and not committed.")
+    ] = False,
+) -> None:
+    """Push a run to the Hugging Face Hub, in one commit, as emospeech export writes it.
+
+    The token is that of `hf auth login`, or HF_TOKEN.
+    """
+    quiet()
+    wishes = _wishes(whole, onnx, licence, language)
+    from emospeech.experiments import exporting
+
+    for line in exporting.push(run, exporting.Wishes(**wishes, repository=repository), private, revision, dirty):
+        typer.echo(line)
+
+
 def _wishes(whole: bool, onnx: bool, licence: str | None, language: list[str] | None) -> dict[str, Any]:
     """
     Raises:

@@ -1,6 +1,7 @@
 """A finished run, exported as a model folder or pushed to the Hub: what is known of it, gathered and checked."""
 
 import json
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from emospeech.data import table
 from emospeech.data.origins import KNOWN_BY
 from emospeech.experiments.scoring import calibrated
 from emospeech.experiments.scoring.trained_on import COLUMNS
-from emospeech.outputs.hub import card, folder
+from emospeech.outputs.hub import card, folder, remote
 from emospeech.outputs.hub.facts import REPOSITORY, Facts
 from emospeech.runtime.errors import UserError
 from emospeech.runtime.files import replacing_folder
@@ -52,6 +53,54 @@ def export(run: Path, output: Path, wishes: Wishes, overwrite: bool = False) -> 
     yield f"exported: {output} ({size / 1e6:.1f} MB); it loads with emospeech.load({str(output)!r})"
 
 
+def push(
+    run: Path, wishes: Wishes, private: bool = False, revision: str | None = None, dirty: bool = False
+) -> Iterator[str]:
+    """Put a run into the repository of the Hub that `wishes` names, in one commit; lines for a person.
+
+    Args:
+        dirty: also a run of code that was changed and not committed.
+
+    Raises:
+        UserError: if the run is not finished, nobody is logged in, or the account may not.
+        WorkError: if the Hub cannot be reached.
+    """
+    remote.check_repository(wishes.repository)
+    source = finished(run)
+    if not dirty:
+        _refuse_dirty(source)
+    remote.require_login()
+    system = build.load(source.path)
+    with tempfile.TemporaryDirectory(prefix="emospeech_") as place:
+        into = Path(place) / source.path.resolve().name
+        into.mkdir()
+        yield from fill(into, source, system, wishes)
+        address = remote.push(into, wishes.repository, private, revision, f"{source.path.resolve().name}, by emospeech")
+    yield f"pushed: {address}"
+    yield f"it loads with emospeech.load({wishes.repository!r})"
+
+
+def _refuse_dirty(source: RunFolder) -> None:
+    """
+    Raises:
+        UserError: if the code that trained it is in no commit.
+    """
+    commits = [one.get("commit") for one in _starts(source)]
+    if any(commit and commit.endswith("+") for commit in commits):
+        raise UserError(
+            f"{source.path} was trained by code that no commit has ({commits[0]}: there were changes), so nobody can "
+            "train it again; commit and train it anew, or push it all the same with --dirty"
+        )
+
+
+def _starts(source: RunFolder) -> list[dict[str, Any]]:
+    """Environments in which it was begun and went on."""
+    if not source.environment.exists():
+        return []
+    found: list[dict[str, Any]] = json.loads(source.environment.read_text(encoding="utf-8"))
+    return found
+
+
 def finished(run: Path) -> RunFolder:
     """
     Raises:
@@ -86,7 +135,7 @@ def gathered(
     """What a card tells."""
     recipe = read_config(source.model).recipe
     scores = json.loads(source.scores.read_text(encoding="utf-8"))
-    starts = json.loads(source.environment.read_text(encoding="utf-8")) if source.environment.exists() else []
+    starts = _starts(source)
     corpora = {part.corpus: CORPORA[part.corpus] for part in recipe.data.parts}
     split = table.read(source.split, ["id", "split"], "a run's split") if source.split.exists() else None
     return Facts(
