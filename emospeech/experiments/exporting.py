@@ -3,7 +3,7 @@
 import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from emospeech.experiments.scoring import calibrated
 from emospeech.experiments.scoring.trained_on import COLUMNS
 from emospeech.outputs.hub import card, folder, remote
 from emospeech.outputs.hub.facts import REPOSITORY, Facts
+from emospeech.outputs.hub.onnx import write as onnx
 from emospeech.runtime.errors import UserError
 from emospeech.runtime.files import replacing_folder
 from emospeech.runtime.runs import RunFolder
@@ -45,7 +46,7 @@ def export(run: Path, output: Path, wishes: Wishes, overwrite: bool = False) -> 
     """
     source = finished(run)
     folder.refuse(output, overwrite)
-    system = build.load(source.path)
+    system = _loaded(source, wishes)
     with replacing_folder(output) as temporary:
         notes = list(fill(temporary, source, system, wishes))
     yield from notes
@@ -70,7 +71,7 @@ def push(
     if not dirty:
         _refuse_dirty(source)
     remote.require_login()
-    system = build.load(source.path)
+    system = _loaded(source, wishes)
     with tempfile.TemporaryDirectory(prefix="emospeech_") as place:
         into = Path(place) / source.path.resolve().name
         into.mkdir()
@@ -120,13 +121,37 @@ def finished(run: Path) -> RunFolder:
     return source
 
 
+def _loaded(source: RunFolder, wishes: Wishes) -> System:
+    """The run's system; before that, and before any work, whether what is asked of it can be done.
+
+    Raises:
+        UserError: if it cannot, or the run is damaged.
+    """
+    if wishes.onnx:
+        onnx.require()
+    system = build.load(source.path)
+    if wishes.onnx:
+        onnx.require(system)
+    return system
+
+
 def fill(into: Path, source: RunFolder, system: System, wishes: Wishes) -> Iterator[str]:
     """All files of an export, into an empty folder; notes on what could not be done."""
     temperature = calibrated.fitted(source, system.tasks[MAIN_TASK])
     written = folder.write(into, source.model, system, temperature, wishes.whole)
     yield from (f"note: {note}" for note in written.notes)
     facts = gathered(source, system, written, temperature, wishes)
+    if wishes.onnx:
+        kept = onnx.write(into, system)
+        facts = replace(facts, onnx=[f"{onnx.FOLDER}/{one.name}" for one in kept if one.told is not None])
+        yield from (_told(one) for one in kept)
     (into / "README.md").write_text(card.render(facts), encoding="utf-8")
+
+
+def _told(kept: onnx.Kept) -> str:
+    if kept.told is None:
+        return f"note: {kept.why_not}; it is left out"
+    return f"{onnx.FOLDER}/{kept.name}: within {kept.difference:.1e} of PyTorch's logits"
 
 
 def gathered(
