@@ -136,7 +136,7 @@ def picture(driver: webdriver.Chrome, name: str, top: float, most: int) -> None:
         whole = Image.open(file.name).convert("RGB")
     part = whole.crop((0, round(top), whole.width, min(whole.height, round(top) + most)))
     path = IMAGES / f"{name}.png"
-    part.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
+    part.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=3, dither=Image.Dither.NONE).save(path, optimize=True)
     size = path.stat().st_size
     print(f"{path.name}: {part.width} x {part.height}, {size / 1000:.0f} kB")
     if size > MOST:
