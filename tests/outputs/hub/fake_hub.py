@@ -53,7 +53,7 @@ class Handler(BaseHTTPRequestHandler):
     def refuse(self, status, code, why="no"):
         self.answer(status, {"error": why}, X_Error_Code=code, X_Error_Message=why)
 
-    def do_POST(self):  # noqa: N802 - http.server's name
+    def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"] or 0))
         path = urlsplit(self.path).path
         hub = self.server.hub
@@ -106,7 +106,7 @@ class Handler(BaseHTTPRequestHandler):
         url = f"{self.server.hub.url}/{name}/commit/{sha}"
         self.answer(200, {"success": True, "commitOid": sha, "commitUrl": url})
 
-    def do_GET(self):  # noqa: N802
+    def do_GET(self):
         path = urlsplit(self.path).path
         hub = self.server.hub
         hub.requests.append((self.command, path))

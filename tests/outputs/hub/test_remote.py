@@ -1,4 +1,4 @@
-"""To a Hub on loopback and back, as a user types it: other processes, as the client reads its address when it starts."""
+"""To a Hub on loopback and back, as a user types it: in processes of its own, whose client starts with its address."""
 
 import json
 import os
