@@ -203,7 +203,8 @@ def test_figures_tables_and_sound(address):
         played = window.execute_async_script(
             """const done = arguments[0], audio = document.querySelector("audio");
             audio.muted = true;
-            audio.addEventListener("timeupdate", () => audio.currentTime > 0 && done([audio.currentTime, audio.duration]));
+            const told = () => audio.currentTime > 0 && done([audio.currentTime, audio.duration]);
+            audio.addEventListener("timeupdate", told);
             audio.play().catch(error => done(String(error)));"""
         )  # fmt: skip
         assert isinstance(played, list), played

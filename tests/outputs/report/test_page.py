@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -156,7 +157,7 @@ def test_who_cannot_see_is_told(text):
     assert all(of.get("role") == "img" and (of.get("aria-label") or of.get("aria-labelledby")) for of in drawings)
     headings = [int(tag[1]) for tag, _ in tags if re.fullmatch(r"h\d", tag)]
     assert headings.count(1) == 1
-    assert all(after - before <= 1 for before, after in zip(headings, headings[1:], strict=False))
+    assert all(after - before <= 1 for before, after in pairwise(headings))
     assert "Waveform of 1.5 s; below it attention over time" in text
 
 
