@@ -90,7 +90,7 @@ def load(folder: Path, keeps: bool = True) -> System:
 
     Args:
         keeps: whether it may keep, as its recipe says, what it computes of rows. If not, it reads no store and writes
-            into none, and takes transcripts as they are given: what is asked of a server is nobody else's.
+            into none: what is asked of a server is nobody else's.
 
     Raises:
         UserError: if there is none, or it is damaged.
@@ -111,9 +111,8 @@ def load(folder: Path, keeps: bool = True) -> System:
 def _keeping_nothing(recipe: Recipe) -> Recipe:
     # the section stays: it also decides in what precision frozen encoders compute
     cache = recipe.cache and recipe.cache.model_copy(update={"write": False})
-    text = recipe.text and recipe.text.model_copy(update={"transcripts": "provided"})
     data = recipe.data.model_copy(update={"memory_gb": 0.0})
-    return recipe.model_copy(update={"cache": cache, "text": text, "data": data})
+    return recipe.model_copy(update={"cache": cache, "data": data})
 
 
 def _neural(path: Path, config: Saved) -> System:

@@ -159,23 +159,16 @@ def _refuse_longer(path: Path, seconds: float, longest: float | None) -> None:
 
 
 def _through_ffmpeg(path: Path, what: str = "", longest: float | None = None) -> np.ndarray:
+    # a file must not make it read others: no playlists, where the content tells what it is, and no network
+    known = container.demuxer(path)
     program = ffmpeg()
     if program is None:
         raise BadAudio(
-            f"{path}: {what or path.suffix} needs the ffmpeg program, which is not installed; "
+            f"{path}: {what or path.suffix or known} needs the ffmpeg program, which is not installed; "
             "install it (apt-get install ffmpeg) or convert the files to wav, flac, ogg or mp3"
         )
-    # a file must not make it read others: no playlists, where the content tells what it is, and no network
-    known = container.demuxer(path)
-    command = [
-        program,
-        "-v",
-        "error",
-        "-nostdin",
-        "-protocol_whitelist",
-        "file,pipe",
-        *(["-f", known] if known else []),
-    ]
+    command = [program, "-v", "error", "-nostdin", "-protocol_whitelist", "file,pipe"]
+    command += ["-f", known] if known else []
     command += ["-i", f"file:{path}", "-vn", "-ac", "1", "-ar", str(SAMPLE_RATE)]
     command += ["-t", f"{longest + 1:.3f}"] if longest is not None else []
     with unheard():  # a stop that is asked for must not look like a broken file

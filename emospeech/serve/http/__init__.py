@@ -1,0 +1,1 @@
+"""The HTTP API: FastAPI in front of `serve.engine`."""

@@ -1,0 +1,161 @@
+"""What stands before the routes: who may ask, how much, and how many at once. Pure ASGI, so that a body that is refused
+is not read first."""
+
+import asyncio
+import hmac
+import time
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import Any
+
+from emospeech.serve.http.metrics import Metrics
+from emospeech.serve.http.problems import Problem
+from emospeech.serve.http.settings import BODY_SLACK, Limits
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+PREDICT = "/v1/predict"
+GUARDED = ("/v1/", "/metrics")
+LOCAL = ("127.0.0.1", "localhost", "[::1]", "::1")
+CSP = (
+    "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; style-src 'self'; script-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = [
+    (b"content-security-policy", CSP.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+    (b"permissions-policy", b"microphone=(self)"),
+]
+
+
+def header(scope: Scope, name: bytes) -> str | None:
+    """Of a request; None without."""
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), None)
+
+
+class Guards:
+    """Refuses what must not reach a route, counts what does, and gives every answer its headers.
+
+    Args:
+        app: what is guarded.
+        key: without it nobody may ask anything of /v1 and /metrics; None: everybody may.
+        hosts: the only names that the server answers under, against web pages that rebind theirs to this machine;
+            None: any.
+    """
+
+    def __init__(
+        self, app: App, limits: Limits, metrics: Metrics, key: str | None = None, hosts: Sequence[str] | None = None
+    ) -> None:
+        self.app, self.limits, self.metrics = app, limits, metrics
+        self.key, self.hosts = key, hosts
+        self.in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        answer = _Answer(send)
+        began = time.perf_counter()
+        predicts = scope["path"].startswith(PREDICT) and scope["method"] == "POST"
+        try:
+            self._admit(scope, predicts)
+        except Problem as problem:
+            self._counted(scope, problem.status, began, problem.code)
+            await problem.response()(scope, receive, answer)
+            return
+        try:
+            self._enter(predicts, 1)
+            limited = receive if scope["method"] == "GET" else _Limited(receive, self.limits).receive
+            await self.app(scope, limited, answer)
+        except Problem as problem:  # of the body, while a route read it
+            if not answer.begun:
+                await problem.response()(scope, receive, answer)
+        finally:
+            self._enter(predicts, -1)
+            self._counted(scope, answer.status, began)
+
+    def _enter(self, predicts: bool, change: int) -> None:
+        if predicts:
+            self.in_flight += change
+            self.metrics.in_flight.set(self.in_flight)
+
+    def _counted(self, scope: Scope, status: int, began: float, code: str | None = None) -> None:
+        route = getattr(scope.get("route"), "path", None) or "other"
+        self.metrics.requests.labels(route, scope["method"] if route != "other" else "other", str(status)).inc()
+        self.metrics.seconds.labels(route).observe(time.perf_counter() - began)
+        if code is not None:
+            self.metrics.problems.labels(code).inc()
+
+    def _admit(self, scope: Scope, predicts: bool) -> None:
+        """
+        Raises:
+            Problem: if the request must not go further; its body is not read.
+        """
+        host = (header(scope, b"host") or "").lower()
+        name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
+        if self.hosts is not None and name not in self.hosts:
+            raise Problem("wrong_host", f"this server answers under {', '.join(self.hosts[:2])} only, not {name!r}")
+        if self.key is not None and scope["path"].startswith(GUARDED) and not self._has_key(scope):
+            raise Problem("no_key", "give the server's key, as the header Authorization: Bearer KEY")
+        length = header(scope, b"content-length") or "0"
+        if not length.isdecimal():
+            raise Problem("bad_request", "Content-Length is no number")
+        if int(length) > self.limits.max_bytes + BODY_SLACK:
+            raise Problem("too_large", _too_large(self.limits))
+        if predicts and self.in_flight >= self.limits.in_flight:
+            raise Problem("busy", f"{self.in_flight} requests are under way; try again", 1)
+
+    def _has_key(self, scope: Scope) -> bool:
+        told = header(scope, b"authorization") or ""
+        kind, _, given = told.partition(" ")
+        same = hmac.compare_digest(given.strip().encode("latin-1", "replace"), (self.key or "").encode())
+        return kind.lower() == "bearer" and same
+
+
+def _too_large(limits: Limits) -> str:
+    return f"the request is larger than the {limits.max_bytes / 1e6:g} MB that this server takes"
+
+
+class _Limited:
+    """A request's body, as far as it may go: in bytes and in time."""
+
+    def __init__(self, receive: Receive, limits: Limits) -> None:
+        self._receive, self.limits = receive, limits
+        self.left = limits.max_bytes + BODY_SLACK
+        self.until = time.monotonic() + limits.timeout
+        self.ended = False
+
+    async def receive(self) -> Message:
+        if self.ended:  # what is waited for now is that the client hangs up
+            return await self._receive()
+        try:
+            async with asyncio.timeout(max(self.until - time.monotonic(), 0)):
+                message = await self._receive()
+        except TimeoutError:
+            raise Problem("slow_body", f"the body did not come within {self.limits.timeout:g} s") from None
+        self.left -= len(message.get("body", b""))
+        if self.left < 0:
+            raise Problem("too_large", _too_large(self.limits))
+        self.ended = message["type"] != "http.request" or not message.get("more_body", False)
+        return message
+
+
+class _Answer:
+    """Adds headers to an answer, and notes how it went."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.begun = False
+        self.status = 499  # as nginx has it: the client went away first
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.begun, self.status = True, message["status"]
+            there = {key.lower() for key, _ in message["headers"]}
+            message["headers"] = [*message["headers"], *(pair for pair in HEADERS if pair[0] not in there)]
+        await self._send(message)

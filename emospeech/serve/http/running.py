@@ -1,0 +1,161 @@
+"""A server from its start to its end: models loaded, a socket bound, uvicorn run, all closed in order."""
+
+import resource
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from emospeech.runtime.console import say
+from emospeech.runtime.errors import UserError
+from emospeech.serve.engine import served
+from emospeech.serve.engine.served import ServedModel
+from emospeech.serve.engine.whispering import Whisperer
+from emospeech.serve.http.app import create_app
+from emospeech.serve.http.guards import LOCAL
+from emospeech.serve.http.jobs import Jobs
+from emospeech.serve.http.settings import Limits
+from emospeech.serve.http.state import Server
+from emospeech.serve.http.training import recipes_in
+
+OFF = "off"
+BACKLOG = 2048  # connections that wait to be accepted
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What `emospeech serve` was asked for."""
+
+    runs: Sequence[Path]
+    host: str = "127.0.0.1"
+    port: int = 8000  # 0: any that is free
+    whisper: str | None = None  # None: as the recipe of the run says; off: none
+    language: str | None = None  # that Whisper hears; None: as the recipe says
+    key_file: Path | None = None
+    hosts: Sequence[str] = ()  # further names that it answers under
+    recipes: Path | None = None  # the folder of those that may be trained
+    runs_dir: Path = Path("runs")  # of what is trained
+    limits: Limits = field(default_factory=Limits)
+
+
+def run(wanted: Wanted) -> None:
+    """Serve until a signal ends it (Ctrl-C, SIGTERM): what was asked before is answered first.
+
+    Raises:
+        UserError: if a model, a key, a recipe or the address cannot be had; before anything is served.
+    """
+    import uvicorn
+
+    key = None if wanted.key_file is None else _key(wanted.key_file)
+    recipes = None if wanted.recipes is None else recipes_in(wanted.recipes)
+    with _bound(wanted.host, wanted.port) as listening:
+        server = Server([_loaded(folder, wanted) for folder in wanted.runs], wanted.limits)
+        jobs = None if recipes is None else Jobs(recipes, wanted.runs_dir, lambda run: server.add(_loaded(run, wanted)))
+        _warn(wanted, key)
+        app = create_app(server, key, _hosts(wanted), jobs)
+        settings = uvicorn.Config(
+            app,
+            log_level="info",
+            timeout_graceful_shutdown=round(wanted.limits.timeout) + 5,
+            timeout_keep_alive=10,
+            server_header=False,
+            lifespan="on",
+        )
+        _more_files()
+        _announce(server, listening)
+        with suppress(KeyboardInterrupt):  # uvicorn raises the signal anew, once all is closed
+            uvicorn.Server(settings).run(sockets=[listening])
+    say("the server is down")
+
+
+def _loaded(folder: Path, wanted: Wanted) -> ServedModel:
+    say(f"loading {folder}")
+    segment_seconds = wanted.limits.segment_seconds
+    model = served.load(folder, segment_seconds=segment_seconds)
+    whisper = _whisper(model, folder, wanted)
+    if whisper is None:
+        return model
+    return ServedModel(model.name, model.system, model.temperature, model.version, whisper, segment_seconds)
+
+
+def _whisper(model: ServedModel, folder: Path, wanted: Wanted) -> Whisperer | None:
+    """What writes transcripts for a model: what was asked for, else what its own transcripts are by."""
+    text = model.system.recipe.text
+    if wanted.whisper == OFF or not model.system.needs_text:
+        return None
+    own = None if text is None or text.transcripts == "provided" else text.whisper.model
+    name = wanted.whisper or own
+    if name is None:
+        return None
+    told = None if text is None else text.whisper.language or text.whisper.default_language
+    say(f"loading Whisper {name}")
+    return Whisperer(name, wanted.language or told)
+
+
+def _key(path: Path) -> str:
+    """
+    Raises:
+        UserError: if the file holds none.
+    """
+    try:
+        key = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"--api-key-file {path}: {getattr(error, 'strerror', None) or error}") from None
+    if len(key) < 16 or not key.isascii() or any(sign.isspace() for sign in key):
+        raise UserError(f"--api-key-file {path}: a key is one line of 16 ASCII characters or more, without spaces")
+    return key
+
+
+def _hosts(wanted: Wanted) -> list[str] | None:
+    """The names that the server answers under; None: any, as it is open to others anyway."""
+    if wanted.hosts:
+        return [*LOCAL, *(name.lower() for name in wanted.hosts)]
+    return list(LOCAL) if wanted.host in LOCAL else None
+
+
+def _warn(wanted: Wanted, key: str | None) -> None:
+    if wanted.host not in LOCAL and key is None:
+        say(f"warning: everybody who reaches {wanted.host} may ask this server; give it a key with --api-key-file")
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """
+    Raises:
+        UserError: if the address cannot be had.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listening = socket.socket(family, kind, protocol)
+    except (OSError, OverflowError) as error:
+        raise UserError(f"--host {host}, --port {port}: no address of this machine ({error})") from None
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(BACKLOG)
+    except (OSError, OverflowError) as error:
+        listening.close()
+        raise UserError(
+            f"cannot listen at {host}, port {port}: {getattr(error, 'strerror', None) or error}; "
+            "name another with --port (0: any that is free)"
+        ) from None
+    listening.setblocking(False)
+    return listening
+
+
+def _announce(server: Server, listening: socket.socket) -> None:
+    host, port = listening.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    for model in server.models:
+        calibrated = "" if model.temperature is None else f", temperature {model.temperature:.2f}"
+        say(f"model {model.name}, version {model.version}{calibrated}: {', '.join(model.labels)}")
+    say(f"page: http://{shown}:{port}/   API: http://{shown}:{port}/v1/predict   Ctrl-C ends it")
+
+
+def _more_files() -> None:
+    """As many open files as the machine lets this process have: each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
