@@ -9,9 +9,7 @@ from matplotlib.figure import Figure
 
 PAINT = Figure.savefig
 # of one white pixel
-PNG = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj5gAAAAABJRU5ErkJggg=="
-)
+PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj5gAAAAABJRU5ErkJggg==")
 
 
 def lay_out(figure: Figure, path: Path, **options) -> None:
