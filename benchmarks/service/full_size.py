@@ -1,4 +1,4 @@
-"""A run of the main recipe at full size: checkpoints with random weights, a few steps of training, by the program itself."""
+"""A run of the main recipe at full size: random weights, trained for a few steps by the program itself."""
 
 import os
 import subprocess
@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 from network import TINY_XLMR, TINY_XLSR, XLMR, XLSR
-from service.process import ROOT
 
 from emospeech.corpora import demo
+from service.process import ROOT
 
 CLIPS = {"train": 12, "dev": 7, "test": 7}
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
