@@ -134,7 +134,7 @@ def not_sound(rng: random.Random, of: Material) -> Attack:
 
 
 NAMES = (
-    "../../../../etc/passwd", "/dev/shm/emospeech_x/upload", "a\x00.wav", "x" * 60_000, "\u202egnp.wav", "-i", "|id",
+    "../../../../etc/passwd", "/dev/shm/x/upload", "a\x00.wav", "x" * 60_000, "\u202egnp.wav", "-i", "|id",
     "a%0d%0aSet-Cookie:x=1.wav", "con.wav;rm -rf", "", ".", "\ufeff",
 )  # fmt: skip
 PATHS = (
