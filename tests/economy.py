@@ -12,12 +12,12 @@ PAINT = Figure.savefig
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj5gAAAAABJRU5ErkJggg==")
 
 
-def lay_out(figure: Figure, path: Path, **options) -> None:
+def lay_out(figure: Figure, path: object, **options) -> None:
     """As `savefig`, but for the pixels of a .png: a third of a small run's time went into them.
 
     All texts, ticks and scales are worked out, so what cannot be drawn still fails.
     """
-    if Path(path).suffix != ".png":
+    if not isinstance(path, str | Path) or Path(path).suffix != ".png":  # streams are of pages, which show them
         PAINT(figure, path, **options)
         return
     figure.draw_without_rendering()
