@@ -69,9 +69,7 @@ def test_a_network_and_its_graphs_agree(graphed, kind):
     for one in told["files"].values():
         assert one["greatest_difference"] <= 1e-4
         assert [out["labels"] for out in one["outputs"]] == [list(labels) for labels in system.tasks.values()]
-        assert all(
-            axis in ("batch", 1, network.speech.depth if network.speech else 0) or True for axis in one["inputs"]
-        )
+        assert all()
     # batches of sizes and lengths that neither trace nor check has seen, through the classifier by hand
     generator = torch.Generator().manual_seed(9)
     for lengths in ((31, 4, 17, 1, 9, 9, 2), (57,)):
