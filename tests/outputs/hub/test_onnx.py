@@ -127,6 +127,7 @@ def test_the_snippet_of_the_page_runs_without_torch(graphed, people, trained, tm
     )  # its clip is not set to the run's level
 
 
+@pytest.mark.slow
 def test_what_does_not_agree_is_not_kept(trained, tmp_path, monkeypatch, capsys):
     """The head must; of the whole network it is said, with the difference."""
     real = graphs.head
@@ -150,6 +151,7 @@ def test_what_does_not_agree_is_not_kept(trained, tmp_path, monkeypatch, capsys)
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.slow
 def test_what_cannot_be_traced_is_told(trained, tmp_path, monkeypatch, capsys):
     def untraceable(system):
         class Loop(torch.nn.Module):
