@@ -95,6 +95,9 @@ def _split(folder: RunFolder) -> pd.DataFrame:
 
 def _manifest(recipe: Recipe, split: pd.DataFrame) -> pd.DataFrame:
     """The corpus's rows that the run used, in its order, with its labels."""
+    for part in recipe.data.parts:  # to read some corpora is to make them
+        if not Path(part.root).expanduser().exists():
+            raise UserError(f"no folder {part.root}")
     with hushed():
         rows = mixture.read(recipe, divide=False).manifest
     used = split.drop_duplicates("id").set_index("id")

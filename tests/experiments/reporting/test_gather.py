@@ -106,6 +106,19 @@ def test_whose_clips_a_score_is_of(unseen, said):
     assert said in facts.heard({"count": 9, **({} if unseen is None else {"unseen": unseen})})
 
 
+def test_a_corpus_that_is_not_there_is_not_made(corpora, tmp_path):
+    data = {"corpus": "audiofolder", "root": str(corpora / "two"), "split": {"dev_speakers": ["s2", "s3"]}}
+    model = {"features": ["functionals"], "model": "lda"}
+    run = trained({"name": "gone", "system": "classical", "classical": model, "data": data}, tmp_path)
+    recipe = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(
+        recipe.replace("corpus: audiofolder", "corpus: demo").replace(str(corpora / "two"), str(tmp_path / "made"))
+    )
+    report = gather(run, 3)
+    assert "the corpus is not at hand: no folder" in " ".join(report.missing)
+    assert not (tmp_path / "made").exists()
+
+
 def test_a_quick_look_is_called_one(corpora, tmp_path):
     """And a classical system that reads nothing but words has clips with words."""
     run = trained(
