@@ -48,7 +48,8 @@ def without_port(host: str) -> str:
     >>> [without_port(host) for host in ("a.org:80", "a.org", "[::1]:80", "[::1]")]
     ['a.org', 'a.org', '[::1]', '[::1]']
     """
-    return host if host.endswith("]") else host.rsplit(":", 1)[0]
+    name, _, port = host.rpartition(":")
+    return name if port.isdecimal() else host
 
 
 class Guards:
