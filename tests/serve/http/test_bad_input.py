@@ -65,8 +65,14 @@ def test_clips(client, problem, encoded, sound, raw, code):
         ({"content": b"x", "headers": {"content-type": "multipart/form-data; boundary=a"}}, "bad_request"),
         ({"content": b"{", "headers": {"content-type": "application/json"}}, "bad_request"),
         ({"content": b"\xff\xfe", "headers": {"content-type": "application/json"}}, "bad_request"),
-        ({"content": b"[" * 1000 + b"]" * 1000, "headers": {"content-type": "application/json"}}, "invalid|bad_request"),
-        ({"content": b'{"text": ' + b"9" * 5000 + b"}", "headers": {"content-type": "application/json"}}, "bad_request"),
+        (
+            {"content": b"[" * 1000 + b"]" * 1000, "headers": {"content-type": "application/json"}},
+            "invalid|bad_request",
+        ),
+        (
+            {"content": b'{"text": ' + b"9" * 5000 + b"}", "headers": {"content-type": "application/json"}},
+            "bad_request",
+        ),
         ({"json": []}, "invalid"),
         ({"json": None}, "unsupported|invalid"),
         ({"json": {"text": 5}}, "invalid"),
@@ -132,11 +138,23 @@ def test_a_form_that_names_a_charset(client, charset):
 
 @pytest.mark.parametrize(
     "name",
-    ["../../etc/passwd", "C:\\x\\y.wav", "a\0b.wav", "x" * 10_000, "ñ😀.wav", "a\r\nX-Evil: 1", '<script>"', "‮evil", " "],
+    [
+        "../../etc/passwd",
+        "C:\\x\\y.wav",
+        "a\0b.wav",
+        "x" * 10_000,
+        "ñ😀.wav",
+        "a\r\nX-Evil: 1",
+        '<script>"',
+        "‮evil",
+        " ",
+    ],
 )
 def test_names_are_told_back_harmlessly(client, clip, name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    escaped = name.replace("\\", "\\\\").replace('"', '\\"').encode("utf-8").replace(b"\r", b"%0D").replace(b"\n", b"%0A")
+    escaped = (
+        name.replace("\\", "\\\\").replace('"', '\\"').encode("utf-8").replace(b"\r", b"%0D").replace(b"\n", b"%0A")
+    )
     head = b'--a\r\nContent-Disposition: form-data; name="audio"; filename="' + escaped + b'"\r\n\r\n'
     body = head + clip + b"\r\n--a--\r\n"
     response = client.post("/v1/predict", content=body, headers={"content-type": "multipart/form-data; boundary=a"})
@@ -164,7 +182,9 @@ def test_files_of_a_refused_form_are_closed(client, monkeypatch):
 
     made = []
     begin = UploadFile.__init__
-    monkeypatch.setattr(UploadFile, "__init__", lambda one, *args, **more: (made.append(one), begin(one, *args, **more))[1])
+    monkeypatch.setattr(
+        UploadFile, "__init__", lambda one, *args, **more: (made.append(one), begin(one, *args, **more))[1]
+    )
     files = [("audio", ("a", b"x" * 50_000)), ("colour", (None, "red"))]
     assert client.post("/v1/predict", files=files).status_code == 422
     assert client.post("/v1/predict", files={"audio": b"junk"}).status_code == 415
@@ -222,7 +242,13 @@ def test_routes_and_methods_that_are_none(client, problem, secure):
                          ("GET", "/v1/examples/..%2f..%2fetc"), ("GET", "/docs")]:  # fmt: skip
         problem(client.request(method, path, follow_redirects=False), "not_found")
     problem(client.get("/v1/examples/absent.wav"), "not_found")
-    for method, path in [("GET", "/v1/predict"), ("PUT", "/v1/predict"), ("DELETE", "/v1/models"), ("OPTIONS", "/v1/predict"), ("POST", "/")]:
+    for method, path in [
+        ("GET", "/v1/predict"),
+        ("PUT", "/v1/predict"),
+        ("DELETE", "/v1/models"),
+        ("OPTIONS", "/v1/predict"),
+        ("POST", "/"),
+    ]:
         response = client.request(method, path)
         problem(response, "wrong_method")
         assert response.headers["allow"]

@@ -109,7 +109,9 @@ def test_another_sites_page_may_not_read_and_not_train(serve, tmp_path):
     for headers in ({"content-type": "text/plain"}, {}):
         response = client.post("/v1/train", content=b'{"recipe": "a", "name": "b"}', headers=headers)
         assert response.status_code == 422, "a page of another site can send no JSON without asking first"
-    asked = client.options("/v1/predict", headers={"origin": "https://evil.org", "access-control-request-method": "POST"})
+    asked = client.options(
+        "/v1/predict", headers={"origin": "https://evil.org", "access-control-request-method": "POST"}
+    )
     assert not [name for name in asked.headers if name.startswith("access-control")]
     jobs.close()
 
