@@ -96,14 +96,20 @@ def read_config(folder: Path) -> Saved:
         raise UserError(
             f"{folder / CONFIG} has format {told!r}; this version reads formats {FORMAT} and {portable.FORMAT}"
         )
-    if told == portable.FORMAT:
-        stored = portable.opened(folder, stored)
+    try:
+        return _saved(portable.opened(folder, stored) if told == portable.FORMAT else stored, folder)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{folder / CONFIG} is damaged: {error!r}") from None
+
+
+def _saved(stored: Mapping[str, Any], folder: Path) -> Saved:
     encoders = {name: entry for name, entry in stored["encoders"].items() if entry}
     for name, entry in encoders.items():
         if name in stored["recipe"]:
             stored["recipe"][name]["encoder"] = entry["name"]
     recipe = validate(stored["recipe"], f"the recipe in {folder / CONFIG}")
-    return Saved(recipe, {task: tuple(names) for task, names in stored["tasks"].items()}, encoders)
+    tasks = {task: tuple(names) for task, names in stored["tasks"].items()}
+    return Saved(recipe, {MAIN_TASK: tasks.pop(MAIN_TASK), **tasks}, encoders)
 
 
 def tokenizer_of(folder: Path) -> Path:

@@ -27,6 +27,8 @@ MP3_FRAME = 1152  # samples, from 32 kHz on; half below
 MP3_SLACK = 6 * MP3_FRAME  # samples that frames may hold beyond the sound: tag, encoder delay, padding
 NEEDS_FFMPEG = (".m4a", ".aac", ".mp4", ".webm", ".mkv", ".wma", ".amr", ".3gp")
 
+HIGHEST_RATE = 48_000  # Hz, of which a limit in seconds is reckoned: silence at 655 kHz takes little room in a file
+PATIENCE = 60.0  # seconds that ffmpeg gets for a file of a stranger
 CUT_SHORT_SAYS_FFMPEG = ("partial file", "ended prematurely")
 
 
@@ -42,7 +44,8 @@ def load(path: str | Path, longest: float | None = None) -> np.ndarray:
     """float32 (time,), mono (channels averaged), 16 kHz, in [-1, 1].
 
     Args:
-        longest: seconds; of a longer file no more is decoded than it takes to know that it is.
+        longest: seconds, at 48 kHz or less; of a longer file no more is decoded than it takes to know that it is, and
+            ffmpeg gets a minute for it.
 
     Raises:
         BadAudio: if the file is missing, empty, not audio, cut short, or needs ffmpeg and there is none.
@@ -120,13 +123,16 @@ def _through_soundfile(path: Path, longest: float | None = None) -> np.ndarray:
             stream.seekable = lambda: False  # else it seeks after each block, where a streamed FLAC cannot
             if stream.format == "MP3" and container.mp3_samples(path) > promised + MP3_SLACK:
                 return _through_ffmpeg(path, "an mp3 without its true length in the header", longest)
-            mono = _mono(stream, None if longest is None else int(longest * rate))
+            most = None if longest is None else int(longest * min(rate, HIGHEST_RATE))
+            mono = _mono(stream, most)
     except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
         # libsndfile's own words for junk are misleading ("File does not exist"), so ours come first
         raise BadAudio(f"{path}: not audio that can be read ({_reason(error)})") from None
     if len(mono) == 0:
         raise BadAudio(f"{path}: holds no samples")
     _refuse_longer(path, len(mono) / rate, longest)
+    if most is not None and len(mono) > most:
+        raise TooLong(f"{path}: longer than {most / rate:.1f} s at {rate} Hz")
     if missing:
         raise BadAudio(f"{path}: cut short, the last {missing} bytes that its header announces are missing")
     # A cut mp3 still announces its full length and then reads short without an error
@@ -172,7 +178,13 @@ def _through_ffmpeg(path: Path, what: str = "", longest: float | None = None) ->
     command += ["-i", f"file:{path}", "-vn", "-ac", "1", "-ar", str(SAMPLE_RATE)]
     command += ["-t", f"{longest + 1:.3f}"] if longest is not None else []
     with unheard():  # a stop that is asked for must not look like a broken file
-        done = subprocess.run([*command, "-f", "f32le", "pipe:1"], capture_output=True, check=False)
+        patience = None if longest is None else PATIENCE
+        try:
+            done = subprocess.run(
+                [*command, "-f", "f32le", "pipe:1"], capture_output=True, check=False, timeout=patience
+            )
+        except subprocess.TimeoutExpired:
+            raise BadAudio(f"{path}: not audio that ffmpeg can read (it found no end in {PATIENCE:g} s)") from None
     waveform = np.frombuffer(done.stdout[: len(done.stdout) // 4 * 4], dtype="<f4")
     said = done.stderr.decode(errors="replace").strip()
     if done.returncode != 0 or len(waveform) == 0:

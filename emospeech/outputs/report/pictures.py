@@ -1,5 +1,6 @@
 """The figures of a report: inline in its page, and as files for papers."""
 
+import functools
 import io
 import re
 from collections.abc import Iterator, Mapping
@@ -14,8 +15,8 @@ from emospeech.figures import calibration as of_calibration
 from emospeech.figures import report as drawing
 from emospeech.metrics.scores import Scores
 from emospeech.outputs.report.content import Breakdown, Part, Report
-
-KINDS = (".png", ".svg")
+from emospeech.runtime.console import progress
+from emospeech.runtime.files import write_text
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,16 @@ class Picture:
     name: str
     title: str
     figure: Any
+
+    @functools.cached_property
+    def svg(self) -> str:
+        """Its text is text; the same bytes from the same numbers."""
+        import matplotlib
+
+        buffer = io.StringIO()
+        with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": self.name}):
+            self.figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
+        return buffer.getvalue()
 
 
 def pictures(report: Report) -> dict[str, Picture]:
@@ -86,13 +97,8 @@ def _reliability(part: Part) -> Any:
 
 def inline(picture: Picture) -> Markup:
     """As SVG within a page: its text is text, its ids are its own, nothing in it points outside."""
-    import matplotlib
-
-    buffer = io.StringIO()
-    with matplotlib.rc_context(_settings(picture)):
-        picture.figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
-    text = buffer.getvalue()
-    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    text = picture.svg[picture.svg.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     prefix = f"{picture.name}-"
     text = re.sub(r'\bid="', f'id="{prefix}', text)
     text = re.sub(r'(url\(|href=")#', rf"\1#{prefix}", text)
@@ -103,18 +109,13 @@ def inline(picture: Picture) -> Markup:
 
 
 def save(found: Mapping[str, Picture], folder: Path) -> list[Path]:
-    """Each as a PNG and an SVG file, whose text is text."""
-    import matplotlib
-
+    """Each as a PNG and an SVG file."""
     paths = []
-    for picture in found.values():
-        for kind in KINDS:
-            path = folder / f"{picture.name}{kind}"
-            with matplotlib.rc_context(_settings(picture)):
-                figures.save(picture.figure, path)
-            paths.append(path)
+    with progress("drawing", len(found)) as bar:
+        for picture in found.values():
+            bitmap, drawing = (folder / f"{picture.name}{kind}" for kind in (".png", ".svg"))
+            figures.save(picture.figure, bitmap)
+            write_text(drawing, picture.svg)
+            paths += [bitmap, drawing]
+            bar()
     return paths
-
-
-def _settings(picture: Picture) -> dict[str, str]:
-    return {"svg.fonttype": "none", "svg.hashsalt": picture.name}  # the same bytes from the same numbers

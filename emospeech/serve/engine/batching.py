@@ -35,7 +35,7 @@ class Done(Generic[R]):
     batch: int  # items in that batch
 
 
-@dataclass
+@dataclass(eq=False)  # one is another only if it is the same: items may be arrays
 class _Waiting(Generic[T, R]):
     item: T
     size: int
@@ -94,12 +94,12 @@ class Batcher(Generic[T, R]):
         with self._change:
             if self._closed:
                 raise Closed("the server is going down")
-            self._drop_cancelled()
             if len(self._queue) >= self.room:
                 raise Full(max(1.0, self._pace * len(self._queue)))
             waiting: _Waiting[T, R] = _Waiting(item, self._size(item), Future())
             self._queue.append(waiting)
             self._change.notify_all()
+        waiting.future.add_done_callback(self._drop_cancelled)
         return waiting.future
 
     def close(self, timeout: float | None = None) -> None:
@@ -140,15 +140,21 @@ class Batcher(Generic[T, R]):
                 total += waiting.size
         return taken
 
-    def _drop_cancelled(self) -> None:
-        gone = [waiting for waiting in self._queue if waiting.future.cancelled()]
-        for waiting in gone:
-            self._queue.remove(waiting)
+    def _drop_cancelled(self, future: "Future[Done[R]]") -> None:
+        """At once, with all that its item holds; unless the worker has taken it meanwhile."""
+        if not future.cancelled():
+            return
+        with self._change:
+            found = next((waiting for waiting in self._queue if waiting.future is future), None)
+            if found is not None:
+                self._queue.remove(found)
 
     def _answer(self, batch: Sequence[_Waiting[T, R]]) -> None:
         began = time.monotonic()
         try:
-            answers = self._work([waiting.item for waiting in batch])
+            answers = list(self._work([waiting.item for waiting in batch]))
+            if len(answers) != len(batch):
+                raise ValueError(f"{len(batch)} items have got {len(answers)} answers")
         except Exception as error:  # of one of them, maybe: each for itself
             if len(batch) == 1:
                 with suppress(Exception):

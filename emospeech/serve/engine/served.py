@@ -93,7 +93,9 @@ class ServedModel:
 
     def size(self, question: Question) -> int:
         """Rows that it costs."""
-        return 1 + (0 if question.waveform is None else len(segments(question.waveform, self.segment_seconds)))
+        if question.waveform is None or not self.answers_parts:
+            return 1
+        return 1 + len(segments(question.waveform, self.segment_seconds))
 
     # ------------------------------------------------------------ answering
 
@@ -191,7 +193,8 @@ class ServedModel:
             chances = found[[f"{prefix}{label}" for label in labels]].to_numpy(dtype=float)
             if task == MAIN_TASK and self.temperature is not None:
                 chances = tempered(chances, self.temperature)
-            for row, label, values in zip(every, found[task], chances.tolist(), strict=True):
+            # sums of float32 may go beyond 1 by a rounding
+            for row, label, values in zip(every, found[task], chances.clip(0, 1).tolist(), strict=True):
                 row[task] = Verdict(str(label), dict(zip(labels, values, strict=True)))
         return every
 

@@ -15,6 +15,7 @@ from emospeech.data import audio
 from emospeech.data.audio import SAMPLE_RATE
 
 MEMORY_FOLDER = Path("/dev/shm")  # files that are never on a disk
+ROOM = 1 << 29  # bytes that must be free there: containers often give it 64 MB
 COPIED = 1 << 20  # bytes at a time
 UPLOAD = "upload"  # the only name that an uploaded file gets here
 
@@ -38,10 +39,17 @@ class Segment:
 
 @contextmanager
 def private_folder() -> Iterator[Path]:
-    """A folder that nobody else reads, in memory where the machine has such; gone with all in it afterwards."""
-    inside = MEMORY_FOLDER if os.access(MEMORY_FOLDER, os.W_OK) else None
+    """A folder that nobody else reads, in memory where there is room; gone with all in it afterwards."""
+    inside = MEMORY_FOLDER if _has_room(MEMORY_FOLDER) else None
     with tempfile.TemporaryDirectory(prefix="emospeech_", dir=inside) as folder:
         yield Path(folder)
+
+
+def _has_room(folder: Path) -> bool:
+    if not os.access(folder, os.W_OK):
+        return False
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize >= ROOM
 
 
 def heard(stream: BinaryIO, name: str, longest: float) -> np.ndarray:
@@ -64,16 +72,21 @@ def heard(stream: BinaryIO, name: str, longest: float) -> np.ndarray:
             raise Unheard("empty", f"{name}: the file is empty")
         try:
             waveform = audio.load(path, longest)
-        except audio.TooLong:
-            raise Unheard("too_long", f"{name}: longer than the {longest:g} s that this server takes") from None
+        except audio.TooLong as error:
+            raise Unheard("too_long", f"{name}: {_without(path, str(error))}, which this server takes") from None
         except audio.BadAudio as error:
-            raise Unheard("not_audio", f"{name}: {str(error).removeprefix(f'{path}: ')}") from None
+            raise Unheard("not_audio", f"{name}: {_without(path, str(error))}") from None
     if len(waveform) < audio.MIN_SAMPLES:
         seconds = len(waveform) / SAMPLE_RATE
         raise Unheard("too_short", f"{name}: {seconds * 1000:.0f} ms of sound; at least 25 ms are needed")
     if np.abs(waveform).max() < audio.SILENCE:
         raise Unheard("silent", f"{name}: silent, no sample differs from zero")
     return waveform
+
+
+def _without(path: Path, message: str) -> str:
+    """Where files of a server lie is nobody's business; ffmpeg tells it in its own way."""
+    return message.removeprefix(f"{path}: ").replace(f"file:{path}: ", "").replace(str(path), "the file")
 
 
 def segments(waveform: np.ndarray, seconds: float) -> Sequence[Segment]:

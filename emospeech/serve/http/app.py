@@ -42,7 +42,13 @@ def create_app(
 
     # FastAPI's own pages of docs take scripts from elsewhere
     app = FastAPI(
-        title="emospeech", version=__version__, description=ABOUT, docs_url=None, redoc_url=None, lifespan=lifespan
+        title="emospeech",
+        version=__version__,
+        description=ABOUT,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,  # a redirect would go to whatever host a client names
     )
     problems.install(app, lambda code: server.metrics.problems.labels(code).inc())
     app.include_router(predicting.router(server))

@@ -9,16 +9,18 @@ from typing import Any, TypeVar
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
-from starlette.formparsers import MultiPartException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
 from emospeech.serve.http.problems import Problem
 from emospeech.serve.http.schemas import TextQuestion, TextQuestions
-from emospeech.serve.http.settings import Limits
+from emospeech.serve.http.settings import BODY_SLACK, Limits
 
 FORM, JSON = "multipart/form-data", "application/json"
 FIELDS = ("audio", "text", "model", "explain")
 YES, NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off", "")
+LONGEST_ESCAPE = 12  # bytes of a character in JSON: a pair of \uXXXX
+JSON_SLACK = 16_384  # bytes around the texts
 NAME_LENGTH = 200  # characters of a client's file name that are given back
 Q = TypeVar("Q", bound=BaseModel)
 
@@ -62,14 +64,29 @@ async def asked(request: Request, limits: Limits, several: bool) -> Asked:
 
 
 async def _of_json(request: Request, limits: Limits, several: bool) -> Asked:
-    with _hung_up():
-        body = await request.body()
+    body = await _whole(request, limits, several)
     if several:
         many = _validated(TextQuestions, body)
         _require_few(len(many.texts), limits)
         return Asked([_item(None, text, limits) for text in many.texts], many.model, many.explain)
     one = _validated(TextQuestion, body)
     return Asked([_item(None, one.text, limits)], one.model, one.explain)
+
+
+async def _whole(request: Request, limits: Limits, several: bool) -> bytes:
+    """
+    Raises:
+        Problem: if there is more of it than the texts can be; a larger one would stop the server while it is parsed.
+    """
+    characters = limits.max_characters * (limits.max_batch_files if several else 1)
+    most = LONGEST_ESCAPE * characters + JSON_SLACK
+    whole = bytearray()
+    with _hung_up():
+        async for part in request.stream():
+            whole += part
+            if len(whole) > most:
+                raise Problem("too_large", f"the JSON is larger than the {most} bytes that this server takes")
+    return bytes(whole)
 
 
 def _validated(schema: type[Q], body: bytes) -> Q:
@@ -87,13 +104,20 @@ def _validated(schema: type[Q], body: bytes) -> Q:
 
 async def _of_form(request: Request, limits: Limits, several: bool) -> Asked:
     most = limits.max_batch_files if several else 1
+    parser = MultiPartParser(
+        request.headers,
+        request.stream(),
+        max_files=most,
+        max_fields=most + len(FIELDS),
+        max_part_size=4 * limits.max_characters + 1024,
+    )
+    parser.spool_max_size = limits.max_bytes + BODY_SLACK  # uploads stay in memory: never on a disk
     try:
         with _hung_up():
-            form = await request.form(
-                max_files=most, max_fields=most + len(FIELDS), max_part_size=4 * limits.max_characters + 1024
-            )
-    except (MultiPartException, AssertionError) as error:
-        raise Problem("bad_request", f"the form cannot be read: {error}") from None
+            form = await parser.parse()
+    except MultiPartException as error:
+        code = "too_large" if error.message.startswith(("Too many", "Part exceeded")) else "bad_request"
+        raise Problem(code, f"the form cannot be read: {error.message}") from None
     try:
         return _asked_by(form, limits, several)
     except Problem:
@@ -146,6 +170,8 @@ def _item(audio: UploadFile | None, text: str | None, limits: Limits) -> Item:
     text = (text or "").strip() or None
     if text is not None and len(text) > limits.max_characters:
         raise Problem("too_much_text", f"{len(text)} characters of text; this server takes {limits.max_characters}")
+    if text is not None and any("\ud800" <= sign <= "\udfff" for sign in text):
+        raise Problem("invalid", "text: half of a surrogate pair is no character")
     if audio is None and text is None:
         raise Problem("nothing", "there is nothing to answer: give audio, text, or both")
     return Item(_shown(audio), audio, text)

@@ -5,6 +5,7 @@ import asyncio
 import hmac
 import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from emospeech.serve.http.metrics import Metrics
@@ -19,6 +20,10 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 PREDICT = "/v1/predict"
 GUARDED = ("/v1/", "/metrics")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+SMALL_BODY = 65_536  # bytes of a request that sends no audio
+LONGEST_NUMBER = 20  # digits
+LINGER_SECONDS = 5.0  # in which a client may notice that its body is not wanted
 LOCAL = ("127.0.0.1", "localhost", "[::1]", "::1")
 CSP = (
     "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; style-src 'self'; script-src 'self'; "
@@ -36,6 +41,14 @@ HEADERS = [
 def header(scope: Scope, name: bytes) -> str | None:
     """Of a request; None without."""
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), None)
+
+
+def without_port(host: str) -> str:
+    """
+    >>> [without_port(host) for host in ("a.org:80", "a.org", "[::1]:80", "[::1]")]
+    ['a.org', 'a.org', '[::1]', '[::1]']
+    """
+    return host if host.endswith("]") else host.rsplit(":", 1)[0]
 
 
 class Guards:
@@ -59,22 +72,28 @@ class Guards:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        answer = _Answer(send)
-        began = time.perf_counter()
         predicts = scope["path"].startswith(PREDICT) and scope["method"] == "POST"
+        body = _Body(scope, receive, self.limits.max_bytes + BODY_SLACK if predicts else SMALL_BODY, self.limits)
+        answer = _Answer(send, body)
+        try:
+            await self._answered(scope, body, answer, predicts)
+        finally:
+            await answer.end()
+
+    async def _answered(self, scope: Scope, body: "_Body", answer: "_Answer", predicts: bool) -> None:
+        began = time.perf_counter()
         try:
             self._admit(scope, predicts)
         except Problem as problem:
             self._counted(scope, problem.status, began, problem.code)
-            await problem.response()(scope, receive, answer)
+            await problem.response()(scope, body.receive, answer)
             return
         try:
             self._enter(predicts, 1)
-            limited = receive if scope["method"] == "GET" else _Limited(receive, self.limits).receive
-            await self.app(scope, limited, answer)
+            await self.app(scope, body.receive, answer)
         except Problem as problem:  # of the body, while a route read it
             if not answer.begun:
-                await problem.response()(scope, receive, answer)
+                await problem.response()(scope, body.receive, answer)
         finally:
             self._enter(predicts, -1)
             self._counted(scope, answer.status, began)
@@ -86,7 +105,9 @@ class Guards:
 
     def _counted(self, scope: Scope, status: int, began: float, code: str | None = None) -> None:
         route = getattr(scope.get("route"), "path", None) or "other"
-        self.metrics.requests.labels(route, scope["method"] if route != "other" else "other", str(status)).inc()
+        # of what clients make up, such as methods, nothing becomes a label
+        method = scope["method"] if route != "other" and scope["method"] in METHODS else "other"
+        self.metrics.requests.labels(route, method, str(status)).inc()
         self.metrics.seconds.labels(route).observe(time.perf_counter() - began)
         if code is not None:
             self.metrics.problems.labels(code).inc()
@@ -96,17 +117,17 @@ class Guards:
         Raises:
             Problem: if the request must not go further; its body is not read.
         """
-        host = (header(scope, b"host") or "").lower()
-        name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
+        name = without_port((header(scope, b"host") or "").lower())
         if self.hosts is not None and name not in self.hosts:
-            raise Problem("wrong_host", f"this server answers under {', '.join(self.hosts[:2])} only, not {name!r}")
+            raise Problem("wrong_host", f"this server answers under {', '.join(self.hosts[:2])} only, not {name[:80]!r}")
         if self.key is not None and scope["path"].startswith(GUARDED) and not self._has_key(scope):
             raise Problem("no_key", "give the server's key, as the header Authorization: Bearer KEY")
         length = header(scope, b"content-length") or "0"
-        if not length.isdecimal():
+        if not (length.isdecimal() and len(length) < LONGEST_NUMBER):
             raise Problem("bad_request", "Content-Length is no number")
-        if int(length) > self.limits.max_bytes + BODY_SLACK:
-            raise Problem("too_large", _too_large(self.limits))
+        most = self.limits.max_bytes + BODY_SLACK if predicts else SMALL_BODY
+        if int(length) > most:
+            raise Problem("too_large", _too_large(most))
         if predicts and self.in_flight >= self.limits.in_flight:
             raise Problem("busy", f"{self.in_flight} requests are under way; try again", 1)
 
@@ -117,18 +138,19 @@ class Guards:
         return kind.lower() == "bearer" and same
 
 
-def _too_large(limits: Limits) -> str:
-    return f"the request is larger than the {limits.max_bytes / 1e6:g} MB that this server takes"
+def _too_large(most: int) -> str:
+    return f"the request is larger than the {most / 1e6:.3g} MB that this server takes"
 
 
-class _Limited:
+class _Body:
     """A request's body, as far as it may go: in bytes and in time."""
 
-    def __init__(self, receive: Receive, limits: Limits) -> None:
+    def __init__(self, scope: Scope, receive: Receive, most: int, limits: Limits) -> None:
         self._receive, self.limits = receive, limits
-        self.left = limits.max_bytes + BODY_SLACK
+        self.most = self.left = most
         self.until = time.monotonic() + limits.timeout
-        self.ended = False
+        chunked = header(scope, b"transfer-encoding") is not None
+        self.ended = not chunked and (header(scope, b"content-length") or "0") == "0"
 
     async def receive(self) -> Message:
         if self.ended:  # what is waited for now is that the client hangs up
@@ -140,22 +162,48 @@ class _Limited:
             raise Problem("slow_body", f"the body did not come within {self.limits.timeout:g} s") from None
         self.left -= len(message.get("body", b""))
         if self.left < 0:
-            raise Problem("too_large", _too_large(self.limits))
-        self.ended = message["type"] != "http.request" or not message.get("more_body", False)
+            raise Problem("too_large", _too_large(self.most))
+        self._look(message)
         return message
+
+    def _look(self, message: Message) -> None:
+        self.ended = message["type"] != "http.request" or not message.get("more_body", False)
+
+    async def discard(self) -> None:
+        """Read on for a while without keeping it: a client that sends still would never see its answer, but a reset."""
+        left = self.limits.max_bytes
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                while not self.ended and left > 0:
+                    message = await self._receive()
+                    left -= len(message.get("body", b""))
+                    self._look(message)
 
 
 class _Answer:
-    """Adds headers to an answer, and notes how it went."""
+    """Adds headers to an answer, and notes how it went.
 
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.begun = False
+    Where the request's body has not been read, the connection ends with the answer.
+    """
+
+    def __init__(self, send: Send, body: _Body) -> None:
+        self._send, self._body = send, body
+        self.begun = self.lingers = self.withheld = False
         self.status = 499  # as nginx has it: the client went away first
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.begun, self.status = True, message["status"]
+            self.begun, self.status, self.lingers = True, message["status"], not self._body.ended
             there = {key.lower() for key, _ in message["headers"]}
-            message["headers"] = [*message["headers"], *(pair for pair in HEADERS if pair[0] not in there)]
+            more = [pair for pair in HEADERS if pair[0] not in there]
+            more += [(b"connection", b"close")] if self.lingers else []
+            message["headers"] = [*message["headers"], *more]
+        elif self.lingers and not message.get("more_body", False):
+            message, self.withheld = {**message, "more_body": True}, True
         await self._send(message)
+
+    async def end(self) -> None:
+        """The answer is out, as its length tells; the connection stays a little."""
+        if self.withheld:
+            await self._body.discard()
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -55,10 +55,17 @@ class Jobs:
         recipes: name -> file, those that may be trained.
         runs_dir: where runs go.
         finished: is called with the run folder of each that succeeds; what it raises is the job's message.
+        taken: whether something is served under a name already.
     """
 
-    def __init__(self, recipes: Mapping[str, Path], runs_dir: Path, finished: Callable[[Path], None]) -> None:
-        self.recipes, self.runs_dir, self._finished = dict(recipes), runs_dir, finished
+    def __init__(
+        self,
+        recipes: Mapping[str, Path],
+        runs_dir: Path,
+        finished: Callable[[Path], None],
+        taken: Callable[[str], bool] = lambda name: False,
+    ) -> None:
+        self.recipes, self.runs_dir, self._finished, self._taken = dict(recipes), runs_dir, finished, taken
         self._jobs: dict[str, Job] = {}
         self._change = threading.Condition()
         self._process: subprocess.Popen[bytes] | None = None
@@ -81,6 +88,8 @@ class Jobs:
                 raise Busy("too many trainings wait")
             if any(job.name == name and job.state not in ENDED for job in self._jobs.values()):
                 raise UserError(f"a training of the name {name} is under way")
+            if self._taken(name):
+                raise UserError(f"a model of the name {name} is served already; choose another name")
             if RunFolder(self.runs_dir / name).started and not resume:
                 raise UserError(f"there is a run {name} already; choose another name, or go on with resume=true")
             job = Job(secrets.token_hex(8), recipe, name, tuple(overrides), resume)
@@ -147,7 +156,10 @@ class Jobs:
 
     def _run(self) -> None:
         while (job := self._next()) is not None:
-            self._train(job)
+            try:
+                self._train(job)
+            except Exception as error:  # a full disk, a folder without rights: the next job has its chance
+                self._fail(job.id, f"{type(error).__name__}: {error}")
 
     def _next(self) -> Job | None:
         with self._change:
@@ -160,21 +172,19 @@ class Jobs:
 
     def _train(self, job: Job) -> None:
         command = [sys.executable, "-m", "emospeech", "train", str(self.recipes[job.recipe]), *job.overrides]
-        command += [f"name={job.name}", f"runs_dir={self.runs_dir}"] + (["--resume"] if job.resume else [])
+        # as JSON, so that a name like 2024 or null stays a word
+        command += [f"name={json.dumps(job.name)}", f"runs_dir={json.dumps(str(self.runs_dir))}"]
+        command += ["--resume"] if job.resume else []
         log = self._log(job)
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as stream:
             with self._change:
                 if self._closed or self._jobs[job.id].state != QUEUED:
                     return
-                try:
-                    # a session of its own: Ctrl-C is for the server, which then stops it in order
-                    self._process = subprocess.Popen(
-                        command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, start_new_session=True
-                    )
-                except OSError as error:
-                    self._jobs[job.id] = replace(job, state=FAILED, ended=_now(), message=str(error))
-                    return
+                # a session of its own: Ctrl-C is for the server, which then stops it in order
+                self._process = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, start_new_session=True
+                )
                 self._jobs[job.id] = replace(job, state=RUNNING, started=_now())
             code = self._process.wait()
         with self._change:
@@ -182,8 +192,8 @@ class Jobs:
         self._end(job.id, code)
 
     def _end(self, id: str, code: int) -> None:
-        job = self._jobs[id]
-        if job.state == CANCELLED:
+        job = self._jobs.get(id)
+        if job is None or job.state == CANCELLED:
             return
         state, message = (FINISHED, None) if code == 0 else (FAILED, self._why(job, code))
         if code == 0:
@@ -193,6 +203,12 @@ class Jobs:
                 message = f"trained, but it cannot be served: {error}"
         with self._change:
             self._jobs[id] = replace(job, state=state, ended=_now(), message=message)
+
+    def _fail(self, id: str, message: str) -> None:
+        with self._change:
+            self._process = None
+            if id in self._jobs and self._jobs[id].state not in ENDED:
+                self._jobs[id] = replace(self._jobs[id], state=FAILED, ended=_now(), message=message)
 
     def _why(self, job: Job, code: int) -> str:
         lines = self.tail(job)

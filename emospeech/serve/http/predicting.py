@@ -1,6 +1,7 @@
 """The routes that answer: one question, or several."""
 
 import asyncio
+import logging
 import secrets
 import time
 from collections.abc import Awaitable, Sequence
@@ -19,13 +20,15 @@ from emospeech.serve.engine.served import ServedModel
 from emospeech.serve.engine.sound import Unheard, heard
 from emospeech.serve.http import bodies, schemas
 from emospeech.serve.http.bodies import Asked, Item
-from emospeech.serve.http.problems import MEDIA_TYPE, Problem
+from emospeech.serve.http.problems import FAILED, MEDIA_TYPE, Problem
 from emospeech.serve.http.state import Behind, Server
 from emospeech.systems.base import MAIN_TASK
 
 DECODERS = 4  # clips that are decoded at once
 HANG_UP_SECONDS = 0.25  # between two looks at whether the client is still there
+BUSY_SECONDS = 2.0
 T = TypeVar("T")
+LOG = logging.getLogger("uvicorn.error")
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -72,7 +75,10 @@ def router(server: Server) -> APIRouter:
         asked = await bodies.asked(request, server.limits, several=True)
         behind = server.behind(asked.model)
         work = asyncio.gather(*(answering.one_of(asked, item, behind, began) for item in asked.items))
-        return schemas.Predictions(results=await _while_there(request, work, server.limits.timeout))
+        results = await _while_there(request, work, server.limits.timeout)
+        if all(isinstance(one, schemas.Failure) and one.error.code == "busy" for one in results):
+            raise Problem("busy", "too many questions wait; try again", BUSY_SECONDS)
+        return schemas.Predictions(results=results)
 
     return routes
 
@@ -114,8 +120,12 @@ class _Answering:
         except Problem as problem:
             if problem.code in ("going_down",):
                 raise
-            self.server.metrics.problems.labels(problem.code).inc()
-            return schemas.Failure(name=item.name, error=schemas.ProblemDetails(**problem.as_dict()))
+            found = problem
+        except Exception as error:
+            LOG.error("an item of a batch could not be answered", exc_info=error)
+            found = Problem("failed", FAILED)
+        self.server.metrics.problems.labels(found.code).inc()
+        return schemas.Failure(name=item.name, error=schemas.ProblemDetails(**found.as_dict()))
 
     async def one(self, asked: Asked, item: Item, behind: Behind, began: float) -> schemas.Prediction:
         """

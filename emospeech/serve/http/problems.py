@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 MEDIA_TYPE = "application/problem+json"
+FAILED = "the server could not answer this; its log says why"
 # code -> status
 CODES: Mapping[str, int] = {
     "bad_request": 400,
@@ -41,16 +42,20 @@ CODES: Mapping[str, int] = {
 BY_STATUS = {404: "not_found", 405: "wrong_method", 400: "bad_request", 415: "unsupported", 413: "too_large"}
 
 
-class Problem(Exception):  # noqa: N818 - an answer
-    """An answer that is a problem."""
+class Problem(HTTPException):
+    """An answer that is a problem. Of Starlette's kind, so that whoever reads a body lets it through."""
 
     def __init__(self, code: str, detail: str, retry_after: float | None = None) -> None:
-        super().__init__(detail)
-        self.code, self.detail, self.retry_after = code, detail, retry_after
+        told = {} if retry_after is None else {"Retry-After": str(max(1, math.ceil(retry_after)))}
+        super().__init__(CODES[code], detail, told | ({"WWW-Authenticate": "Bearer"} if code == "no_key" else {}))
+        self.code, self.retry_after = code, retry_after
+
+    def __str__(self) -> str:
+        return self.detail
 
     @property
     def status(self) -> int:
-        return CODES[self.code]
+        return self.status_code
 
     def as_dict(self) -> dict[str, Any]:
         title = HTTPStatus(self.status).phrase
@@ -61,11 +66,6 @@ class Problem(Exception):  # noqa: N818 - an answer
             "code": self.code,
             "detail": self.detail,
         }
-
-    @property
-    def headers(self) -> dict[str, str]:
-        found = {} if self.retry_after is None else {"Retry-After": str(max(1, math.ceil(self.retry_after)))}
-        return found | ({"WWW-Authenticate": "Bearer"} if self.code == "no_key" else {})
 
     def response(self) -> JSONResponse:
         return JSONResponse(self.as_dict(), self.status, self.headers, media_type=MEDIA_TYPE)
@@ -100,4 +100,4 @@ def install(app: FastAPI, count: Callable[[str], None]) -> None:
 
     @app.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> JSONResponse:
-        return answered(Problem("failed", "the server could not answer this; its log says why"))
+        return answered(Problem("failed", FAILED))

@@ -2,7 +2,7 @@
 
 import resource
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,7 @@ from emospeech.serve.engine import served
 from emospeech.serve.engine.served import ServedModel
 from emospeech.serve.engine.whispering import Whisperer
 from emospeech.serve.http.app import create_app
-from emospeech.serve.http.guards import LOCAL
+from emospeech.serve.http.guards import LOCAL, without_port
 from emospeech.serve.http.jobs import Jobs
 from emospeech.serve.http.settings import Limits
 from emospeech.serve.http.state import Server
@@ -51,7 +51,7 @@ def run(wanted: Wanted) -> None:
     recipes = None if wanted.recipes is None else recipes_in(wanted.recipes)
     with _bound(wanted.host, wanted.port) as listening:
         server = Server([_loaded(folder, wanted) for folder in wanted.runs], wanted.limits)
-        jobs = None if recipes is None else Jobs(recipes, wanted.runs_dir, lambda run: server.add(_loaded(run, wanted)))
+        jobs = None if recipes is None else _jobs(recipes, server, wanted)
         _warn(wanted, key)
         app = create_app(server, key, _hosts(wanted), jobs)
         settings = uvicorn.Config(
@@ -64,9 +64,23 @@ def run(wanted: Wanted) -> None:
         )
         _more_files()
         _announce(server, listening)
-        with suppress(KeyboardInterrupt):  # uvicorn raises the signal anew, once all is closed
-            uvicorn.Server(settings).run(sockets=[listening])
+        try:
+            with suppress(KeyboardInterrupt):  # uvicorn raises the signal anew, once all is closed
+                uvicorn.Server(settings).run(sockets=[listening])
+        finally:
+            if jobs is not None:  # a second Ctrl-C ends uvicorn without an end of its app
+                jobs.close()
     say("the server is down")
+
+
+def _jobs(recipes: Mapping[str, Path], server: Server, wanted: Wanted) -> Jobs:
+    """Trainings whose models are served as soon as they are trained."""
+    return Jobs(
+        recipes,
+        wanted.runs_dir,
+        finished=lambda run: server.add(_loaded(run, wanted)),
+        taken=lambda name: any(model.name == name for model in server.models),
+    )
 
 
 def _loaded(folder: Path, wanted: Wanted) -> ServedModel:
@@ -110,7 +124,7 @@ def _key(path: Path) -> str:
 def _hosts(wanted: Wanted) -> list[str] | None:
     """The names that the server answers under; None: any, as it is open to others anyway."""
     if wanted.hosts:
-        return [*LOCAL, *(name.lower() for name in wanted.hosts)]
+        return [*LOCAL, *(name.lower() for name in map(without_port, wanted.hosts))]
     return list(LOCAL) if wanted.host in LOCAL else None
 
 

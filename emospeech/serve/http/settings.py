@@ -28,10 +28,12 @@ class Limits:
         """
         least = {"batch_wait_ms": 0, "segment_seconds": 1}
         wrong = [
-            f"--{one.name.replace('_', '-')} {value}: at least {least.get(one.name, 1)} is needed"
+            f"--{one.name.replace('_', '-')} {value}: at least {least.get(one.name, 1)} is needed, and no more than 1e12"
             for one in fields(self)
-            if not (value := getattr(self, one.name)) >= least.get(one.name, 1)
+            if not least.get(one.name, 1) <= (value := getattr(self, one.name)) <= 1e12
         ]
+        if self.max_batch_files > self.queue:  # such a request could never be answered
+            wrong.append(f"--max-batch-files {self.max_batch_files}: no more than --queue {self.queue} can wait")
         if wrong:
             raise faults("these limits cannot be kept", wrong)
 

@@ -66,27 +66,31 @@ class Handler(BaseHTTPRequestHandler):
         if token == READ_ONLY:
             return self.refuse(403, "", "Forbidden: you need a token with write access")
         if path == "/api/repos/create":
-            asked = json.loads(body)
-            name = f"{asked['organization']}/{asked['name']}"
-            there = name in hub.repositories
-            hub.repositories.setdefault(
-                name, Repository(asked.get("visibility") == "private" or bool(asked.get("private")))
-            )
-            if not there:
-                hub.repositories[name].commit("main", {".gitattributes": b""}, "initial commit")
-            url = f"{hub.url}/{name}"
-            return self.answer(409 if there else 200, {"url": url, "error": "You already created this model repo"})
+            return self.create(json.loads(body))
         owner, name, verb, *rest = path.removeprefix("/api/models/").split("/")
-        repository = hub.repositories[f"{owner}/{name}"]
         branch = unquote(rest[0]) if rest else "main"
-        if verb == "branch":
-            repository.branches.setdefault(branch, repository.branches["main"])
-            return self.answer(200, {})
-        if verb == "preupload":
-            files = json.loads(body)["files"]
-            told = [{"path": one["path"], "uploadMode": "regular", "shouldIgnore": False} for one in files]
-            return self.answer(200, {"files": told})
-        assert verb == "commit", path
+        return getattr(self, verb)(f"{owner}/{name}", branch, body)
+
+    def create(self, asked):
+        hub, name = self.server.hub, f"{asked['organization']}/{asked['name']}"
+        there = name in hub.repositories
+        if not there:
+            hub.repositories[name] = Repository(asked.get("visibility") == "private")
+            hub.repositories[name].commit("main", {".gitattributes": b""}, "initial commit")
+        self.answer(409 if there else 200, {"url": f"{hub.url}/{name}", "error": "You already created this model repo"})
+
+    def branch(self, name, branch, body):
+        branches = self.server.hub.repositories[name].branches
+        branches.setdefault(branch, branches["main"])
+        self.answer(200, {})
+
+    def preupload(self, name, branch, body):
+        files = json.loads(body)["files"]
+        told = [{"path": one["path"], "uploadMode": "regular", "shouldIgnore": False} for one in files]
+        self.answer(200, {"files": told})
+
+    def commit(self, name, branch, body):
+        repository = self.server.hub.repositories[name]
         files, message = dict(repository.at(branch)[1]), ""
         for line in body.decode().splitlines():
             item = json.loads(line)
@@ -95,14 +99,12 @@ class Handler(BaseHTTPRequestHandler):
                 message = value["summary"]
             elif item["key"] == "file":
                 files[value["path"]] = base64.b64decode(value["content"])
-            elif item["key"] == "deletedFile":
-                files.pop(value["path"])
             else:
-                raise AssertionError(item["key"])
+                assert item["key"] == "deletedFile", item["key"]
+                files.pop(value["path"])
         sha = repository.commit(branch, files, message)
-        return self.answer(
-            200, {"success": True, "commitOid": sha, "commitUrl": f"{hub.url}/{owner}/{name}/commit/{sha}"}
-        )
+        url = f"{self.server.hub.url}/{name}/commit/{sha}"
+        self.answer(200, {"success": True, "commitOid": sha, "commitUrl": url})
 
     def do_GET(self):
         path = urlsplit(self.path).path
@@ -132,7 +134,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.refuse(404, "EntryNotFound", "Entry not found")
         return self.answer(200, content, ETag=f'"{hashlib.sha1(content).hexdigest()}"', X_Repo_Commit=sha)
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815
 
     @staticmethod
     def entry(path, content):

@@ -207,9 +207,9 @@ def browser(tmp_path_factory, clips):
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
     for switch in (
-        "headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "disable-quic", "no-first-run", "disable-sync",
-        "disable-background-networking", "disable-component-update", "window-size=1280,1000", "mute-audio",
-        "use-fake-ui-for-media-stream", "use-fake-device-for-media-stream",
+        "headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "disable-quic", "no-first-run",
+        "disable-sync", "disable-background-networking", "disable-component-update", "window-size=1280,1000",
+        "mute-audio", "use-fake-ui-for-media-stream", "use-fake-device-for-media-stream",
         f"use-file-for-fake-audio-capture={clips['joy']}", f"user-data-dir={tmp_path_factory.mktemp('profile')}",
     ):  # fmt: skip
         options.add_argument(f"--{switch}")
@@ -228,8 +228,8 @@ def page(browser, address, tmp_path):
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     page = Page(browser, address, tmp_path)
     page.requests()
-    page.open()
     page.complaints()
+    page.open()
     yield page
     own = (browser.current_url.split("?")[0], "blob:", "data:")
     assert [url for url in page.requests() if not url.startswith((address, *own))] == []

@@ -93,11 +93,16 @@ def test_every_field_has_a_name_and_the_keyboard_reaches_all(page):
 
 
 CONTRAST = """
-const light = (rgb) => { const [r, g, b] = rgb.map((v) => { v /= 255; return v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4; });
-  return .2126 * r + .7152 * g + .0722 * b; };
-const style = getComputedStyle(document.documentElement);
-const hex = (name) => { const h = style.getPropertyValue(name).trim(); return [1, 3, 5].map((k) => parseInt(h.slice(k, k + 2), 16)); };
-return given[0].map(([ink, ground]) => { const [a, b] = [light(hex(ink)), light(hex(ground))].sort((x, y) => y - x); return (a + .05) / (b + .05); });
+const { colour } = await import("/page/dom.js");
+const linear = (value) => (value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+const light = (name) => {
+  const [red, green, blue] = colour(name).map((value) => linear(value / 255));
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+};
+return given[0].map((pair) => {
+  const [darker, lighter] = pair.map(light).sort((one, other) => one - other);
+  return (lighter + 0.05) / (darker + 0.05);
+});
 """
 TEXTS = [
     ("--ink", "--paper"), ("--ink", "--card"), ("--muted", "--paper"), ("--muted", "--card"), ("--accent", "--card"),

@@ -14,7 +14,8 @@ def canvas_ink(page, css):
     """How many pixels of a canvas are drawn on."""
     return page.driver.execute_script(
         "const c = document.querySelector(arguments[0]);"
-        "return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.filter((v, k) => k % 4 === 3 && v).length",
+        "const { data } = c.getContext('2d').getImageData(0, 0, c.width, c.height);"
+        "return data.filter((value, k) => k % 4 === 3 && value).length",
         css,
     )
 
@@ -26,7 +27,7 @@ def test_a_clip_and_its_transcript(page, clips):
     label = page.ask()
     told = page.probabilities()
     assert sorted(told) == sorted(LABELS)
-    assert list(told)[0] == label
+    assert next(iter(told)) == label
     assert sum(float(share.strip("%")) for share in told.values()) == pytest.approx(100, abs=3)
     assert page.shown("#result .headline .answer").text.split()[0] == label
     words = page.all("#result .word")

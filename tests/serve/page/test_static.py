@@ -80,3 +80,9 @@ def test_the_canvases_can_read_the_colours():
     for name in {one for pair in named for one in pair if one}:
         assert re.search(rf"{name}: #[0-9a-f]{{6}};", light), name
         assert re.search(rf"{name}: #[0-9a-f]{{6}};", dark), name
+
+
+def test_the_pictures_are_small_and_there():
+    readme = STATIC.parents[3] / "README.md"
+    for name in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", readme.read_text(encoding="utf-8")):
+        assert (readme.parent / name).stat().st_size < 300_000, name

@@ -61,7 +61,7 @@ const texts = {
   byValue: "By value",
   byModel: "In the model's order",
   order: "Order",
-  calibrated: "Calibrated on {on}: of many clips like those there that are answered with {percent}, about {percent} are right.",
+  calibrated: "Calibrated on {on}: of the answers given at {percent} to clips like those, about {percent} are right.",
   uncalibrated: "Not calibrated: read the numbers as scores, not as chances of being right.",
   voice: "Voice over time",
   position: "Position in the clip",

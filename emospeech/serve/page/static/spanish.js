@@ -61,7 +61,7 @@ const texts = {
   byValue: "Por valor",
   byModel: "En el orden del modelo",
   order: "Orden",
-  calibrated: "Calibrado con {on}: de muchos audios como los de allí que se responden con un {percent}, cerca del {percent} son aciertos.",
+  calibrated: "Calibrado con {on}: de las respuestas dadas al {percent} a audios como esos, cerca del {percent} aciertan.",
   uncalibrated: "Sin calibrar: lea los números como puntuaciones, no como la probabilidad de acertar.",
   voice: "La voz en el tiempo",
   position: "Posición en el audio",
