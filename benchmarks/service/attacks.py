@@ -37,6 +37,7 @@ class Material:
 
     clip: bytes  # a sound wav file
     text: str
+    reader: str | None  # a model that answers texts alone
 
 
 Make = Callable[[random.Random, Material], Attack]
@@ -185,6 +186,11 @@ def texts(rng: random.Random, of: Material) -> Attack:
     return _form(("audio", of.clip, "a.wav"), ("text", rng.choice(TEXTS).encode(), None), allowed=ANY)
 
 
+def read_alone(rng: random.Random, of: Material) -> Attack:
+    told = json.dumps({"text": rng.choice([*TEXTS, "\ud800", "a \udfff b"]), "model": of.reader, "explain": True})
+    return _json(told.encode(), allowed=ANY)
+
+
 def forms(rng: random.Random, of: Material) -> Attack:
     kind = "multipart/form-data"
     body, right = form([("audio", of.clip, "a.wav"), ("text", b"Hola.", None)])
@@ -272,7 +278,7 @@ def stall(rng: random.Random, of: Material) -> Attack:
 ATTACKS: Mapping[str, Make] = {
     make.__name__: make
     for make in (
-        junk, cut_short, flipped, lying_header, bomb, no_numbers, not_sound, names, paths, models, bodies, texts, forms,
-        fields, batches, lengths, endless, no_http, hang_up, stall,
+        junk, cut_short, flipped, lying_header, bomb, no_numbers, not_sound, names, paths, models, bodies, texts,
+        read_alone, forms, fields, batches, lengths, endless, no_http, hang_up, stall,
     )
 }  # fmt: skip

@@ -41,6 +41,7 @@ class Good:
     """Requests that must be answered alike, whatever else comes."""
 
     asked: Sequence[tuple[bytes, str]]  # clips, and their texts
+    reader: str | None  # a model that answers texts alone
     tolerance: float  # of a probability, while others are answered in the same batch
     first: list[Probabilities] = field(default_factory=list)
     last: list[Probabilities] = field(default_factory=list)
@@ -102,7 +103,7 @@ def attack_until(port: int, until: float, attacks: Attacks, good: Good, number: 
     rng = random.Random(f"{attacks.seed}/{number}")
     while time.monotonic() < until:
         name = rng.choice(list(ATTACKS))
-        attack = ATTACKS[name](rng, Material(*rng.choice(good.asked)))
+        attack = ATTACKS[name](rng, Material(*rng.choice(good.asked), good.reader))
         answer = sent(port, attack)
         with good.lock:
             attacks.by_name[name][answer.status if answer else NO_ANSWER] += 1
