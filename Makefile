@@ -28,7 +28,7 @@ bench: install
 	$(VENV)/bin/python benchmarks/bench.py
 
 test: $(VENV)/installed-dev
-	$(PYTEST) -n 2
+	$(PYTEST) -n 2 --dist worksteal # each file at one worker, so that what its tests share is made once
 
 test-slow: $(VENV)/installed-dev
 	$(PYTEST) -m slow || [ $$? = 5 ] # 5: there are none

@@ -20,6 +20,8 @@ import soundfile
 
 from emospeech.runtime.interrupt import StopRequest
 
+from .economy import laid_out_only, painted, settled  # noqa: F401 (fixtures of all tests)
+
 SENTENCES = [
     "Hoy vamos al mercado a comprar fruta.",
     "¡No me lo puedo creer, hemos ganado!",

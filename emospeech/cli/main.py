@@ -13,7 +13,7 @@ import traceback
 
 import typer
 
-from emospeech.cli import augment, data, experiment, output, serving, store, transcribe
+from emospeech.cli import augment, data, experiment, hub, output, serving, shown, store, transcribe
 from emospeech.cli import run as run_commands
 from emospeech.runtime import distributed, interrupt
 from emospeech.runtime.errors import Futile, Interrupted, UserError, WorkError
@@ -43,7 +43,10 @@ app.command("submit")(output.submit)
 app.command("score")(output.score)
 app.command("compare")(output.compare)
 app.command("leaderboard")(output.leaderboard)
+app.command("report")(shown.report)
 app.command("ensemble")(output.ensemble)
+app.command("export")(hub.export)
+app.command("push")(hub.push)
 app.command("benchmark")(experiment.benchmark)
 app.command("ablate")(experiment.ablate)
 app.command("tune")(experiment.tune)

@@ -30,6 +30,8 @@ class Corpus:
     makes_itself: bool = False  # the root need not exist
     further_columns: bool = False  # its table may have columns of the user's own, such as votes
     kind: Literal["emotion", "intensity"] = "emotion"  # what its labels are words for
+    # how its speech came about; None: it is not told. elicited: felt, or played, in a situation made for it
+    speech: Literal["acted", "elicited", "natural", "synthetic"] | None = None
 
 
 class Skipped:

@@ -68,4 +68,5 @@ CORPUS = Corpus(
     source="https://github.com/40uf411/Basic-Arabic-Vocal-Emotions-Dataset",
     index=index,
     kind="intensity",
+    speech="acted",
 )

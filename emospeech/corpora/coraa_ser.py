@@ -110,4 +110,5 @@ CORPUS = Corpus(
     source="github.com/rmarcacini/ser-coraa-pt-br",
     index=index,
     audio_at="data.root, train/ and test_ser/",
+    speech="natural",
 )

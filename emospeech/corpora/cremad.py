@@ -86,4 +86,5 @@ CORPUS = Corpus(
     licence="ODbL 1.0, contents DbCL 1.0",
     source="https://github.com/CheyneyComputerScience/CREMA-D",
     index=index,
+    speech="acted",
 )

@@ -241,4 +241,5 @@ CORPUS = Corpus(
     source="emospeech demo",
     index=index,
     makes_itself=True,
+    speech="synthetic",
 )

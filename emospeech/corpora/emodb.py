@@ -80,4 +80,5 @@ CORPUS = Corpus(
     licence="none stated; open to download",
     source="http://emodb.bilderbar.info",
     index=index,
+    speech="acted",
 )

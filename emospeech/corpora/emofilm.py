@@ -65,4 +65,5 @@ CORPUS = Corpus(
     licence="by a signed agreement (EULA)",
     source="https://zenodo.org/records/1326428",
     index=index,
+    speech="acted",
 )

@@ -84,4 +84,5 @@ CORPUS = Corpus(
     source="its authors, doi.org/10.1007/s11042-023-15959-w",
     index=index,
     further_columns=True,
+    speech="elicited",
 )

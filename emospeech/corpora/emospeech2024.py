@@ -104,4 +104,5 @@ CORPUS = Corpus(
     source="the organisers of EmoSPeech at IberLEF 2024",
     index=index,
     audio_at=f"{TRAIN_AUDIO}/ and {TEST_AUDIO}/ in data.root",
+    speech="natural",
 )

@@ -81,4 +81,5 @@ CORPUS = Corpus(
     licence="none stated; its authors tell the terms",
     source="http://voice.fub.it/activities/corpora/emovo/index.html",
     index=index,
+    speech="acted",
 )

@@ -33,4 +33,5 @@ CORPUS = Corpus(
     source="its authors, on request; with a metadata.csv of your own, as its file names are not documented",
     index=index,
     further_columns=True,
+    speech="elicited",
 )

@@ -34,4 +34,5 @@ CORPUS = Corpus(
     source="catalogue.elra.info, ELRA-S0329; with a metadata.csv of your own, as its file names are not documented",
     index=index,
     further_columns=True,
+    speech="acted",
 )

@@ -207,4 +207,5 @@ CORPUS = Corpus(
     source="doi.org/10.5281/zenodo.18606423, github.com/NLP-UMUTeam/Spanish-MEACorpus-2023 (no audio)",
     index=index,
     audio_at="data.root, in files named as in the table (`emospeech data cut` makes them from the videos)",
+    speech="natural",
 )

@@ -63,4 +63,5 @@ CORPUS = Corpus(
     licence="CC BY 4.0",
     source="https://data.mendeley.com/datasets/cy34mh68j9",
     index=index,
+    speech="acted",
 )

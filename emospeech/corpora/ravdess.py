@@ -66,4 +66,5 @@ CORPUS = Corpus(
     licence="CC BY-NC-SA 4.0",
     source="https://zenodo.org/records/1188976 (Audio_Speech_Actors_01-24.zip)",
     index=index,
+    speech="acted",
 )

@@ -66,4 +66,5 @@ CORPUS = Corpus(
     licence="free for research",
     source="http://kahlan.eps.surrey.ac.uk/savee/ (on registration)",
     index=index,
+    speech="acted",
 )

@@ -68,4 +68,5 @@ CORPUS = Corpus(
     licence="CC BY-NC-ND 4.0",
     source="https://doi.org/10.5683/SP2/E8H2MF",
     index=index,
+    speech="acted",
 )

@@ -7,8 +7,10 @@ from emospeech import config
 from emospeech.corpora import emospeech2024
 from emospeech.experiments import inference
 from emospeech.experiments import run as experiment
+from emospeech.experiments.reporting import writing
 from emospeech.outputs import submission
 from emospeech.runtime.console import say
+from emospeech.runtime.distributed import world_size
 from emospeech.runtime.errors import UserError
 from emospeech.systems.build import load_recipe
 
@@ -35,8 +37,14 @@ def run(overwrite: bool = False) -> Iterator[str]:
     root = Path(recipe.data.parts[0].root)
     gold = root / "test_gold.csv"
     _submit(fused.folder.path, root / emospeech2024.TEST_TABLE, overwrite)
+    say("-- its report")
+    # one process makes it; of several, none: they would wait for each other over its pieces
+    report = writing.write(fused.folder.path, overwrite=True).page if world_size() == 1 else None
     yield ""
     yield f"run:           {fused.folder.path}"
+    if report is not None:
+        yield f"report:        {report}"
+    yield f"serve it:      emospeech serve {fused.folder.path}"
     yield f"its own score: emospeech score {SUBMISSION} {gold}"
     yield f"dev macro-F1:  {fused.scores['dev']['macro_f1']:.4f}"
     yield f"submission:    {SUBMISSION}"

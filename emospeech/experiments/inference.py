@@ -1,7 +1,7 @@
 """A trained run on new rows: read them, check them, predict them."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -120,9 +120,24 @@ def _require_modalities(system: System, rows: pd.DataFrame, heard: pd.Series) ->
     gather("these rows cannot be predicted", checks)
 
 
+@dataclass(frozen=True)
+class Evaluated:
+    """A system on labelled rows."""
+
+    rows: pd.DataFrame  # labels in the words of the run's space
+    predictions: pd.DataFrame
+    scores: dict[str, Any]  # as `scoring.scores_of_tasks` gives them, with `calibration` and `unseen`
+
+
 def evaluate(system: System, rows: pd.DataFrame, on_bad_audio: str = "fail", run: Path | None = None) -> dict[str, Any]:
-    """Scores on labelled rows, as `scoring.scores_of_tasks` gives them, with `calibration`; labels in the words of the
-    run's space. A further task counts the rows whose column of its name has a label that the run knows.
+    """The scores of `evaluated`."""
+    return evaluated(system, rows, on_bad_audio, run).scores
+
+
+def evaluated(system: System, rows: pd.DataFrame, on_bad_audio: str = "fail", run: Path | None = None) -> Evaluated:
+    """Predictions of labelled rows, and scores.
+
+    A further task counts the rows whose column of its name has a label that the run knows.
 
     Args:
         run: the folder that the system is of, which knows whom it has heard, for scores under `unseen`, and its dev
@@ -149,7 +164,7 @@ def evaluate(system: System, rows: pd.DataFrame, on_bad_audio: str = "fail", run
         scores["calibration"] = asdict(calibration)
     if run is not None and (new := trained_on.unseen_by(run, rows)) is not None:
         scores["unseen"] = of_unseen(new, rows, predictions, labels)
-    return scores
+    return Evaluated(rows, predictions, scores)
 
 
 def _without_unknown(rows: pd.DataFrame, tasks: Mapping[str, Sequence[str]]) -> pd.DataFrame:

@@ -34,7 +34,7 @@ def learning_curves(history: Sequence[Mapping[str, float]]) -> Any:
     """Training loss and dev macro-F1 over optimiser steps."""
     figure, axes = blank(6, 4)
     steps = [entry["step"] for entry in history]
-    axes.plot(steps, [entry["train_loss"] for entry in history], color="#E69F00", label="training loss")
+    axes.plot(steps, [entry["train_loss"] for entry in history], "--", color="#E69F00", label="training loss")
     axes.set(xlabel="optimiser step", ylabel="loss")
     right = axes.twinx()
     right.plot(steps, [entry["dev_macro_f1"] for entry in history], color="#0072B2", label="dev macro-F1")

@@ -25,7 +25,7 @@ def reliability(found: Mapping[str, Reliability], title: str) -> Any:
         bars.plot(one.confidence, one.accuracy, "o", markersize=3, color=PALETTE[5], label="at the mean confidence")
         bars.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy")
         bars.set_title(plain(f"{name}: ECE {one.ece:.3f}"), fontsize="medium", loc="left")
-        bars.legend(loc="upper left", frameon=False, fontsize="small")
+        bars.legend(loc="upper left", framealpha=0.9, fontsize="small")
         sizes.bar(middle, one.count, color=PALETTE[1], **shown)
         sizes.set(xlim=(0, 1), xlabel="confidence", ylabel="answers")
     figure.suptitle(plain(title))

@@ -6,7 +6,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from emospeech.metrics.scores import METRICS, encode
+from emospeech.metrics.scores import METRICS, encode, per_class
 
 MANY = 20_000_000  # numbers drawn at once
 MOST = 50_000_000  # numbers drawn for an interval
@@ -71,6 +71,28 @@ def wilson(share: np.ndarray, count: np.ndarray, level: float = 0.95) -> tuple[n
     half = z * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
     low, high = ((middle + side * half) / (1 + z * z / count) for side in (-1, 1))
     return np.clip(low, 0, 1), np.clip(high, 0, 1)
+
+
+def class_f1_intervals(
+    confusion: np.ndarray, level: float = 0.95, resamples: int = 5000, seed: int = 0
+) -> list[tuple[float, float] | None]:
+    """Ends of the percentile bootstrap interval over clips of each class's F1; None where a class is neither told nor
+    predicted.
+
+    Args:
+        confusion: counts (classes, classes), row: truth, column: prediction; not empty.
+
+    >>> class_f1_intervals(np.array([[4, 0], [0, 4]]))
+    [(1.0, 1.0), (1.0, 1.0)]
+    """
+    cells, classes = confusion.ravel(), len(confusion)
+    drawn = np.random.default_rng(seed).multinomial(cells.sum(), cells / cells.sum(), size=resamples)
+    resampled = drawn.reshape(resamples, classes, classes)
+    there = (resampled.sum(axis=1) + resampled.sum(axis=2)) > 0  # a resample without the class has no F1 of it
+    f1 = np.where(there, per_class(resampled)[2], np.nan)
+    known = confusion.sum(axis=0) + confusion.sum(axis=1) > 0
+    share = (1 - level) / 2
+    return [tuple(np.nanquantile(f1[:, k], [share, 1 - share]).tolist()) if known[k] else None for k in range(classes)]
 
 
 def units_of(

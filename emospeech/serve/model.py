@@ -16,6 +16,7 @@ import pandas as pd
 
 from emospeech.data import manifest
 from emospeech.experiments import inference
+from emospeech.outputs.hub import remote
 from emospeech.runtime.errors import UserError
 from emospeech.systems import build
 from emospeech.systems.base import MAIN_TASK, System
@@ -75,13 +76,33 @@ class Model:
         return replace(answers.pop(MAIN_TASK), tasks=answers)
 
 
-def load(folder: str | Path) -> Model:
-    """A run folder's system, or that of a model folder.
+def load(name: str | Path, *, revision: str | None = None) -> Model:
+    """A trained system: of a run folder, of a model folder, or of the Hub.
+
+    Args:
+        name: a folder, or a Hub id, owner/name, which is downloaded where it is not in the cache.
+        revision: a commit, branch or tag of a Hub id; None: the newest.
 
     Raises:
         UserError: if there is none, it is damaged, or an encoder that it needs cannot be loaded.
     """
-    return Model(build.load(Path(folder).expanduser()))
+    return Model(build.load(folder_of(name, revision)))
+
+
+def folder_of(name: str | Path, revision: str | None = None) -> Path:
+    """The folder on this machine that a folder or a Hub id names; see `load`.
+
+    Raises:
+        UserError: if it is a Hub id that cannot be had.
+    """
+    folder = Path(name).expanduser()
+    if revision is not None and folder.is_dir():
+        raise UserError(f"{folder} is a folder, and revision={revision!r} is of a Hub id; leave it out")
+    could_be_id = isinstance(name, str) and remote.REPOSITORY.fullmatch(name) is not None
+    beside = folder.parent.is_dir()  # runs/mistyped, where there are runs
+    if folder.is_dir() or not could_be_id or (beside and revision is None):
+        return folder
+    return remote.fetched(str(name), revision)
 
 
 def _answer(found: pd.Series, task: str, labels: Sequence[str]) -> Answer:

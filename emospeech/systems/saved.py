@@ -16,6 +16,7 @@ from emospeech.encoders import checkpoint
 from emospeech.models.classifier import EmotionNetwork
 from emospeech.runtime.errors import UserError
 from emospeech.runtime.files import replacing_folder, write_json, write_text
+from emospeech.systems import portable
 from emospeech.systems.base import MAIN_TASK
 
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer"
@@ -91,14 +92,29 @@ def read_config(folder: Path) -> Saved:
     require(folder, CONFIG)
     stored = _undamaged(folder, lambda: json.loads((folder / CONFIG).read_text(encoding="utf-8")))
     told = stored.get("format") if isinstance(stored, dict) else None
-    if told != FORMAT:
-        raise UserError(f"{folder / CONFIG} has format {told!r}; this version reads format {FORMAT}")
+    if told not in (FORMAT, portable.FORMAT):
+        raise UserError(
+            f"{folder / CONFIG} has format {told!r}; this version reads formats {FORMAT} and {portable.FORMAT}"
+        )
+    try:
+        return _saved(portable.opened(folder, stored) if told == portable.FORMAT else stored, folder)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{folder / CONFIG} is damaged: {error!r}") from None
+
+
+def _saved(stored: Mapping[str, Any], folder: Path) -> Saved:
     encoders = {name: entry for name, entry in stored["encoders"].items() if entry}
     for name, entry in encoders.items():
         if name in stored["recipe"]:
             stored["recipe"][name]["encoder"] = entry["name"]
     recipe = validate(stored["recipe"], f"the recipe in {folder / CONFIG}")
-    return Saved(recipe, {task: tuple(names) for task, names in stored["tasks"].items()}, encoders)
+    tasks = {task: tuple(names) for task, names in stored["tasks"].items()}
+    return Saved(recipe, {MAIN_TASK: tasks.pop(MAIN_TASK), **tasks}, encoders)
+
+
+def tokenizer_of(folder: Path) -> Path:
+    """Where a model folder has its tokenizer: in a folder of its own, or beside all else, as the Hub has it."""
+    return folder / TOKENIZER if (folder / TOKENIZER).is_dir() else folder
 
 
 def read_model(folder: Path, saved: Saved) -> SavedModel:
@@ -109,7 +125,7 @@ def read_model(folder: Path, saved: Saved) -> SavedModel:
     """
     require(folder, WEIGHTS)
     weights = _undamaged(folder, lambda: load_file(folder / WEIGHTS))
-    return SavedModel(saved.recipe, saved.tasks, saved.encoders, weights, folder / TOKENIZER)
+    return SavedModel(saved.recipe, saved.tasks, saved.encoders, weights, tokenizer_of(folder))
 
 
 def require(folder: Path, name: str) -> None:

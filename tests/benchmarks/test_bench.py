@@ -22,6 +22,7 @@ def rows_of(output: str) -> dict[str, float]:
     return {cells[0]: float(cells[1]) for cells in found if cells[0] != "A / B"}
 
 
+@pytest.mark.slow
 def test_ratios_stand_in_one_table_below_the_hardware():
     output = ran("bench.py", "extraction", "exactness", "gpu")
     assert re.match(r"CPU: .* cores, 1 threads, memory \d+ GiB\nGPU: none\nPython [\d.]+, torch ", output)

@@ -9,6 +9,7 @@ from .conftest import output_of
 TINY = ("--small", "--seconds", "0.5")
 
 
+@pytest.mark.slow
 def test_a_row_on_a_bare_machine():
     out = output_of("finetune.py", *TINY, "--one", "full, checkpointed", "bf16", bare=True)
     found = json.loads(out.splitlines()[-1])

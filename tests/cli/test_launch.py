@@ -35,7 +35,7 @@ def launch(recipe, processes=1):
 @pytest.mark.parametrize(
     ("processes", "number", "everyone"),
     [
-        (1, signal.SIGUSR1, False),
+        pytest.param(1, signal.SIGUSR1, False, marks=pytest.mark.slow),
         pytest.param(1, signal.SIGTERM, True, marks=pytest.mark.slow),
         pytest.param(2, signal.SIGUSR1, False, marks=pytest.mark.slow),
         pytest.param(2, signal.SIGTERM, False, marks=pytest.mark.slow),

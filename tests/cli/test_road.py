@@ -30,7 +30,7 @@ def recipe(tmp_path, challenge, monkeypatch) -> Path:
     return path
 
 
-def test_from_recipe_to_leaderboard_file(recipe, challenge, capsys, tmp_path):
+def test_from_recipe_to_leaderboard_file(painted, recipe, challenge, capsys, tmp_path):
     test_table = challenge / "EmoSPeech_phase_2_test_public.csv"
     assert main(["train", str(recipe), "data.refit=train+dev"]) == 0
     said = capsys.readouterr()

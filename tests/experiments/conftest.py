@@ -40,26 +40,32 @@ def interrupt_after(count, patch):
     patch.setattr(Unit, "run", interrupted)
 
 
+def write_corpus(root: Path, rows=None, **of) -> Path:
+    """The folder of a corpus of rows: those of `rows_of`, unless others are given."""
+    root.mkdir(exist_ok=True)
+    frame = pd.DataFrame(rows if rows is not None else rows_of(**of))
+    frame.insert(0, "file_name", [f"{k:03d}.wav" for k in range(len(frame))])
+    frame.to_csv(root / "metadata.csv", index=False)
+    for file in frame["file_name"]:
+        (root / file).touch()
+    return root
+
+
+def write_recipe(folder: Path) -> None:
+    """A recipe r.yaml of four speakers, and their corpus."""
+    root = write_corpus(folder / "corpus")
+    (folder / "r.yaml").write_text(RECIPE.replace("ROOT", str(root)), encoding="utf-8")
+
+
 @pytest.fixture
 def write(tmp_path):
     """Name and rows (those of `rows_of`, unless others are given) -> the folder of a corpus."""
-
-    def write(name="corpus", rows=None, **of):
-        root = tmp_path / name
-        root.mkdir(exist_ok=True)
-        frame = pd.DataFrame(rows if rows is not None else rows_of(**of))
-        frame.insert(0, "file_name", [f"{k:03d}.wav" for k in range(len(frame))])
-        frame.to_csv(root / "metadata.csv", index=False)
-        for file in frame["file_name"]:
-            (root / file).touch()
-        return root
-
-    return write
+    return lambda name="corpus", rows=None, **of: write_corpus(tmp_path / name, rows, **of)
 
 
 @pytest.fixture
-def folder(tmp_path, write, monkeypatch) -> Path:
+def folder(tmp_path, monkeypatch) -> Path:
     """A working folder with a recipe r.yaml of four speakers."""
     monkeypatch.chdir(tmp_path)
-    Path("r.yaml").write_text(RECIPE.replace("ROOT", str(write())), encoding="utf-8")
+    write_recipe(tmp_path)
     return tmp_path

@@ -1,7 +1,9 @@
 """`emospeech leaderboard` as typed, over runs, runs of several seeds, benchmarks and what is none of them."""
 
+import contextlib
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,17 +12,34 @@ import pytest
 
 from emospeech.cli.main import main
 
+from .conftest import write_recipe
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    """Two runs, two seeds of a third, and a benchmark that refits the first under one speaker left out."""
+    folder = tmp_path_factory.mktemp("runs")
+    write_recipe(folder)
+    with contextlib.chdir(folder):
+        train_all()
+    return folder
+
 
 @pytest.fixture
-def runs(folder):
-    """Two runs, two seeds of a third, and a benchmark that refits the first under one speaker left out."""
+def runs(trained, tmp_path, monkeypatch):
+    """A copy of them, to be changed."""
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "runs"
+
+
+def train_all():
     assert main(["train", "r.yaml", "name=first", "data.split.test_speakers=[s03]"]) == 0
     assert main(["train", "r.yaml", "name=other", "classical.model={name: svm_linear, c: 0.5}"]) == 0
     assert main(["train", "r.yaml", "name=seeds", "train.seed=[1,2]", "classical.model=lda"]) == 0
     assert main(["benchmark", "r.yaml", "name=fair"]) == 0
     Path("runs/begun").mkdir()
     Path("runs/begun/config.yaml").write_text("name: begun\n")
-    return folder / "runs"
 
 
 def board(*words):

@@ -65,8 +65,8 @@ def test_the_mean_needs_nothing_else(files, capsys):
     assert capsys.readouterr().out == "60 rows: out.csv\n"
 
 
-@pytest.mark.parametrize("how", ["mean", "balanced_stacking", "greedy"])
-def test_what_is_fitted_is_told_with_an_estimate(files, capsys, how):
+@pytest.mark.parametrize("how", ["mean", pytest.param("balanced_stacking", marks=pytest.mark.slow), "greedy"])
+def test_what_is_fitted_is_told_with_an_estimate(files, capsys, painted, how):
     assert ensemble("--how", how, "--rule", "prior", *FITTED, "--by", "video") == 0
     told = capsys.readouterr().out.splitlines()
     assert told[0].startswith("200 rows, each predicted by what has not seen it")

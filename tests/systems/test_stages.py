@@ -52,8 +52,15 @@ def recipe(tmp_path, challenge):
     return make
 
 
-@pytest.mark.parametrize("only", ["head", "all"])
-@pytest.mark.parametrize("refit", [None, "train+dev"])
+@pytest.mark.parametrize(
+    ("only", "refit"),
+    [
+        ("all", None),
+        ("head", "train+dev"),
+        pytest.param("head", None, marks=pytest.mark.slow),
+        pytest.param("all", "train+dev", marks=pytest.mark.slow),
+    ],
+)
 def test_resumed_is_uninterrupted_at_both_stages(only, refit, recipe, challenge, tmp_path, run_in_pieces):
     data = {"corpus": "emospeech2024", "root": str(challenge), "refit": refit}
     stage, train = {"only": only, "epochs": 4, "lr": 0.02}, {"keep": "last"}  # so that the refit has both

@@ -100,12 +100,12 @@ class WaveformSpeech(nn.Module):
         hidden = projected[0] if isinstance(projected, tuple) else projected  # HuBERT gives nothing beside it
         if self.masking is not None:
             hidden = self.masking(hidden, list(map(len, alone)), rows, getattr(self.model, MASK, None))
-        with _zero_padding(self.model.encoder.pos_conv_embed, valid):
+        with zero_padding(self.model.encoder.pos_conv_embed, valid):
             return self.states(hidden, attention_mask=valid), valid
 
 
 @contextmanager
-def _zero_padding(positions: nn.Module, valid: Tensor) -> Iterator[None]:
+def zero_padding(positions: nn.Module, valid: Tensor) -> Iterator[None]:
     """Within it, the convolutions of a positional embedding find zeros past an utterance's end, as they do alone.
 
     The encoder itself zeroes only what goes into the first one, and before mHuBERT-147's batch norm.

@@ -54,7 +54,7 @@ class SentenceText(nn.Module):
                 f"text.level: {name} is no sentence-transformers model (no {PIPELINE}), so it has no vector for a "
                 "text; use text.level=token, with model.pooling=mean as the near equivalent"
             )
-        model = _pipeline(name, revision)
+        model = pipeline(name, revision)
         tokenizer, features = _tokenizer_of(name, model, max_tokens)
         windows = tokenizer.windows()
         if tokenizer.prompt:
@@ -121,7 +121,7 @@ def transformer(name: str, revision: str | None) -> tuple[Any, Any]:
     Raises:
         UserError: if it has none: there are no token states.
     """
-    model = _pipeline(name, revision)
+    model = pipeline(name, revision)
     inner, tokenizer = model.transformers_model, model.tokenizer
     if inner is None:
         raise UserError(
@@ -133,7 +133,7 @@ def transformer(name: str, revision: str | None) -> tuple[Any, Any]:
     return checkpoint.frozen(inner, name, revision), tokenizer
 
 
-def _pipeline(name: str, revision: str | None) -> Any:
+def pipeline(name: str, revision: str | None) -> Any:
     """The whole model, frozen, in eval mode and float32; every weight of its transformer must be in the checkpoint.
 
     Raises:

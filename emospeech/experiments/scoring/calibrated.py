@@ -13,6 +13,7 @@ from emospeech.metrics.calibration import Reliability, cross_tempered, reliabili
 from emospeech.metrics.scores import encode
 from emospeech.runtime.errors import UserError
 from emospeech.runtime.runs import RunFolder
+from emospeech.systems import portable
 from emospeech.systems.base import MAIN_TASK
 
 
@@ -73,10 +74,11 @@ def over_folds(
 
 
 def fitted(folder: RunFolder, labels: Sequence[str]) -> float | None:
-    """The temperature of a run, fitted to its dev predictions, as their rows did not train; None where it has none."""
+    """The temperature of a run, fitted to its dev predictions, as their rows did not train; None where it has none.
+    An exported model brings its own."""
     path = folder.predictions("dev")
     if not (path.is_file() and folder.split.is_file()):
-        return None
+        return portable.temperature_of(folder.path / "config.json")  # of an exported model
     known = table.read(folder.split, ["id", "label", "split"], "a run's split")
     truth = known[known["split"] == "dev"].drop_duplicates("id").set_index("id")["label"]
     rows = table.read(path, ["id"], "a run's predictions")

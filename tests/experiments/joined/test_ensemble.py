@@ -1,5 +1,6 @@
 """`emospeech ensemble` of folders, as typed: runs, several seeds, a benchmark's systems."""
 
+import contextlib
 import json
 import shutil
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 from emospeech.cli.main import main
 from emospeech.experiments.joined.ensemble import OutOfFold
 
+from ..conftest import write_corpus, write_recipe
+
 CLASSES = ["p_anger", "p_joy", "p_neutral"]
 BENCHMARK = """
 benchmark:
@@ -20,13 +23,49 @@ benchmark:
 """
 
 
-@pytest.fixture
-def trained(folder, write):
+@pytest.fixture(scope="module")
+def two_runs(tmp_path_factory) -> Path:
     """Two runs, and `new.csv` to be answered, with its gold."""
+    folder = tmp_path_factory.mktemp("two")
+    write_recipe(folder)
+    with contextlib.chdir(folder):
+        train_two(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def with_a_benchmark(two_runs, tmp_path_factory) -> Path:
+    folder = shutil.copytree(two_runs, tmp_path_factory.mktemp("benchmark"), dirs_exist_ok=True)
+    with contextlib.chdir(folder):
+        assert main(["benchmark", "lo.yaml"]) == 0
+        gold = pd.read_csv("corpus/metadata.csv").rename(columns={"file_name": "id"})
+        gold[["id", "label", "speaker"]].to_csv("gold.csv", index=False)
+    return folder
+
+
+def copied(runs, folder, monkeypatch):
+    """To be changed."""
+    shutil.copytree(runs, folder, dirs_exist_ok=True)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def trained(two_runs, tmp_path, monkeypatch):
+    return copied(two_runs, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def benchmark(with_a_benchmark, tmp_path, monkeypatch):
+    copied(with_a_benchmark, tmp_path, monkeypatch)
+    return Path("runs/lo/loso")
+
+
+def train_two(folder):
     text = Path("r.yaml").read_text().partition("benchmark:")[0]
     Path("r.yaml").write_text(text)
     Path("lo.yaml").write_text(f"extends: r.yaml\n{BENCHMARK}")
-    root = write("other", speakers=2, prefix="t")
+    root = write_corpus(folder / "other", speakers=2, prefix="t")
     rows = pd.read_csv(root / "metadata.csv").rename(columns={"file_name": "id"})
     rows["id"] = "new" + rows["id"]
     rows.loc[::3, "transcription"] = "anger joy"  # something to be unsure of
@@ -34,15 +73,6 @@ def trained(folder, write):
     for name, c in (("a", 1.0), ("b", 0.01)):
         words = [f"name={name}", "data.split.dev_speakers=[s03]", f"classical.model={{name: svm_linear, c: {c}}}"]
         assert main(["train", "r.yaml", *words]) == 0
-    return folder
-
-
-@pytest.fixture
-def benchmark(trained):
-    assert main(["benchmark", "lo.yaml"]) == 0
-    gold = pd.read_csv("corpus/metadata.csv").rename(columns={"file_name": "id"})
-    gold[["id", "label", "speaker"]].to_csv("gold.csv", index=False)
-    return Path("runs/lo/loso")
 
 
 def ensemble(*words, output="out.csv"):

@@ -19,7 +19,7 @@ def texts(figure):
     return [text.get_text() for text in axes.texts]
 
 
-def test_each_protocol_and_task_has_its_figures(tmp_path):
+def test_each_protocol_and_task_has_its_figures(tmp_path, painted):
     found = [
         outcome(row="svm", calibration=SURE),
         outcome(row="a net", guess="jfff", seeds=2),

@@ -187,6 +187,7 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
 
 HELPED = """
 import sys
+import time
 from pathlib import Path
 sys.path.insert(0, {here!r})
 from test_work import help_off, marks
@@ -200,7 +201,7 @@ if __name__ == "__main__":
     with work.helped(2, help_off, units, folder, how):
         if how != "alone":
             while not (folder / "helped").exists():
-                pass
+                time.sleep(0.005)
         work.work_off(units, folder, (0, 2))
 """
 
@@ -218,7 +219,7 @@ def help_off(units, folder, how, number):
 @pytest.mark.parametrize(
     ("how", "processes"),
     [
-        ("dies", 1),
+        pytest.param("dies", 1, marks=pytest.mark.slow),
         pytest.param("works", 2, marks=pytest.mark.slow),
         pytest.param("fails", 1, marks=pytest.mark.slow),
     ],

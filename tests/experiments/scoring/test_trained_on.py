@@ -112,7 +112,7 @@ def run(folder, make_tone):
     return Path("runs/words")
 
 
-def test_evaluate_as_typed(run, capsys):
+def test_evaluate_as_typed(run, capsys, painted):
     assert (run / "origins.csv").read_text().splitlines()[1:] == [
         "train,audiofolder,ana,", "train,audiofolder,luis,", "dev,audiofolder,eva,",
     ]  # fmt: skip

@@ -174,7 +174,7 @@ def test_rates_of_head_and_blocks(recipe, rows, tmp_path):
     assert {group["weight_decay"] for group in optimizer.param_groups} == {0.01}
 
 
-@pytest.mark.parametrize("way", ["full", "lora", "sound alone"])
+@pytest.mark.parametrize("way", [pytest.param("full", marks=pytest.mark.slow), "lora", "sound alone"])
 def test_resumed_is_uninterrupted_bit_for_bit(way, recipe, tmp_path, run_in_pieces):
     more = {
         "optimizer": {"name": "SGD", "lr": 0.05, "momentum": 0.9},

@@ -1,0 +1,41 @@
+"""`emospeech report`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emospeech.cli.options import AudioFolder, quiet
+
+ReportFile = Annotated[
+    Path | None, typer.Option("-o", "--output", help="The HTML file to write; report.html in the run folder if none.")
+]
+
+
+def report(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    output: ReportFile = None,
+    on: Annotated[
+        Path | None, typer.Option("--on", help="A labelled manifest to report on, in place of the run's dev and test.")
+    ] = None,
+    audio: AudioFolder = None,
+    clips: Annotated[int, typer.Option("--clips", help="How many clips to show by themselves, 60 at most.")] = 24,
+    figures: Annotated[
+        Path | None,
+        typer.Option(
+            "--figures", help="Folder for the figures, as PNG and SVG; if none, figures/report in the run folder."
+        ),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier report.")] = False,
+) -> None:
+    """One HTML page of a run: scores with intervals, figures, errors to hear and read, the data's audit, the recipe.
+
+    It needs nothing but itself. Where the run's corpus is at hand, clips play, and words and time are marked by what
+    the network weighed.
+    """
+    quiet()
+    from emospeech.experiments.reporting import writing
+
+    written = writing.write(run, output, on, audio, clips, figures, overwrite)
+    typer.echo(f"report: {written.page} ({written.size / 1e6:.1f} MB)")
+    typer.echo(f"figures: {len(written.figures)} files in {written.figures[0].parent}")

@@ -1,0 +1,1 @@
+"""Networks as ONNX graphs, each checked against PyTorch through onnxruntime."""

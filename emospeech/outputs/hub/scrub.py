@@ -1,0 +1,56 @@
+"""What of a recipe may leave the machine: no path of it, and nobody's name."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from emospeech.systems.portable import INSIDE
+
+ELSEWHERE = "not_exported"  # stands where a path of the machine stood
+PATHS = ("root", "groups", "file", "train_file", "dev_file", "folder", "impulse_folder", "noise_folder")
+PEOPLE = ("dev_speakers", "test_speakers")
+DEFAULTS: Mapping[str, Any] = {"runs_dir": "runs"}
+KEPT = ("label_map", "labels")  # their keys and values are words for classes
+LOCAL = re.compile(r"[/~\\]|\.{1,2}([/\\]|$)|[A-Za-z]:[/\\]|\w+://")
+SUFFIX = re.compile(r"\.(pt|pth|bin|safetensors|ckpt|csv|wav|json|ya?ml)$")
+
+
+def recipe(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe as plain values, without paths, speakers' names, or keys that were to be tuned.
+
+    >>> recipe({"runs_dir": "/home/me/runs", "data": {"root": "/data/secret", "split": {"dev_speakers": ["Ana"]}}})
+    {'runs_dir': 'runs', 'data': {'root': 'not_exported', 'split': {'dev_speakers': []}}}
+    """
+    found = {key: DEFAULTS.get(key, _scrubbed(key, value)) for key, value in plain.items()}
+    if found.get("tune") is not None:
+        found["tune"] = None
+    if found.get("cache"):
+        found["cache"] = {**found["cache"], "folder": None}  # elsewhere it is that machine's own
+    return found
+
+
+def _scrubbed(key: str, value: Any) -> Any:
+    if key in KEPT:
+        return value
+    if key in PEOPLE:
+        return []
+    if isinstance(value, dict):
+        return {one: _scrubbed(one, inner) for one, inner in value.items()}
+    if isinstance(value, list):
+        return [_scrubbed(key, one) for one in value]
+    if isinstance(value, str) and (key in PATHS or is_local(value)):
+        return ELSEWHERE
+    return value
+
+
+def is_local(value: str) -> bool:
+    """Whether a word of a recipe is a place on some machine; `./` is within an exported folder.
+
+    >>> [is_local(one) for one in ("/data/x", "~/x", "../x", "models/a.pt", "large-v3", "facebook/hubert-base")]
+    [True, True, True, True, False, False]
+    """
+    if value.startswith(f"{INSIDE}encoders/"):
+        return False
+    written_as_one = LOCAL.match(value) or SUFFIX.search(value) or value.count("/") > 1
+    return bool(written_as_one) or ("/" in value and Path(value).exists())
