@@ -2,8 +2,8 @@
 
     python docs/screenshots.py
 
-What `emospeech demo` has left in the current folder is shown; what is missing is made first (some minutes). Chromium and
-its driver are found on the PATH: apt-get install chromium chromium-driver fonts-dejavu-core.
+What `emospeech demo` has left in the current folder is shown; what is missing is made first (some minutes). Chromium
+and its driver are found on the PATH: apt-get install chromium chromium-driver fonts-dejavu-core.
 """
 
 import re
@@ -100,7 +100,7 @@ def show_page(driver: webdriver.Chrome, address: str) -> None:
         wait(driver, lambda: driver.find_elements("css selector", "#result .headline"))
         driver.execute_script("document.activeElement.blur(); scrollTo(0, 0)")
         top = 0 if size is WIDE else driver.find_element("id", "output").rect["y"] - 12
-        picture(driver, name, top, 1600 if size is WIDE else 1250)
+        picture(driver, name, top, 1600 if size is WIDE else 1195)
 
 
 def show_report(driver: webdriver.Chrome, report: Path) -> None:
@@ -136,7 +136,7 @@ def picture(driver: webdriver.Chrome, name: str, top: float, most: int) -> None:
         whole = Image.open(file.name).convert("RGB")
     part = whole.crop((0, round(top), whole.width, min(whole.height, round(top) + most)))
     path = IMAGES / f"{name}.png"
-    part.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
+    part.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=3, dither=Image.Dither.NONE).save(path, optimize=True)
     size = path.stat().st_size
     print(f"{path.name}: {part.width} x {part.height}, {size / 1000:.0f} kB")
     if size > MOST:

@@ -1,4 +1,4 @@
-"""`emospeech demo`, the main road in small: corpus, three runs (both modalities, then each alone), submission, report."""
+"""`emospeech demo`, the main road in small: corpus, three runs (both modalities, then each alone), a submission."""
 
 from collections.abc import Iterator
 from pathlib import Path

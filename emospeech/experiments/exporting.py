@@ -25,6 +25,14 @@ from emospeech.systems import build
 from emospeech.systems.base import MAIN_TASK, System
 from emospeech.systems.saved import read_config
 
+APART = {  # data.split.disjoint, in words
+    "auto": "recording, else speaker, where the corpus tells them",
+    "group": "recording",
+    "speaker": "speaker",
+    "none": "clip alone",
+}
+SOUP = "Its weights are the mean of those of several runs (a model soup), of which the recipe is one."
+
 
 @dataclass(frozen=True)
 class Wishes:
@@ -86,8 +94,8 @@ def _refuse_dirty(source: RunFolder) -> None:
     Raises:
         UserError: if the code that trained it is in no commit.
     """
-    commits = [one.get("commit") for one in _starts(source)]
-    if any(commit and commit.endswith("+") for commit in commits):
+    commits = [commit for one in _starts(source) if (commit := one.get("commit")) and commit.endswith("+")]
+    if commits:
         raise UserError(
             f"{source.path} was trained by code that no commit has ({commits[0]}: there were changes), so nobody can "
             "train it again; commit and train it anew, or push it all the same with --dirty"
@@ -175,7 +183,7 @@ def gathered(
         origins=_origins(source),
         corpora=corpora,
         languages=wishes.languages or _languages(corpora),
-        split=list(_protocol(recipe)),
+        split=[*_protocol(recipe), *([SOUP] if (source.path / "soup.json").exists() else [])],
         environment=starts[0] if starts else {},
         temperature=temperature,
         licence=wishes.licence,
@@ -205,7 +213,7 @@ def _languages(corpora: Mapping[str, Any]) -> list[str]:
 def _protocol(recipe: Recipe) -> Iterator[str]:
     """Who trained, steered and tested, in sentences."""
     for part in recipe.data.parts:
-        split, rule = part.split, "drawn from the labelled rows, stratified"
+        split, rule = part.split, "the corpus's own parts where it has them, else a stratified draw"
         if part.only_trains:
             rule = "all its labelled rows train"
         elif split.file is not None:
@@ -214,18 +222,15 @@ def _protocol(recipe: Recipe) -> Iterator[str]:
             rule = "files of ids"
         elif split.dev_speakers or split.test_speakers:
             rule = f"named speakers: {len(split.dev_speakers)} steer, {len(split.test_speakers)} test"
-        elif part.corpus in PUBLISHED_SPLITS:
-            rule = "the corpus's own parts; what it leaves open is drawn, stratified"
-        yield f"Split of `{part.corpus}`: {rule}; disjoint by: {split.disjoint}."
+        yield f"Split of `{part.corpus}`: {rule}; what is drawn is disjoint by {APART[split.disjoint]}."
     if recipe.system == "neural":
         kept = (
-            "chose the epoch that was kept" if recipe.train.keep == "best" else "chose nothing: the last step is kept"
+            "chose the weights that are kept"
+            if recipe.train.keep == "best"
+            else "chose nothing: the last step's are kept"
         )
         yield f"Dev {kept}; the temperature is fitted to it, and its own score may flatter the model."
     else:
         yield "Dev chose nothing; the temperature is fitted to it."
     if recipe.data.refit is not None:
         yield "The model was trained again on train and dev together; dev's score is of the model before that."
-
-
-PUBLISHED_SPLITS = ("emospeech2024", "demo", "coraa_ser", "meacorpus2023")

@@ -10,7 +10,7 @@ from emospeech.config import Comparison, Recipe
 from emospeech.config.tuning import TUNED
 from emospeech.encoders.finetuning.lora import merge
 from emospeech.runtime.errors import UserError, gather, some
-from emospeech.systems import tuning
+from emospeech.systems import portable, tuning
 from emospeech.systems.base import System
 from emospeech.systems.checks import CHECKS
 from emospeech.systems.classical.system import ClassicalSystem
@@ -121,7 +121,8 @@ def _neural(path: Path, config: Saved) -> System:
     system = NeuralSystem(saved.recipe, saved.tasks, revisions)
     for name, entry in saved.encoders.items():
         check_encoder(name, entry, system.pretrained(name), path)
-    system.assemble(saved.tokenizer)
+    with portable.unwarned():
+        system.assemble(saved.tokenizer)
     try:
         system.ready().load_trained_state(saved.weights)
     except ValueError as error:

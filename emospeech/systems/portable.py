@@ -5,8 +5,10 @@ It is the model folder of `saved` under another number. Encoders that lie in it 
 """
 
 import json
+import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -94,6 +96,17 @@ def _resolved_values(folder: Path, section: dict[str, Any]) -> dict[str, Any]:
         key: _resolved(folder, value) if isinstance(value, str) and value.startswith(INSIDE) else value
         for key, value in section.items()
     }
+
+
+@contextmanager
+def unwarned() -> Iterator[None]:
+    """Within it, transformers does not say that our config.json, beside a tokenizer, is of no model that it knows."""
+    logger = logging.getLogger("transformers.configuration_utils")
+    former, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = former
 
 
 def temperature_of(config: Path) -> float | None:

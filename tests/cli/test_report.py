@@ -155,6 +155,12 @@ def test_on_other_rows(here, capsys):
     assert "trained or steered the run" in Path("runs/net/report_silent.html").read_text(encoding="utf-8")
 
 
+def spoiled(run, **changes):
+    """Scores of dev that are not what they should be."""
+    scores = json.loads((run / "scores.json").read_text())
+    (run / "scores.json").write_text(json.dumps({**scores, "dev": {**scores["dev"], **changes}}))
+
+
 @pytest.mark.parametrize(
     ("spoil", "arguments", "said"),
     [
@@ -162,6 +168,8 @@ def test_on_other_rows(here, capsys):
         (None, ["runs"], "name one of the runs in it: net, plain"),
         (lambda run: (run / "scores.json").write_text("{"), ["runs/net"], "scores.json is damaged"),
         (lambda run: (run / "scores.json").write_text('{"dev": {}}'), ["runs/net"], "scores.json is damaged: dev"),
+        (lambda run: spoiled(run, labels=3), ["runs/net"], "scores.json is damaged: dev"),
+        (lambda run: spoiled(run, confusion=[[1, 2]]), ["runs/net"], "scores.json is damaged: dev"),
         (lambda run: (run / "scores.json").unlink(), ["runs/net"], "has its training finished?"),
         (None, ["runs/net", "--clips", "61"], "0 to 60"),
         (None, ["runs/net", "--clips", "-1"], "0 to 60"),

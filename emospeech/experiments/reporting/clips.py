@@ -25,6 +25,7 @@ REASONS: Mapping[str, tuple[str, str]] = {
     "sure": ("Most confident errors", "A wrong label got the highest probability; none that stands above."),
     "right": ("Right, for comparison", "Of each class in turn the clip that it was surest of."),
 }
+NOTHING = 1e-3  # of the attention: what rounding leaves
 ABOUT = ("speaker", "gender", "group", "corpus", "accent", "language")  # columns told beside a clip
 
 
@@ -139,4 +140,5 @@ def _words(text: Any, weighed: Attended | None) -> tuple[Word, ...]:
 def _shares(weighed: Attended) -> tuple[tuple[str, float], ...]:
     heard = {} if weighed.frames is None else {"speech": float(weighed.frames.sum())}
     read = {"words": sum(word.weight for word in weighed.words)} if weighed.words else {}
-    return tuple({**heard, **read, "the rest (special tokens)": weighed.rest}.items())
+    rest = {"the rest (special tokens)": weighed.rest} if read or weighed.rest > NOTHING else {}
+    return tuple({**heard, **read, **rest}.items())

@@ -8,7 +8,7 @@ import pandas as pd
 def chosen(clips: pd.DataFrame, count: int) -> dict[str, list[int]]:
     """Reason -> places of clips, none twice: a third the worst errors, a third the surest, a third right ones.
 
-    Where errors are few, there are more right ones.
+    Where errors are few, there are more right ones, and more errors where right ones are few.
 
     Args:
         clips: `truth`, `prediction`, `p` of the prediction and `p_truth` of the truth; rows with NA are not chosen.
@@ -21,12 +21,11 @@ def chosen(clips: pd.DataFrame, count: int) -> dict[str, list[int]]:
     known = clips.reset_index(drop=True)
     known = known[known[["truth", "prediction", "p", "p_truth"]].notna().all(axis=1)]
     wrong = known[known["truth"] != known["prediction"]]
-    third = max(count // 3, 1) if count else 0
-    worst = wrong.sort_values("p_truth", kind="stable").index[:third].tolist()
+    right = _in_turn(known[known["truth"] == known["prediction"]])[: max(count // 3, count - len(wrong))]
+    errors = min(count - len(right), len(wrong))
+    worst = wrong.sort_values("p_truth", kind="stable").index[: (errors + 1) // 2].tolist()
     others = wrong.drop(index=worst).sort_values("p", ascending=False, kind="stable")
-    sure = others.index[: min(third, count - len(worst))].tolist()
-    right = _in_turn(known[known["truth"] == known["prediction"]])[: count - len(worst) - len(sure)]
-    return {"worst": worst, "sure": sure, "right": right}
+    return {"worst": worst, "sure": others.index[: errors - len(worst)].tolist(), "right": right}
 
 
 def _in_turn(right: pd.DataFrame) -> list[int]:

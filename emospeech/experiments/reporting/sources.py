@@ -81,11 +81,21 @@ def _scores(folder: RunFolder) -> dict[str, dict[str, Any]]:
     except (ValueError, OSError) as error:
         raise UserError(f"{folder.scores} is damaged: {error}") from None
     parts = found if isinstance(found, dict) else {}
-    sound = {name: of for name, of in parts.items() if isinstance(of, dict) and all(key in of for key in NEEDED)}
+    sound = {name: of for name, of in parts.items() if _sound(of)}
     if not sound or len(sound) < len(parts):
         wrong = ", ".join(set(parts) - set(sound)) or "it"
         raise UserError(f"{folder.scores} is damaged: {wrong} has no scores as `emospeech train` writes them")
     return sound
+
+
+def _sound(scores: Any) -> bool:
+    """Whether scores are those of some classes, and a count of every truth with every prediction."""
+    if not isinstance(scores, dict) or not all(key in scores for key in NEEDED):
+        return False
+    columns = [scores[key] for key in ("labels", "confusion", "support", "precision", "recall", "f1")]
+    if not all(isinstance(one, list) and len(one) == len(columns[0]) > 0 for one in columns):
+        return False
+    return all(isinstance(row, list) and len(row) == len(columns[0]) for row in scores["confusion"])
 
 
 def _split(folder: RunFolder) -> pd.DataFrame:
@@ -95,6 +105,9 @@ def _split(folder: RunFolder) -> pd.DataFrame:
 
 def _manifest(recipe: Recipe, split: pd.DataFrame) -> pd.DataFrame:
     """The corpus's rows that the run used, in its order, with its labels."""
+    for part in recipe.data.parts:  # to read some corpora is to make them
+        if not Path(part.root).expanduser().exists():
+            raise UserError(f"no folder {part.root}")
     with hushed():
         rows = mixture.read(recipe, divide=False).manifest
     used = split.drop_duplicates("id").set_index("id")

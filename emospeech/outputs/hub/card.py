@@ -145,12 +145,14 @@ def _scores(facts: Facts) -> Iterator[str]:
     if "test" not in parts:
         yield "No test set was scored."
     yield "Intervals are of a bootstrap over clips."
+    yield ""
     for part in parts:
         by = facts.scores[part].get("macro_f1_interval_by")
         if by:
             yield f"- {part}, drawn by {by['by']} ({by['clusters']}): {by['low']:.4f}-{by['high']:.4f}"
         for task, of in facts.scores[part].get("tasks", {}).items():
             yield f"- {part}, {escaped(task)}: macro-F1 {of['macro_f1']:.4f} on {of['count']} clips"
+    for part in parts:
         yield from _by_class(part, facts.scores[part])
 
 

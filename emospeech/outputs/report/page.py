@@ -30,7 +30,14 @@ def page(report: Report, pictures: Mapping[str, Picture]) -> str:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters |= {"score": score, "share": share, "ends": ends, "wave": waves.drawn, "shade": shade}
+    environment.filters |= {
+        "score": score,
+        "share": share,
+        "ends": ends,
+        "wave": waves.drawn,
+        "peak": waves.peak,
+        "shade": shade,
+    }
     style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     shown, left_out = rows(report.parts)
     return environment.get_template("report.html").render(

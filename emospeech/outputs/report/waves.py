@@ -7,6 +7,8 @@ from emospeech.outputs.report.content import Clip
 
 WIDTH, WAVE, GAP, STRIP = 480, 56, 4, 28  # units of the drawing: its width; heights of waveform, space, attention
 
+SAME = 1e-3  # weights that differ by less, as a share of the largest, are the same
+
 
 def drawn(clip: Clip) -> Markup:
     """The waveform, and below it the attention over time where it is known; empty without sound."""
@@ -24,10 +26,15 @@ def drawn(clip: Clip) -> Markup:
 def described(clip: Clip) -> str:
     """What the drawing shows, in words."""
     told = f"Waveform of {clip.seconds:.1f} s" if clip.seconds is not None else "Waveform"
-    if clip.attention is None or clip.seconds is None or not clip.attention.any():
-        return told
-    peak = (int(clip.attention.argmax()) + 0.5) / len(clip.attention) * clip.seconds
-    return f"{told}; below it attention over time, the most at {peak:.1f} s"
+    at = peak(clip)
+    return told if at is None else f"{told}; below it attention over time, the most at {at:.1f} s"
+
+
+def peak(clip: Clip) -> float | None:
+    """The second with most attention; None where it is not known, or is the same throughout."""
+    if clip.attention is None or clip.seconds is None or np.ptp(clip.attention) <= SAME * clip.attention.max():
+        return None
+    return (int(clip.attention.argmax()) + 0.5) / len(clip.attention) * clip.seconds
 
 
 def _band(envelope: np.ndarray) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio
 from fastapi import FastAPI
@@ -12,10 +13,12 @@ from emospeech import __version__
 from emospeech.serve.http import examples, predicting, problems, telling, training
 from emospeech.serve.http.guards import Guards
 from emospeech.serve.http.jobs import Jobs
+from emospeech.serve.http.predicting import problems as problem_responses
 from emospeech.serve.http.schemas import ProblemDetails
 from emospeech.serve.http.state import Server
 from emospeech.serve.page import STATIC
 
+INSTEAD = ("HTTPValidationError", "ValidationError")  # FastAPI's schemas of what is never sent here
 ABOUT = (
     "Emotion recognition from speech and text. Probabilities are a model's, not a person's feelings. "
     "Audio that is sent is held in memory until it is answered, and is kept nowhere."
@@ -73,10 +76,17 @@ def _with_problems(app: FastAPI) -> None:
     """Problems in OpenAPI: their schema, in the place of FastAPI's own for what is invalid."""
     make = app.openapi
 
-    def openapi() -> dict[str, object]:
+    def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             schema = make()
-            schema["components"]["schemas"]["ProblemDetails"] = ProblemDetails.model_json_schema()
+            named = schema["components"]["schemas"]
+            named["ProblemDetails"] = ProblemDetails.model_json_schema()
+            for name in INSTEAD:
+                named.pop(name, None)
+            for methods in schema["paths"].values():
+                for told in methods.values():
+                    if "422" in told["responses"]:
+                        told["responses"]["422"] = problem_responses(422)[422]
             app.openapi_schema = schema
         return app.openapi_schema
 

@@ -42,6 +42,12 @@ class Asked:
     model: str | None
     explain: bool
 
+    async def aclose(self) -> None:
+        """Let go of the files, however it went."""
+        for item in self.items:
+            if item.audio is not None:
+                await item.audio.close()
+
 
 async def asked(request: Request, limits: Limits, several: bool) -> Asked:
     """What a request asks.

@@ -48,7 +48,8 @@ def without_port(host: str) -> str:
     >>> [without_port(host) for host in ("a.org:80", "a.org", "[::1]:80", "[::1]")]
     ['a.org', 'a.org', '[::1]', '[::1]']
     """
-    return host if host.endswith("]") else host.rsplit(":", 1)[0]
+    name, _, port = host.rpartition(":")
+    return name if port.isdecimal() else host
 
 
 class Guards:
@@ -119,7 +120,9 @@ class Guards:
         """
         name = without_port((header(scope, b"host") or "").lower())
         if self.hosts is not None and name not in self.hosts:
-            raise Problem("wrong_host", f"this server answers under {', '.join(self.hosts[:2])} only, not {name[:80]!r}")
+            raise Problem(
+                "wrong_host", f"this server answers under {', '.join(self.hosts[:2])} only, not {name[:80]!r}"
+            )
         if self.key is not None and scope["path"].startswith(GUARDED) and not self._has_key(scope):
             raise Problem("no_key", "give the server's key, as the header Authorization: Bearer KEY")
         length = header(scope, b"content-length") or "0"

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -60,8 +61,9 @@ def router(server: Server) -> APIRouter:
     async def predict(request: Request) -> schemas.Prediction:
         began = time.perf_counter()
         asked = await bodies.asked(request, server.limits, several=False)
-        work = answering.one(asked, asked.items[0], server.behind(asked.model), began)
-        return await _while_there(request, work, server.limits.timeout)
+        async with aclosing(asked):
+            work = answering.one(asked, asked.items[0], server.behind(asked.model), began)
+            return await _while_there(request, work, server.limits.timeout)
 
     @routes.post(
         "/predict/batch",
@@ -73,9 +75,10 @@ def router(server: Server) -> APIRouter:
     async def predict_batch(request: Request) -> schemas.Predictions:
         began = time.perf_counter()
         asked = await bodies.asked(request, server.limits, several=True)
-        behind = server.behind(asked.model)
-        work = asyncio.gather(*(answering.one_of(asked, item, behind, began) for item in asked.items))
-        results = await _while_there(request, work, server.limits.timeout)
+        async with aclosing(asked):
+            behind = server.behind(asked.model)
+            work = asyncio.gather(*(answering.one_of(asked, item, behind, began) for item in asked.items))
+            results = await _while_there(request, work, server.limits.timeout)
         if all(isinstance(one, schemas.Failure) and one.error.code == "busy" for one in results):
             raise Problem("busy", "too many questions wait; try again", BUSY_SECONDS)
         return schemas.Predictions(results=results)

@@ -120,7 +120,11 @@ EXAMPLE: dict[str, Any] = {
     "audio": {"seconds": 3.2},
     "segments": [],
     "tasks": {},
-    "attention": None,
+    "attention": {
+        "speech": {"step_seconds": 1.6, "weights": [0.35, 0.2]},
+        "words": [{"text": "¡Qué", "start": 0, "end": 4, "weight": 0.1}],
+        "shares": {"speech": 0.55, "text": 0.4, "rest": 0.05},
+    },
     "timing": {
         "decode_ms": 3.1,
         "transcribe_ms": 0.0,

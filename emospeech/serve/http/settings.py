@@ -28,7 +28,7 @@ class Limits:
         """
         least = {"batch_wait_ms": 0, "segment_seconds": 1}
         wrong = [
-            f"--{one.name.replace('_', '-')} {value}: at least {least.get(one.name, 1)} is needed, and no more than 1e12"
+            f"--{one.name.replace('_', '-')} {value}: at least {least.get(one.name, 1)} is needed, at most 1e12"
             for one in fields(self)
             if not least.get(one.name, 1) <= (value := getattr(self, one.name)) <= 1e12
         ]

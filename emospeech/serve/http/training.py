@@ -18,6 +18,7 @@ from emospeech.systems.build import load_recipe
 # What a client may change. Not data, folders or encoders: these name files of the server's machine.
 CHANGEABLE = re.compile(r"(train|model|classical)(\.[a-z][a-z0-9_]*)+")
 FIXED = ("classical.features", "train.trackers", "train.workers")
+MISSING = "???"  # OmegaConf's word for a value to come
 Scalar = bool | int | float | str | None
 
 
@@ -162,6 +163,6 @@ def _override(key: str, value: Scalar) -> str:
         raise Problem(
             "invalid", f"overrides: {key[:80]!r} cannot be changed here; keys begin with train., model. or classical."
         )
-    if isinstance(value, str) and "$" in value:  # it would be looked up: ${oc.env:…}
-        raise Problem("invalid", f"overrides: {key}: a value without $ is needed")
+    if isinstance(value, str) and ("$" in value or value == MISSING):  # looked up: ${oc.env:…}; or passed over
+        raise Problem("invalid", f"overrides: {key}: a value without $ is needed, and other than {MISSING}")
     return f"{key}={json.dumps(value)}"

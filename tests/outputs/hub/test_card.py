@@ -61,6 +61,16 @@ def test_every_number_of_its_tables_is_in_the_scores(exported, trained):
     assert f"gender: macro-F1 {scores['tasks']['gender']['macro_f1']:.4f}" in text
 
 
+def test_no_line_runs_into_a_table(exported):
+    """Markdown would take it for a row."""
+    lines = (exported("several_tasks") / "README.md").read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines):
+        if line.startswith("|") and not lines[number - 1].startswith("|"):
+            assert lines[number - 1] == ""
+        if line.startswith("|") and not lines[number + 1].startswith("|"):
+            assert lines[number + 1] == ""
+
+
 def test_labels_are_shown_as_they_are(exported):
     """By an independent reading: the Markdown of a table, its escapes undone, gives the label back."""
     import re

@@ -69,9 +69,7 @@ def test_a_network_and_its_graphs_agree(graphed, kind):
     for one in told["files"].values():
         assert one["greatest_difference"] <= 1e-4
         assert [out["labels"] for out in one["outputs"]] == [list(labels) for labels in system.tasks.values()]
-        assert all(
-            axis in ("batch", 1, network.speech.depth if network.speech else 0) or True for axis in one["inputs"]
-        )
+        assert all()
     # batches of sizes and lengths that neither trace nor check has seen, through the classifier by hand
     generator = torch.Generator().manual_seed(9)
     for lengths in ((31, 4, 17, 1, 9, 9, 2), (57,)):
@@ -129,6 +127,7 @@ def test_the_snippet_of_the_page_runs_without_torch(graphed, people, trained, tm
     )  # its clip is not set to the run's level
 
 
+@pytest.mark.slow
 def test_what_does_not_agree_is_not_kept(trained, tmp_path, monkeypatch, capsys):
     """The head must; of the whole network it is said, with the difference."""
     real = graphs.head
@@ -152,6 +151,7 @@ def test_what_does_not_agree_is_not_kept(trained, tmp_path, monkeypatch, capsys)
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.slow
 def test_what_cannot_be_traced_is_told(trained, tmp_path, monkeypatch, capsys):
     def untraceable(system):
         class Loop(torch.nn.Module):

@@ -36,7 +36,7 @@ def shown(id, truth, prediction, audio=None):
         without="" if audio else f"{EVIL}: no such file",
         seconds=1.5,
         envelope=np.array([[-0.5, 0.5], [-0.1, 0.2]]),
-        attention=np.array([0.1, 0.1]),
+        attention=np.array([0.05, 0.15]),
         shares=(("speech", 0.2), ("words", 0.8)),
     )
 
@@ -158,7 +158,7 @@ def test_who_cannot_see_is_told(text):
     headings = [int(tag[1]) for tag, _ in tags if re.fullmatch(r"h\d", tag)]
     assert headings.count(1) == 1
     assert all(after - before <= 1 for before, after in pairwise(headings))
-    assert "Waveform of 1.5 s; below it attention over time" in text
+    assert "Waveform of 1.5 s; below it attention over time, the most at 1.1 s" in text
 
 
 def test_text_in_figures_is_text(text, tmp_path):

@@ -133,5 +133,3 @@ def metric():
         return sum(found)
 
     return metric
-
-

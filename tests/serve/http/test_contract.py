@@ -133,7 +133,7 @@ def test_openapi_is_valid_and_its_examples_are(serve, tmp_path):
         if "examples" not in schema and name in ("Prediction", "TextQuestion"):
             raise AssertionError(f"{name} has no example")
     text = json.dumps(document)
-    for reference in set(part.split('"')[0] for part in text.split('"$ref": "#/components/schemas/')[1:]):
+    for reference in {part.split('"')[0] for part in text.split('"$ref": "#/components/schemas/')[1:]}:
         assert reference in named
     assert set(document["paths"]) == {
         "/v1/predict", "/v1/predict/batch", "/v1/models", "/v1/limits", "/v1/examples", "/v1/examples/{name}.wav",
@@ -162,7 +162,9 @@ def test_answers_follow_the_schemas_they_are_told_under(both, clip):
 
 def test_no_answer_is_a_code_that_nothing_gives():
     folder = Path(problems.__file__).parent
-    code = "\n".join(path.read_text(encoding="utf-8") for path in [*folder.glob("*.py"), *folder.parent.glob("engine/*.py")])
+    code = "\n".join(
+        path.read_text(encoding="utf-8") for path in [*folder.glob("*.py"), *folder.parent.glob("engine/*.py")]
+    )
     table = code[code.index("CODES: Mapping") : code.index("BY_STATUS")]
     for name in problems.CODES:
         assert code.replace(table, "").count(f'"{name}"') > 0, f"{name} is never given"

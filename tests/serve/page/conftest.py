@@ -130,7 +130,7 @@ class Page:
     def all(self, css):
         return self.driver.find_elements("css selector", css)
 
-    def until(self, condition, seconds=15):
+    def until(self, condition, seconds=30):
         from selenium.webdriver.support.ui import WebDriverWait
 
         return WebDriverWait(self.driver, seconds, poll_frequency=0.05).until(lambda _: condition())

@@ -76,6 +76,22 @@ def test_two_clips_of_one_name(page, clips, tmp_path):
     assert list(states(page)) == ["joy.wav", "joy (2).wav"]
 
 
+def test_clips_are_dropped_anywhere(page):
+    page.model("voice")
+    drop = (
+        "const data = new DataTransfer();"
+        "for (const name of given[0]) data.items.add(new File(['no sound'], name, { type: 'audio/wav' }));"
+        "const event = new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true });"
+        "document.querySelector('footer').dispatchEvent(event); return event.defaultPrevented"
+    )
+    assert page.run(drop, ["one.wav"])  # the browser would show the file otherwise
+    assert page.shown("#clip-name").text == "one.wav"
+    assert page.run(drop, ["one.wav", "<b>two</b>.wav"])
+    page.shown("#batch table")
+    assert list(states(page)) == ["one.wav", "<b>two</b>.wav"]
+    assert not page.all("#batch b")
+
+
 def test_cells_that_spreadsheets_would_run(page):
     answer = {"label": "a,b", "probabilities": {"a,b": 0.75, 'c"d': 0.25}, "tasks": {}}
     with_task = {**answer, "tasks": {"gender": {"label": "x", "probabilities": {"x": 1, "y": 1e-9}}}}

@@ -41,8 +41,10 @@ function show(shown) {
   state.shown = shown;
   showResult(byId("result"), shown);
   tell(spoken(shown.answer));
+  const { top } = byId("result").getBoundingClientRect();
+  if (top > 0 && top < innerHeight / 2) return; // its beginning is seen already
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  byId("result").scrollIntoView({ block: "nearest", behavior: calm ? "auto" : "smooth" });
+  byId("result").scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
 }
 
 export async function transcribe() {

@@ -26,15 +26,16 @@ export class Batch {
     this.csv = make("button", { type: "button", click: () => this.save() }, say("batchCsv"));
     this.csvNote = make("p", { class: "note" }, say("batchCsvNote"));
     const heading = ["batchColumnClip", this.model.reads && "batchColumnText", "batchColumnLabel", "batchColumnShare"];
-    this.body = make("tbody", {}, this.rows.map((row) => this.line(row)));
+    this.body = make("tbody", { role: "rowgroup" }, this.rows.map((row) => this.line(row)));
     fill(
       this.holder,
       make("div", { class: "row spread baseline" }, make("h3", {}, say("batchTitle", { count: this.rows.length })),
         make("button", { type: "button", class: "quiet", click: () => { this.stop(); this.close(); } }, say("batchClose"))),
       this.model.reads && make("p", { class: "note" }, say("batchHint")),
       make("div", { class: "table", tabindex: "0", role: "region", "aria-label": say("batchTitle", { count: this.rows.length }) },
-        make("table", {},
-          make("thead", {}, make("tr", {}, heading.filter(Boolean).map((name) => make("th", { scope: "col" }, say(name))))),
+        make("table", { role: "table" }, // roles are told, as a narrow screen lays rows out as blocks
+          make("thead", { role: "rowgroup" }, make("tr", { role: "row" },
+            heading.filter(Boolean).map((name) => make("th", { scope: "col", role: "columnheader" }, say(name))))),
           this.body)),
       make("div", { class: "row" }, this.start, this.csv, this.progress, this.count),
       this.csvNote,
@@ -54,10 +55,11 @@ export class Batch {
     const typed = (event) => (row.text = event.target.value);
     const said = make("input", { type: "text", "aria-label": say("batchTextOf", { name }), change: typed, input: typed });
     said.value = row.text;
-    row.name = make("th", { scope: "row", class: "name" });
-    row.label = make("td");
-    row.share = make("td", { class: "number" });
-    row.line = make("tr", { "data-name": name }, row.name, this.model.reads && make("td", {}, said), row.label, row.share);
+    row.name = make("th", { scope: "row", role: "rowheader", class: "name" });
+    row.label = make("td", { role: "cell" });
+    row.share = make("td", { role: "cell", class: "number" });
+    row.line = make("tr", { role: "row", "data-name": name }, row.name,
+      this.model.reads && make("td", { role: "cell", class: "said" }, said), row.label, row.share);
     this.fill(row);
     return row.line;
   }

@@ -121,7 +121,7 @@ const texts = {
   limitsTitle: "What this can and cannot say",
   limitsModel: "The probabilities are a model's, of how a voice and words come across. They are not what a person feels, and the model is often wrong, most of all with voices and languages that it has not been trained on.",
   limitsKept: "Recordings and texts are not kept: the server forgets them once it has answered.",
-  limitsLaw: "In the EU it is forbidden to infer the emotions of people at work and in education, unless for medical or safety reasons (Regulation (EU) 2024/1689, the AI Act, Article 5(1)(f)). Elsewhere, people must be told.",
+  limitsLaw: "In the EU it is forbidden to infer the emotions of people at work and in education, unless for medical or safety reasons (Regulation (EU) 2024/1689, the AI Act, Article 5(1)(f)). Where it is allowed, people must be told.",
 };
 
 const names = {

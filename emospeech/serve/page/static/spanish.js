@@ -121,7 +121,7 @@ const texts = {
   limitsTitle: "Lo que esto puede decir y lo que no",
   limitsModel: "Las probabilidades son de un modelo, sobre cómo suenan una voz y unas palabras. No son lo que siente una persona, y el modelo se equivoca a menudo, sobre todo con voces y lenguas con las que no se ha entrenado.",
   limitsKept: "Las grabaciones y los textos no se guardan: el servidor los olvida en cuanto responde.",
-  limitsLaw: "En la UE está prohibido inferir las emociones de las personas en el trabajo y en la enseñanza, salvo por motivos médicos o de seguridad (Reglamento (UE) 2024/1689 de IA, artículo 5.1.f). En los demás ámbitos hay que informar a las personas.",
+  limitsLaw: "En la UE está prohibido inferir las emociones de las personas en el trabajo y en la enseñanza, salvo por motivos médicos o de seguridad (Reglamento (UE) 2024/1689 de IA, artículo 5.1.f). Donde está permitido, hay que informar a las personas.",
 };
 
 const names = {
