@@ -84,7 +84,7 @@ def measured(run: Path, plan: Plan, options: Sequence[str] = ()) -> dict[str, Fo
                 for name, server in servers.items():
                     phase = closed(server, requests, clients, plan.seconds)
                     found[name].rounds.setdefault(clients, []).append(phase)
-                    say(f"round {number + 1}, {clients} clients, {name}: {phase.rate:.1f} answers/s")
+                    say(f"round {number + 1}, {clients} clients, {name}: {phase.rate:.3g} answers/s")
         overloaded(servers, requests, found, plan)
         for name, server in servers.items():
             found[name].after = server.megabytes()
@@ -127,21 +127,26 @@ def table(found: Mapping[str, Found]) -> list[str]:
     for clients in a.rounds:
         for name, one in found.items():
             lines.append(f"{clients:>7}  {name:<10}  {_row(together(one.rounds[clients]))}")
-        pairs = zip(a.rounds[clients], b.rounds[clients], strict=True)
-        ratios = [x.rate / y.rate for x, y in pairs if y.rate]
-        lines.append(f"{'':>7}  batched answers {_spread(ratios)} times as many a second")
+        pairs = [(x, y) for x, y in zip(a.rounds[clients], b.rounds[clients], strict=True) if y.rate]
+        by_clock, by_cpu = (_spread([x / y for x, y in each]) for each in _rates(pairs))
+        lines.append(f"{'':>7}  batched, times as many: {by_clock} a second, {by_cpu} a second of processor")
     for rate in a.overload:
         for name, one in found.items():
-            lines.append(f"{'open':>7}  {name:<10}  {_row(one.overload[rate])}   {rate:.0f}/s came")
+            lines.append(f"{'open':>7}  {name:<10}  {_row(one.overload[rate])}   {rate:.3g}/s came")
     for name, one in found.items():
         lines.append(f"memory of the server, {name}: {one.before:.0f} MB before, {one.after:.0f} MB after")
     return [*lines, f"probabilities of a clip, in a batch and by itself, differ by at most {differing(found):.1g}"]
 
 
+def _rates(pairs: Sequence[tuple[Phase, Phase]]) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
+    """By the clock, and by the processor's."""
+    return [(x.rate, y.rate) for x, y in pairs], [(x.per_cpu_second, y.per_cpu_second) for x, y in pairs]
+
+
 def _row(phase: Phase) -> str:
     p50, p95, p99 = (f"{phase.percentile(percent):>8.1f}" for percent in (50, 95, 99))
     other = sum(count for status, count in phase.statuses.items() if status not in (200, 429))
-    told = f"{phase.rate:>7.1f}  {p50}  {p95}  {p99}  {phase.mean_batch:>5.1f}  {phase.statuses[429]:>5}  {other:>5}"
+    told = f"{phase.rate:>7.4g}  {p50}  {p95}  {p99}  {phase.mean_batch:>5.1f}  {phase.statuses[429]:>5}  {other:>5}"
     return f"{told}  {phase.server_cpu:>9.0%}   {phase.client_cpu:>5.0%}"
 
 
@@ -160,9 +165,9 @@ def differing(found: Mapping[str, Found]) -> float:
 def as_json(found: Mapping[str, Found]) -> str:
     def told(phase: Phase) -> dict[str, object]:
         return {
-            "rate": phase.rate, "mean_batch": phase.mean_batch, "statuses": dict(phase.statuses),
+            "rate": phase.rate, "per_cpu_second": phase.per_cpu_second, "mean_batch": phase.mean_batch,
+            "statuses": dict(phase.statuses), "client_cpu": phase.client_cpu, "server_cpu": phase.server_cpu,
             "ms": {f"p{percent}": phase.percentile(percent) for percent in (50, 95, 99)},
-            "client_cpu": phase.client_cpu, "server_cpu": phase.server_cpu,
         }  # fmt: skip
 
     return json.dumps(

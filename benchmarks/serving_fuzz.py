@@ -36,7 +36,7 @@ WARM_UPS = 10  # times that each good request is asked before anything is measur
 SETTLE = 15.0  # seconds until kept-open connections and what stalled must be gone
 MEMORY = Path("/dev/shm")
 SPARE_FILES = 8  # descriptors that may be more than at the beginning
-SPARE_MEGABYTES = 400.0  # of what allocators keep
+SPARE_MEGABYTES = 800.0  # that allocators keep of the longest batches
 
 
 @dataclass
@@ -46,6 +46,7 @@ class Watched:
     before: float = 0.0  # megabytes, warm
     after: float = 0.0
     most: float = 0.0
+    while_soaked: list[float] = field(default_factory=list)
     files_before: int = 0
     files_after: int = 0
     most_files: int = 0
@@ -104,6 +105,7 @@ def _soaked(server: Running, seconds: float, seed: int, batch: int) -> Soaked:
 def _watch(server: Running, watched: Watched, ended: threading.Event) -> None:
     while not ended.wait(0.25) and server.alive:
         watched.most_files = max(watched.most_files, server.files())
+        watched.while_soaked.append(server.megabytes())
         watched.most = max(watched.most, server.most_megabytes())
 
 
@@ -151,6 +153,8 @@ def _left(server: Running) -> set[Path]:
 
 def told(soaked: Soaked) -> list[str]:
     watched, good = soaked.watched, soaked.good
+    count = len(watched.while_soaked)
+    quarters = ", ".join(f"{watched.while_soaked[k * count // 4]:.0f}" for k in range(1, 4)) if count else "unknown"
     every = soaked.contract.statuses + soaked.attacks.statuses
 
     def counts(statuses: Counter[int]) -> str:
@@ -162,7 +166,8 @@ def told(soaked: Soaked) -> list[str]:
         f"attacks:     {counts(soaked.attacks.statuses)}",
         f"good:        {len(good.seconds)} answers, {good.bitwise} of them bit for bit as alone; {good.refused} x 429; "
         f"p50 {percentile(good.seconds, 50):.0f} ms, p95 {percentile(good.seconds, 95):.0f} ms",
-        f"memory:      {watched.before:.0f} MB warm, {watched.most:.0f} at most, {watched.after:.0f} at the end",
+        f"memory:      {watched.before:.0f} MB warm, {quarters} after each quarter, {watched.most:.0f} at most, "
+        f"{watched.after:.0f} at the end",
         f"open files:  {watched.files_before} warm, {watched.most_files} at most, {watched.files_after} at the end",
         f"5xx: {sum(count for status, count in every.items() if status >= 500)}, "
         f"violations of the schema: {len(soaked.contract.violations)}, all that is wrong: {len(soaked.wrong)}",

@@ -43,6 +43,11 @@ class Phase:
         return len(self.answered) / self.seconds
 
     @property
+    def per_cpu_second(self) -> float:
+        """Answers for each second that a core worked for the server: what a busy machine changes least."""
+        return self.rate / self.server_cpu if self.server_cpu else float("nan")
+
+    @property
     def statuses(self) -> Counter[int]:
         return Counter(one.status for one in self.asked)
 
