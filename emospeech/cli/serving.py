@@ -11,7 +11,8 @@ from emospeech.cli.options import quiet
 
 def serve(
     runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN…", help="Run folders, or model folders; the first answers by default.")
+        list[Path],
+        typer.Argument(metavar="RUN…", help="Run folders, model folders or Hub ids; the first answers by default."),
     ],
     host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0: all of this machine's.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0: any that is free.")] = 8000,

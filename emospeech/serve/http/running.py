@@ -18,6 +18,7 @@ from emospeech.serve.http.jobs import Jobs
 from emospeech.serve.http.settings import Limits
 from emospeech.serve.http.state import Server
 from emospeech.serve.http.training import recipes_in
+from emospeech.serve.model import folder_of
 
 OFF = "off"
 LAST_PORT = 65_535
@@ -28,7 +29,7 @@ BACKLOG = 2048  # connections that wait to be accepted
 class Wanted:
     """What `emospeech serve` was asked for."""
 
-    runs: Sequence[Path]
+    runs: Sequence[Path]  # run folders, model folders, or Hub ids
     host: str = "127.0.0.1"
     port: int = 8000  # 0: any that is free
     whisper: str | None = None  # None: as the recipe of the run says; off: none
@@ -84,11 +85,13 @@ def _jobs(recipes: Mapping[str, Path], server: Server, wanted: Wanted) -> Jobs:
     )
 
 
-def _loaded(folder: Path, wanted: Wanted) -> ServedModel:
-    say(f"loading {folder}")
+def _loaded(run: Path, wanted: Wanted) -> ServedModel:
+    say(f"loading {run}")
     segment_seconds = wanted.limits.segment_seconds
-    model = served.load(folder, segment_seconds=segment_seconds)
-    whisper = _whisper(model, folder, wanted)
+    # of a Hub id the second word: its folder in the cache is called by a commit
+    name = run.expanduser().resolve().name
+    model = served.load(folder_of(str(run)), name, segment_seconds=segment_seconds)
+    whisper = _whisper(model, run, wanted)
     if whisper is None:
         return model
     return ServedModel(model.name, model.system, model.temperature, model.version, whisper, segment_seconds)
