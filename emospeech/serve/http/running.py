@@ -91,13 +91,13 @@ def _loaded(run: Path, wanted: Wanted) -> ServedModel:
     # of a Hub id the second word: its folder in the cache is called by a commit
     name = run.expanduser().resolve().name
     model = served.load(folder_of(str(run)), name, segment_seconds=segment_seconds)
-    whisper = _whisper(model, run, wanted)
+    whisper = _whisper(model, wanted)
     if whisper is None:
         return model
     return ServedModel(model.name, model.system, model.temperature, model.version, whisper, segment_seconds)
 
 
-def _whisper(model: ServedModel, folder: Path, wanted: Wanted) -> Whisperer | None:
+def _whisper(model: ServedModel, wanted: Wanted) -> Whisperer | None:
     """What writes transcripts for a model: what was asked for, else what its own transcripts are by."""
     text = model.system.recipe.text
     if wanted.whisper == OFF or not model.system.needs_text:
