@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -208,5 +209,6 @@ def test_without_ffmpeg(root, tmp_path, monkeypatch):
     (tmp_path / "videos").mkdir()
     (tmp_path / "videos/k2.mp4").write_text("x")
     monkeypatch.setattr(shutil, "which", lambda program: None)
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     with pytest.raises(WorkError, match="needs the ffmpeg program"):
         meacorpus_cut.cut(root, tmp_path / "videos", tmp_path / "out")

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from emospeech.serve.http.metrics import Metrics
-from emospeech.serve.http.problems import Problem
+from emospeech.serve.http.problems import CODES, Problem
 from emospeech.serve.http.settings import BODY_SLACK, Limits
 
 Message = MutableMapping[str, Any]
@@ -153,7 +153,9 @@ class _Body:
         self.most = self.left = most
         self.until = time.monotonic() + limits.timeout
         chunked = header(scope, b"transfer-encoding") is not None
-        self.ended = not chunked and (header(scope, b"content-length") or "0") == "0"
+        length = header(scope, b"content-length") or "0"
+        self.ended = not chunked and length == "0"
+        self.small = not chunked and len(length) <= len(str(SMALL_BODY))
 
     async def receive(self) -> Message:
         if self.ended:  # what is waited for now is that the client hangs up
@@ -186,7 +188,7 @@ class _Body:
 class _Answer:
     """Adds headers to an answer, and notes how it went.
 
-    Where the request's body has not been read, the connection ends with the answer.
+    Where a large body, or one that comes too slowly, has not been read, the connection ends with the answer.
     """
 
     def __init__(self, send: Send, body: _Body) -> None:
@@ -196,7 +198,8 @@ class _Answer:
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.begun, self.status, self.lingers = True, message["status"], not self._body.ended
+            self.begun, self.status = True, message["status"]
+            self.lingers = not self._body.ended and (not self._body.small or self.status == CODES["slow_body"])
             there = {key.lower() for key, _ in message["headers"]}
             more = [pair for pair in HEADERS if pair[0] not in there]
             more += [(b"connection", b"close")] if self.lingers else []

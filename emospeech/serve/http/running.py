@@ -20,6 +20,7 @@ from emospeech.serve.http.state import Server
 from emospeech.serve.http.training import recipes_in
 
 OFF = "off"
+LAST_PORT = 65_535
 BACKLOG = 2048  # connections that wait to be accepted
 
 
@@ -138,6 +139,8 @@ def _bound(host: str, port: int) -> socket.socket:
     Raises:
         UserError: if the address cannot be had.
     """
+    if not 0 <= port <= LAST_PORT:  # or the system would take what is left of it
+        raise UserError(f"--port {port}: a port is a number up to {LAST_PORT}; 0: any that is free")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -119,10 +120,11 @@ def _begun(jobs: Jobs, asked: TrainRequest) -> Job:
     if asked.recipe not in jobs.recipes:
         raise Problem("not_found", f"no recipe {asked.recipe[:80]!r}; there are {', '.join(jobs.recipes)}")
     overrides = [_override(key, value) for key, value in asked.overrides.items()]
+    path = jobs.recipes[asked.recipe]
     try:
-        load_recipe(jobs.recipes[asked.recipe], overrides)
-    except UserError as error:
-        raise Problem("invalid", str(error)) from None
+        load_recipe(path, overrides)
+    except UserError as error:  # where the file lies is nobody's business
+        raise Problem("invalid", str(error).replace(str(path), asked.recipe)) from None
     try:
         return jobs.submit(asked.recipe, asked.name, overrides, asked.resume)
     except UserError as error:
@@ -132,8 +134,11 @@ def _begun(jobs: Jobs, asked: TrainRequest) -> Job:
 
 
 def _cards(jobs: Jobs) -> list[RecipeCard]:
-    """What may be trained, on which corpora."""
-    parts = {name: config.load(path).data.parts for name, path in jobs.recipes.items()}
+    """What may be trained, on which corpora; without recipes that have been spoilt or removed meanwhile."""
+    parts = {}
+    for name, path in jobs.recipes.items():
+        with suppress(UserError):
+            parts[name] = config.load(path).data.parts
     return [RecipeCard(name=name, corpora=[part.corpus for part in own]) for name, own in parts.items()]
 
 

@@ -169,6 +169,7 @@ def test_text_in_figures_is_text(text, tmp_path):
     assert "<script>" not in (tmp_path / "dev_confusion.svg").read_text()
 
 
+@pytest.mark.slow
 def test_750_clips_stay_below_ten_megabytes(make_tone):
     long = {f"c{k}": make_tone("joy", k, seconds=20.0).astype(np.float32) for k in range(60)}
     players = sound.embedded(long)

@@ -65,6 +65,7 @@ def test_a_system_that_reads_alone_answers_sound(load, sound):
     assert reply.segments == ()
 
 
+@pytest.mark.slow
 def test_parts_are_read_from_their_own_words(load, whisper, sound):
     model = load("both", segment_seconds=1.0)
     waveform = np.concatenate([sound("joy", 1, 0.9), sound("fear", 2, 0.9), sound("anger", 3, 0.9)])

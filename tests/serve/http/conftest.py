@@ -8,11 +8,17 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
+from emospeech.serve.engine import served
 from emospeech.serve.engine.asked import Reply, Verdict
 from emospeech.serve.engine.served import ServedModel
+from emospeech.serve.http import jobs as jobs_module
 from emospeech.serve.http.app import create_app
+from emospeech.serve.http.jobs import Jobs
 from emospeech.serve.http.settings import Limits
 from emospeech.serve.http.state import Server
+from emospeech.serve.http.training import recipes_in
+from tests.serve.http.processes import Served
+from tests.serve.http.trainings import TEXT, TINY
 
 LABELS = ("joy", "anger", "fear")
 
@@ -133,3 +139,67 @@ def metric():
         return sum(found)
 
     return metric
+
+
+@pytest.fixture
+def recipes(tmp_path, challenge):
+    folder = tmp_path / "recipes"
+    folder.mkdir()
+    for name, text in (("tiny", TINY), ("text", TEXT)):
+        (folder / f"{name}.yaml").write_text(text.replace("ROOT", str(challenge)), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def training(serve, recipes, tmp_path):
+    """A client whose server trains; under `.jobs` what it has."""
+    made = []
+
+    def training(**more):
+        holder = {}
+
+        def finished(run):
+            holder["client"].server.add(served.load(run))
+
+        def taken(name):
+            return any(model.name == name for model in holder["client"].server.models)
+
+        jobs = Jobs(recipes_in(recipes), tmp_path / "runs", more.pop("finished", finished), taken)
+        made.append(jobs)
+        holder["client"] = client = serve(jobs=jobs, **more)
+        client.jobs = jobs
+        return client
+
+    yield training
+    for jobs in made:
+        jobs.close()
+
+
+@pytest.fixture
+def stand_in(monkeypatch, tmp_path):
+    """In the place of `emospeech train` a script: quick, and it does what a test needs."""
+
+    def stand_in(script):
+        path = tmp_path / "stand_in.py"
+        path.write_text(script, encoding="utf-8")
+        wrapper = tmp_path / "python"
+        wrapper.write_text(f'#!/bin/sh\nexec python3 {path} "$@"\n')
+        wrapper.chmod(0o755)
+        monkeypatch.setattr(jobs_module.sys, "executable", str(wrapper))
+
+    return stand_in
+
+
+@pytest.fixture(scope="module")
+def begin(tmp_path_factory):
+    made = []
+
+    def begin(*arguments, **more):
+        made.append(Served(tmp_path_factory.mktemp("log") / "log.txt", *arguments, **more))
+        return made[-1]
+
+    yield begin
+    for one in made:
+        if one.process.poll() is None:
+            one.process.kill()
+            one.process.wait()
