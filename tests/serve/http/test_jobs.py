@@ -114,7 +114,7 @@ def test_trained_served_and_asked(training, tmp_path, problem):
 def test_cancelled_while_it_runs_and_resumed(training, tmp_path):
     client = training()
     run = RunFolder(tmp_path / "runs/mine")
-    id = begin(client, overrides={"train.epochs": 300})
+    id = begin(client, overrides={"train.epochs": 150})
     until = time.monotonic() + 100
     while (job := client.get(f"/v1/train/{id}").json())["progress"] is None:
         assert time.monotonic() < until, job
@@ -126,9 +126,9 @@ def test_cancelled_while_it_runs_and_resumed(training, tmp_path):
     assert run.started
     assert not run.finished
     steps = len(run.metrics.read_text().splitlines())
-    assert steps < 300
-    again = begin(client, overrides={"train.epochs": 300}, resume=True)
+    assert steps < 150
+    again = begin(client, overrides={"train.epochs": 150}, resume=True)
     assert wait_for(client, again, "finished", seconds=150)["scores"]["dev"]
-    assert len(run.metrics.read_text().splitlines()) >= 300
+    assert len(run.metrics.read_text().splitlines()) >= 150
     assert Path(run.model).is_dir()
     assert client.post("/v1/predict", json={"text": "hola", "model": "mine"}).json()["code"] == "audio_needed"
