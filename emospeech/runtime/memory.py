@@ -1,8 +1,11 @@
 """Memory: whether an error means that it was short, and keeping what is freed for the next step."""
 
 import ctypes
+import gc
+from contextlib import suppress
 
-TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
+TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8  # of glibc's mallopt
+FEW = 2  # arenas
 KEPT = 1 << 30  # bytes
 
 
@@ -26,3 +29,19 @@ def keep_freed_memory() -> None:
         return
     for option in (MMAP_THRESHOLD, TRIM_THRESHOLD):
         mallopt(option, KEPT)
+
+
+def share_arenas() -> None:
+    """Let all threads allocate from two places: else each keeps what it once needed. Before threads begin.
+
+    Where there is no glibc, nothing happens.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").mallopt(ARENA_MAX, FEW)
+
+
+def give_back_freed_memory() -> None:
+    """Give what was freed back to the system; where there is no glibc, nothing happens."""
+    gc.collect()
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)

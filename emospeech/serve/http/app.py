@@ -1,5 +1,6 @@
 """The app: routes over a server, behind its guards."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,6 +11,7 @@ from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
 from emospeech import __version__
+from emospeech.runtime.memory import give_back_freed_memory
 from emospeech.serve.http import examples, predicting, problems, telling, training
 from emospeech.serve.http.guards import Guards
 from emospeech.serve.http.jobs import Jobs
@@ -18,6 +20,7 @@ from emospeech.serve.http.schemas import ProblemDetails
 from emospeech.serve.http.state import Server
 from emospeech.serve.page import STATIC
 
+QUIET_SECONDS = 5.0
 INSTEAD = ("HTTPValidationError", "ValidationError")  # FastAPI's schemas of what is never sent here
 ABOUT = (
     "Emotion recognition from speech and text. Probabilities are a model's, not a person's feelings. "
@@ -38,7 +41,9 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        tidying = asyncio.create_task(_tidied(server))
         yield
+        tidying.cancel()
         if jobs is not None:
             await anyio.to_thread.run_sync(jobs.close)
         await anyio.to_thread.run_sync(server.close, server.limits.timeout)
@@ -62,6 +67,17 @@ def create_app(
     _with_page(app)
     _with_problems(app)
     return Guards(app, server.limits, server.metrics, key, hosts)
+
+
+async def _tidied(server: Server) -> None:
+    """When nothing has been asked for a while after something was, memory goes back to the system."""
+    before = given_back = server.answered
+    while True:
+        await asyncio.sleep(QUIET_SECONDS)
+        if server.answered == before != given_back and server.idle:
+            await anyio.to_thread.run_sync(give_back_freed_memory)
+            given_back = before
+        before = server.answered
 
 
 def _with_page(app: FastAPI) -> None:
