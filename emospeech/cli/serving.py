@@ -31,12 +31,13 @@ def serve(
         Path | None, typer.Option(metavar="FOLDER", help="Also POST /v1/train, of the recipes in this folder.")
     ] = None,
     runs_dir: Annotated[Path, typer.Option(help="Where trained runs go.")] = Path("runs"),
+    train_hours: Annotated[float, typer.Option(min=0.01, help="That a training may take.")] = 24.0,
     max_bytes: Annotated[int, typer.Option(help="Of a request's files together.")] = 25_000_000,
     max_seconds: Annotated[float, typer.Option(help="Of a clip.")] = 300.0,
     segment_seconds: Annotated[float, typer.Option(help="Longer clips are answered in parts, too.")] = 15.0,
     max_batch_files: Annotated[int, typer.Option(help="Clips or texts of a batch request.")] = 32,
     max_characters: Annotated[int, typer.Option(help="Of a transcript.")] = 5_000,
-    queue: Annotated[int, typer.Option(help="Questions that may wait; the next is refused (429).")] = 64,
+    queue: Annotated[int, typer.Option(help="Questions that may wait, long clips counted by segments; then 429.")] = 64,
     batch: Annotated[int, typer.Option(help="Questions that the model answers at once.")] = 16,
     batch_wait_ms: Annotated[float, typer.Option(help="That an idle model waits for company.")] = 5.0,
     timeout: Annotated[float, typer.Option(help="Seconds until an answer is given up (504).")] = 60.0,
@@ -52,17 +53,17 @@ def serve(
 
     told = locals()
     limits = Limits(**{one.name: told[one.name] for one in fields(Limits)})
-    run(
-        Wanted(
-            runs,
-            host,
-            port,
-            whisper,
-            language,
-            api_key_file,
-            allow_host or [],
-            allow_train,
-            runs_dir,
-            limits,
-        )
+    asked = Wanted(
+        runs,
+        host=host,
+        port=port,
+        whisper=whisper,
+        language=language,
+        key_file=api_key_file,
+        hosts=allow_host or [],
+        recipes=allow_train,
+        runs_dir=runs_dir,
+        train_hours=train_hours,
+        limits=limits,
     )
+    run(asked)

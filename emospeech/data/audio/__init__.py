@@ -122,7 +122,7 @@ def _through_soundfile(path: Path, longest: float | None = None) -> np.ndarray:
             promised, rate, missing = stream.frames, stream.samplerate, container.missing_bytes(stream.extra_info)
             stream.seekable = lambda: False  # else it seeks after each block, where a streamed FLAC cannot
             if stream.format == "MP3" and container.mp3_samples(path) > promised + MP3_SLACK:
-                return _through_ffmpeg(path, "an mp3 without its true length in the header", longest)
+                return _through_ffmpeg(path, "an mp3 without its true length in the header", longest, "mp3")
             most = None if longest is None else int(longest * min(rate, HIGHEST_RATE))
             mono = _mono(stream, most)
     except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
@@ -164,9 +164,9 @@ def _refuse_longer(path: Path, seconds: float, longest: float | None) -> None:
         raise TooLong(f"{path}: longer than {longest:g} s")
 
 
-def _through_ffmpeg(path: Path, what: str = "", longest: float | None = None) -> np.ndarray:
+def _through_ffmpeg(path: Path, what: str = "", longest: float | None = None, demuxer: str | None = None) -> np.ndarray:
     # a file must not make it read others: no playlists, where the content tells what it is, and no network
-    known = container.demuxer(path)
+    known = demuxer or container.demuxer(path)
     program = ffmpeg()
     if program is None:
         raise BadAudio(

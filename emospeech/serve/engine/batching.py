@@ -53,7 +53,7 @@ class Batcher(Generic[T, R]):
         work: items -> an answer each, in order.
         most: summed size of the items of a batch; an item that is larger goes alone.
         wait: seconds.
-        room: items that may wait.
+        room: summed size of the items that may wait; one that is larger may wait alone.
         size: of an item.
     """
 
@@ -73,6 +73,7 @@ class Batcher(Generic[T, R]):
         self._change = threading.Condition()
         self._closed = False
         self._pace = 0.05  # seconds an item, smoothed
+        self.answered = 0  # items so far, whatever became of them
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -94,9 +95,9 @@ class Batcher(Generic[T, R]):
         with self._change:
             if self._closed:
                 raise Closed("the server is going down")
-            if len(self._queue) >= self.room:
-                raise Full(max(1.0, self._pace * len(self._queue)))
             waiting: _Waiting[T, R] = _Waiting(item, self._size(item), Future())
+            if self._queue and self._waiting_size() + waiting.size > self.room:
+                raise Full(max(1.0, self._pace * len(self._queue)))
             self._queue.append(waiting)
             self._change.notify_all()
         waiting.future.add_done_callback(self._drop_cancelled)
@@ -115,6 +116,8 @@ class Batcher(Generic[T, R]):
         while (batch := self._next()) is not None:
             if batch:
                 self._answer(batch)
+                self.answered += len(batch)
+            del batch  # while the next is waited for, nothing of this one is held
 
     def _next(self) -> list[_Waiting[T, R]] | None:
         """The next batch; None: closed, and nothing waits."""

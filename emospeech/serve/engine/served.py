@@ -1,5 +1,6 @@
 """A trained system behind a queue: questions in, replies out, calibrated; it keeps nothing of them."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -92,10 +93,11 @@ class ServedModel:
         return None if useful else ("audio" if self.system.needs_audio else "text")
 
     def size(self, question: Question) -> int:
-        """Rows that it costs."""
-        if question.waveform is None or not self.answers_parts:
+        """What it costs, in texts or in clips of `segment_seconds`: a long clip, and then its parts."""
+        if question.waveform is None:
             return 1
-        return 1 + len(segments(question.waveform, self.segment_seconds))
+        clips = max(1, math.ceil(len(question.waveform) / (self.segment_seconds * SAMPLE_RATE)))
+        return 2 * clips if clips > 1 and self.answers_parts else clips
 
     # ------------------------------------------------------------ answering
 

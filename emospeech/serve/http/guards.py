@@ -11,6 +11,7 @@ from typing import Any
 from emospeech.serve.http.metrics import Metrics
 from emospeech.serve.http.problems import CODES, Problem
 from emospeech.serve.http.settings import BODY_SLACK, Limits
+from emospeech.serve.http.traffic import Traffic
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -23,6 +24,7 @@ GUARDED = ("/v1/", "/metrics")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 SMALL_BODY = 65_536  # bytes of a request that sends no audio
 LONGEST_NUMBER = 20  # digits
+BODIES = 8  # of the largest size that are held at once
 LINGER_SECONDS = 5.0  # in which a client may notice that its body is not wanted
 LOCAL = ("127.0.0.1", "localhost", "[::1]", "::1")
 CSP = (
@@ -67,14 +69,15 @@ class Guards:
     ) -> None:
         self.app, self.limits, self.metrics = app, limits, metrics
         self.key, self.hosts = key, hosts
-        self.in_flight = 0
+        self.traffic = Traffic(limits.in_flight, BODIES * limits.max_bytes, metrics.in_flight.set)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         predicts = scope["path"].startswith(PREDICT) and scope["method"] == "POST"
-        body = _Body(scope, receive, self.limits.max_bytes + BODY_SLACK if predicts else SMALL_BODY, self.limits)
+        most = self.limits.max_bytes + BODY_SLACK if predicts else SMALL_BODY
+        body = _Body(scope, receive, most, self.limits, self.traffic if predicts else None)
         answer = _Answer(send, body)
         try:
             await self._answered(scope, body, answer, predicts)
@@ -90,19 +93,13 @@ class Guards:
             await problem.response()(scope, body.receive, answer)
             return
         try:
-            self._enter(predicts, 1)
             await self.app(scope, body.receive, answer)
         except Problem as problem:  # of the body, while a route read it
             if not answer.begun:
                 await problem.response()(scope, body.receive, answer)
         finally:
-            self._enter(predicts, -1)
+            body.leave()
             self._counted(scope, answer.status, began)
-
-    def _enter(self, predicts: bool, change: int) -> None:
-        if predicts:
-            self.in_flight += change
-            self.metrics.in_flight.set(self.in_flight)
 
     def _counted(self, scope: Scope, status: int, began: float, code: str | None = None) -> None:
         route = getattr(scope.get("route"), "path", None) or "other"
@@ -123,6 +120,7 @@ class Guards:
             raise Problem(
                 "wrong_host", f"this server answers under {', '.join(self.hosts[:2])} only, not {name[:80]!r}"
             )
+        self._require_own_page(scope, name)
         if self.key is not None and scope["path"].startswith(GUARDED) and not self._has_key(scope):
             raise Problem("no_key", "give the server's key, as the header Authorization: Bearer KEY")
         length = header(scope, b"content-length") or "0"
@@ -131,8 +129,21 @@ class Guards:
         most = self.limits.max_bytes + BODY_SLACK if predicts else SMALL_BODY
         if int(length) > most:
             raise Problem("too_large", _too_large(most))
-        if predicts and self.in_flight >= self.limits.in_flight:
-            raise Problem("busy", f"{self.in_flight} requests are under way; try again", 1)
+        if predicts:
+            self.traffic.require_place()
+
+    def _require_own_page(self, scope: Scope, name: str) -> None:
+        """A page of another site may not use the server through its visitor's browser; with a key it cannot anyway.
+
+        Raises:
+            Problem: if one does.
+        """
+        site, origin = header(scope, b"sec-fetch-site"), header(scope, b"origin")
+        if self.key is not None or origin is None or scope["method"] in ("GET", "HEAD", "OPTIONS"):
+            return
+        own = without_port(origin.lower().partition("://")[2]) in (name, *(self.hosts or ()))
+        if site not in ("same-origin", "none") and not (site is None and own):
+            raise Problem("foreign_page", f"the page of {origin[:80]!r} may not ask this server")
 
     def _has_key(self, scope: Scope) -> bool:
         told = header(scope, b"authorization") or ""
@@ -146,10 +157,14 @@ def _too_large(most: int) -> str:
 
 
 class _Body:
-    """A request's body, as far as it may go: in bytes and in time."""
+    """A request's body, as far as it may go: in bytes and in time.
 
-    def __init__(self, scope: Scope, receive: Receive, most: int, limits: Limits) -> None:
-        self._receive, self.limits = receive, limits
+    `traffic`: what it is counted in, if it is.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, most: int, limits: Limits, traffic: Traffic | None) -> None:
+        self._receive, self.limits, self.traffic = receive, limits, traffic
+        self.held, self.entered = 0, False
         self.most = self.left = most
         self.until = time.monotonic() + limits.timeout
         chunked = header(scope, b"transfer-encoding") is not None
@@ -165,11 +180,31 @@ class _Body:
                 message = await self._receive()
         except TimeoutError:
             raise Problem("slow_body", f"the body did not come within {self.limits.timeout:g} s") from None
-        self.left -= len(message.get("body", b""))
+        count = len(message.get("body", b""))
+        self.left -= count
         if self.left < 0:
             raise Problem("too_large", _too_large(self.most))
         self._look(message)
+        self._count(count)
         return message
+
+    def _count(self, count: int) -> None:
+        """
+        Raises:
+            Problem: if there is no room for it, or no place for the request that is whole by it.
+        """
+        if self.traffic is None:
+            return
+        self.traffic.hold(count)
+        self.held += count
+        if self.ended and not self.entered:
+            self.traffic.enter()
+            self.entered = True
+
+    def leave(self) -> None:
+        """What it held is free again."""
+        if self.traffic is not None:
+            self.traffic.leave(self.held, self.entered)
 
     def _look(self, message: Message) -> None:
         self.ended = message["type"] != "http.request" or not message.get("more_body", False)

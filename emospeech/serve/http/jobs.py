@@ -56,6 +56,7 @@ class Jobs:
         runs_dir: where runs go.
         finished: is called with the run folder of each that succeeds; what it raises is the job's message.
         taken: whether something is served under a name already.
+        hours: that one may take; then it is stopped, in order.
     """
 
     def __init__(
@@ -64,8 +65,10 @@ class Jobs:
         runs_dir: Path,
         finished: Callable[[Path], None],
         taken: Callable[[str], bool] = lambda name: False,
+        hours: float = 24.0,
     ) -> None:
         self.recipes, self.runs_dir, self._finished, self._taken = dict(recipes), runs_dir, finished, taken
+        self.hours = hours
         self._jobs: dict[str, Job] = {}
         self._change = threading.Condition()
         self._process: subprocess.Popen[bytes] | None = None
@@ -186,16 +189,26 @@ class Jobs:
                     command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, start_new_session=True
                 )
                 self._jobs[job.id] = replace(job, state=RUNNING, started=_now())
-            code = self._process.wait()
+            code, late = self._waited(self._process)
         with self._change:
             self._process = None
-        self._end(job.id, code)
+        self._end(job.id, code, late)
 
-    def _end(self, id: str, code: int) -> None:
+    def _waited(self, process: "subprocess.Popen[bytes]") -> tuple[int, bool]:
+        """Its exit code, and whether its time was over."""
+        try:
+            return process.wait(self.hours * 3600), False
+        except subprocess.TimeoutExpired:
+            _stop(process)
+            return process.wait(), True
+
+    def _end(self, id: str, code: int, late: bool) -> None:
         job = self._jobs.get(id)
         if job is None or job.state == CANCELLED:
             return
         state, message = (FINISHED, None) if code == 0 else (FAILED, self._why(job, code))
+        if late and code:
+            message = f"stopped after {self.hours:g} hours, the most that this server gives; resume=true goes on"
         if code == 0:
             try:
                 self._finished(self.runs_dir / job.name)

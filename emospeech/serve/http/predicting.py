@@ -77,7 +77,8 @@ def router(server: Server) -> APIRouter:
         asked = await bodies.asked(request, server.limits, several=True)
         async with aclosing(asked):
             behind = server.behind(asked.model)
-            work = asyncio.gather(*(answering.one_of(asked, item, behind, began) for item in asked.items))
+            turns = asyncio.Semaphore(server.limits.batch)  # else one request fills the queue of all
+            work = asyncio.gather(*(answering.one_of(asked, item, behind, began, turns) for item in asked.items))
             results = await _while_there(request, work, server.limits.timeout)
         if all(isinstance(one, schemas.Failure) and one.error.code == "busy" for one in results):
             raise Problem("busy", "too many questions wait; try again", BUSY_SECONDS)
@@ -115,11 +116,12 @@ class _Answering:
         self.decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="decoder")
 
     async def one_of(
-        self, asked: Asked, item: Item, behind: Behind, began: float
+        self, asked: Asked, item: Item, behind: Behind, began: float, turns: asyncio.Semaphore
     ) -> schemas.Prediction | schemas.Failure:
-        """As `one`; what is wrong with one item does not concern the others."""
+        """As `one`, when its turn comes; what is wrong with one item does not concern the others."""
         try:
-            return await self.one(asked, item, behind, began)
+            async with turns:
+                return await self.one(asked, item, behind, began)
         except Problem as problem:
             if problem.code in ("going_down",):
                 raise

@@ -17,6 +17,7 @@ CODES: Mapping[str, int] = {
     "bad_request": 400,
     "no_key": 401,
     "wrong_host": 421,
+    "foreign_page": 403,
     "not_found": 404,
     "wrong_method": 405,
     "slow_body": 408,

@@ -1,6 +1,5 @@
 """A server from its start to its end: models loaded, a socket bound, uvicorn run, all closed in order."""
 
-import resource
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -9,20 +8,20 @@ from pathlib import Path
 
 from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError
+from emospeech.runtime.memory import share_arenas
 from emospeech.serve.engine import served
 from emospeech.serve.engine.served import ServedModel
 from emospeech.serve.engine.whispering import Whisperer
 from emospeech.serve.http.app import create_app
 from emospeech.serve.http.guards import LOCAL, without_port
 from emospeech.serve.http.jobs import Jobs
+from emospeech.serve.http.listening import bound, more_files, settings
 from emospeech.serve.http.settings import Limits
 from emospeech.serve.http.state import Server
 from emospeech.serve.http.training import recipes_in
 from emospeech.serve.model import folder_of
 
 OFF = "off"
-LAST_PORT = 65_535
-BACKLOG = 2048  # connections that wait to be accepted
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,7 @@ class Wanted:
     hosts: Sequence[str] = ()  # further names that it answers under
     recipes: Path | None = None  # the folder of those that may be trained
     runs_dir: Path = Path("runs")  # of what is trained
+    train_hours: float = 24.0  # that one may take
     limits: Limits = field(default_factory=Limits)
 
 
@@ -50,25 +50,18 @@ def run(wanted: Wanted) -> None:
     import uvicorn
 
     key = None if wanted.key_file is None else _key(wanted.key_file)
+    _require_key(wanted, key)
     recipes = None if wanted.recipes is None else recipes_in(wanted.recipes)
-    with _bound(wanted.host, wanted.port) as listening:
+    share_arenas()
+    more_files()
+    with bound(wanted.host, wanted.port) as listening:
         server = Server([_loaded(folder, wanted) for folder in wanted.runs], wanted.limits)
         jobs = None if recipes is None else _jobs(recipes, server, wanted)
-        _warn(wanted, key)
         app = create_app(server, key, _hosts(wanted), jobs)
-        settings = uvicorn.Config(
-            app,
-            log_level="info",
-            timeout_graceful_shutdown=round(wanted.limits.timeout) + 5,
-            timeout_keep_alive=10,
-            server_header=False,
-            lifespan="on",
-        )
-        _more_files()
         _announce(server, listening)
         try:
             with suppress(KeyboardInterrupt):  # uvicorn raises the signal anew, once all is closed
-                uvicorn.Server(settings).run(sockets=[listening])
+                uvicorn.Server(settings(app, wanted.limits.timeout)).run(sockets=[listening])
         finally:
             if jobs is not None:  # a second Ctrl-C ends uvicorn without an end of its app
                 jobs.close()
@@ -81,6 +74,7 @@ def _jobs(recipes: Mapping[str, Path], server: Server, wanted: Wanted) -> Jobs:
         recipes,
         wanted.runs_dir,
         finished=lambda run: server.add(_loaded(run, wanted)),
+        hours=wanted.train_hours,
         taken=lambda name: any(model.name == name for model in server.models),
     )
 
@@ -132,37 +126,19 @@ def _hosts(wanted: Wanted) -> list[str] | None:
     return list(LOCAL) if wanted.host in LOCAL else None
 
 
-def _warn(wanted: Wanted, key: str | None) -> None:
-    if wanted.host not in LOCAL and key is None:
-        say(f"warning: everybody who reaches {wanted.host} may ask this server; give it a key with --api-key-file")
-
-
-def _bound(host: str, port: int) -> socket.socket:
+def _require_key(wanted: Wanted, key: str | None) -> None:
     """
     Raises:
-        UserError: if the address cannot be had.
+        UserError: if everybody who reaches the server could begin trainings on it.
     """
-    if not 0 <= port <= LAST_PORT:  # or the system would take what is left of it
-        raise UserError(f"--port {port}: a port is a number up to {LAST_PORT}; 0: any that is free")
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listening = socket.socket(family, kind, protocol)
-    except (OSError, OverflowError) as error:
-        raise UserError(f"--host {host}, --port {port}: no address of this machine ({error})") from None
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-        listening.listen(BACKLOG)
-    except (OSError, OverflowError) as error:
-        listening.close()
+    if wanted.host in LOCAL or key is not None:
+        return
+    if wanted.recipes is not None:
         raise UserError(
-            f"cannot listen at {host}, port {port}: {getattr(error, 'strerror', None) or error}; "
-            "name another with --port (0: any that is free)"
-        ) from None
-    listening.setblocking(False)
-    return listening
+            f"--allow-train lets everybody who reaches {wanted.host} train here; give the server a key with "
+            "--api-key-file"
+        )
+    say(f"warning: everybody who reaches {wanted.host} may ask this server; give it a key with --api-key-file")
 
 
 def _announce(server: Server, listening: socket.socket) -> None:
@@ -172,10 +148,3 @@ def _announce(server: Server, listening: socket.socket) -> None:
         calibrated = "" if model.temperature is None else f", temperature {model.temperature:.2f}"
         say(f"model {model.name}, version {model.version}{calibrated}: {', '.join(model.labels)}")
     say(f"page: http://{shown}:{port}/   API: http://{shown}:{port}/v1/predict   Ctrl-C ends it")
-
-
-def _more_files() -> None:
-    """As many open files as the machine lets this process have: each connection is one."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

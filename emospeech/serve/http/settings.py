@@ -16,8 +16,8 @@ class Limits:
     segment_seconds: float = 15.0  # longer clips are answered in parts, too
     max_batch_files: int = 32  # clips or texts of a batch request
     max_characters: int = 5_000  # of a transcript
-    queue: int = 64  # questions that may wait
-    batch: int = 16  # questions, or segments, that a model gets at once
+    queue: int = 64  # questions that may wait; one of a long clip counts as its segments
+    batch: int = 16  # questions, counted so, that a model gets at once
     batch_wait_ms: float = 5.0  # that an idle model waits for company
     timeout: float = 60.0  # seconds until a request is answered or given up
 
@@ -39,5 +39,5 @@ class Limits:
 
     @property
     def in_flight(self) -> int:
-        """Requests that are read or answered at once; each holds its body in memory."""
+        """Whole requests that wait for their answer."""
         return self.queue + 2 * self.batch

@@ -74,6 +74,16 @@ class Server:
         return self._behind[name]
 
     @property
+    def idle(self) -> bool:
+        """Whether nothing waits."""
+        return not any(len(one.batcher) for one in self._behind.values())
+
+    @property
+    def answered(self) -> int:
+        """Questions that models have answered so far."""
+        return sum(one.batcher.answered for one in self._behind.values())
+
+    @property
     def ready(self) -> bool:
         return all(one.batcher.alive for one in self._behind.values())
 

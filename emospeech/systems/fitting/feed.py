@@ -24,7 +24,7 @@ from emospeech.systems.features.cache import FeatureCache
 
 Dataset = UtteranceDataset | StoredDataset
 STORED_BATCH = 32  # rows evaluated at once from stored features
-GPU_SECONDS = 240.0  # of sound that a GPU hears at once
+MOST_SECONDS = 240.0  # of sound that are heard at once
 MANY, FEW = 64, 16  # texts, and clips for a small encoder
 
 
@@ -156,8 +156,8 @@ class Feed:
         if not self._hears:
             return (MANY if self.preprocess is None else STORED_BATCH), math.inf
         if self.on_gpu:
-            return MANY, GPU_SECONDS
-        return (1 if self.slow_speech else FEW), math.inf
+            return MANY, MOST_SECONDS
+        return (1 if self.slow_speech else FEW), MOST_SECONDS
 
     def lengths(self, manifest: pd.DataFrame) -> list[float]:
         """How much each row is to read: seconds, or without speech characters."""

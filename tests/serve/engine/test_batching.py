@@ -60,7 +60,7 @@ def make():
 )
 def test_any_items_in_any_sizes(sizes, most, bad, cancelled):
     work = Work(bad)
-    batcher = Batcher(work, most=most, wait=0.0, room=100, size=lambda item: 1 if item < 0 else sizes[item])
+    batcher = Batcher(work, most=most, wait=0.0, room=10_000, size=lambda item: 1 if item < 0 else sizes[item])
     work.hold(batcher)
     futures = [batcher.submit(k) for k in range(len(sizes))]
     cancelled = {k for k in cancelled if k < len(sizes)}

@@ -52,7 +52,7 @@ def test_a_client_that_hangs_up_while_it_waits(serve, fake, metric):
 
     asyncio.run(both())
     assert [[one.text for one in batch] for batch in fake.seen] == [["joy"]], "nobody works for who is gone"
-    assert client.app.in_flight == 0
+    assert client.app.traffic.taken == client.app.traffic.held == 0
     assert metric(client, "emospeech_queue_length") == 0
     assert metric(client, "emospeech_requests_in_flight") == 0
 
@@ -78,7 +78,7 @@ def test_more_than_can_wait_are_refused_and_told_when_to_come_again(serve, fake,
             assert 1 <= int(one.headers["retry-after"]) <= 60
     assert metric(client, "emospeech_problems_total", code="busy") == 60 - len(answered)
     assert client.post("/v1/predict", json={"text": "fear"}).json()["label"] == "fear"
-    assert client.app.in_flight == 0
+    assert client.app.traffic.taken == client.app.traffic.held == 0
 
 
 def test_a_batch_for_which_there_is_no_room_at_all(serve, fake, together, problem):

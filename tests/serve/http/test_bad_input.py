@@ -11,7 +11,7 @@ PATHS = ("/v1/predict", "/v1/predict/batch")
 def assert_alive(client):
     assert client.post("/v1/predict", json={"text": "anger"}).json()["label"] == "anger"
     assert client.get("/readyz").status_code == 200
-    assert client.app.in_flight == 0
+    assert client.app.traffic.taken == client.app.traffic.held == 0
 
 
 @pytest.fixture

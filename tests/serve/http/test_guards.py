@@ -171,7 +171,7 @@ def test_a_body_without_a_length_is_read_as_far_as_the_limit(serve, kind):
     status, headers, _ = exchange(client.app, scope, receive)
     assert (status, headers[b"connection"]) == (413, b"close")
     assert sum(read) < 3_500_000
-    assert client.app.in_flight == 0
+    assert client.app.traffic.taken == client.app.traffic.held == 0
 
 
 def test_other_routes_take_small_bodies(serve, problem):
@@ -189,7 +189,7 @@ def test_a_body_that_comes_too_slowly(serve, monkeypatch):
         status, headers, _ = exchange(client.app, scope, endless(read, 0.3, b"\r\n"))
         assert (status, headers[b"connection"]) == (408, b"close")
         assert time.monotonic() - began < 2.5
-    assert client.app.in_flight == 0
+    assert client.app.traffic.taken == client.app.traffic.held == 0
 
 
 def test_a_client_that_hangs_up_while_it_sends(serve, metric):
@@ -201,7 +201,7 @@ def test_a_client_that_hangs_up_while_it_sends(serve, metric):
 
     scope = request_scope(content_length="1000", content_type="multipart/form-data; boundary=a")
     exchange(client.app, scope, receive)
-    assert client.app.in_flight == 0
+    assert client.app.traffic.taken == client.app.traffic.held == 0
     assert metric(client, "emospeech_requests_in_flight") == 0
 
 
