@@ -6,6 +6,7 @@ It is the model folder of `saved` under another number. Encoders that lie in it 
 
 import json
 import logging
+import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -109,12 +110,30 @@ def unwarned() -> Iterator[None]:
         logger.disabled = former
 
 
-def temperature_of(config: Path) -> float | None:
-    """The temperature that a model folder brings; None where it brings none, or is no such folder."""
+def calibration_of(config: Path) -> tuple[float, str] | None:
+    """The temperature that a model folder brings, and whose predictions it fits; None where it brings none, or is no
+    such folder.
+
+    Raises:
+        UserError: if what it brings is none.
+    """
     try:
         stored = json.loads(config.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     calibration = stored.get(CALIBRATION) if isinstance(stored, dict) else None
-    value = calibration.get("temperature") if isinstance(calibration, dict) else None
-    return float(value) if isinstance(value, int | float) and value > 0 else None
+    if calibration is None:
+        return None
+    if fault := _not_calibration(calibration):
+        raise UserError(f"{config} is damaged: {fault}")
+    return float(calibration["temperature"]), calibration["fitted_to"]
+
+
+def _not_calibration(told: Any) -> str | None:
+    """Why this is no temperature with whose predictions it fits; None where it is one."""
+    value = told.get("temperature") if isinstance(told, dict) else None
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
+        return f"its {CALIBRATION!r} should have a temperature above 0, got {value!r}"
+    if not isinstance(told.get("fitted_to"), str):
+        return f"its {CALIBRATION!r} should say under 'fitted_to' what the temperature fits"
+    return None

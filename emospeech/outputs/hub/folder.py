@@ -71,12 +71,12 @@ def is_export(folder: Path) -> bool:
     return isinstance(stored, dict) and stored.get("model_type") == portable.MODEL_TYPE
 
 
-def write(folder: Path, model: Path, system: System, temperature: float | None, whole: bool) -> Written:
+def write(folder: Path, model: Path, system: System, calibration: Mapping[str, Any] | None, whole: bool) -> Written:
     """Fill a folder from the model folder of a run.
 
     Args:
         system: loaded from `model`.
-        temperature: fitted to dev; None: there is none.
+        calibration: temperature, and fitted_to, whose predictions it fits; None: there is none.
         whole: whether pre-trained encoders that have a Hub id are copied, too.
 
     Raises:
@@ -98,7 +98,7 @@ def write(folder: Path, model: Path, system: System, temperature: float | None, 
         "id2label": dict(enumerate(labels)),
         "label2id": {label: number for number, label in enumerate(labels)},
         "tasks": {task: list(names) for task, names in system.tasks.items()},
-        portable.CALIBRATION: None if temperature is None else {"temperature": temperature, "fitted_to": "dev"},
+        portable.CALIBRATION: calibration,
         "encoders": told,
         "recipe": recipe,
         **{key: value for key, value in stored.items() if key not in TOLD},

@@ -44,10 +44,11 @@ class ServedModel:
 
     Args:
         system: loaded so that it keeps nothing (`build.load(…, keeps=False)`).
-        temperature: fitted to its dev predictions; None: its probabilities are given as they are.
+        temperature: divides the logarithms of its probabilities; None: its probabilities are given as they are.
         version: tells its weights from others.
         whisper: writes transcripts where a question brings none.
         segment_seconds: what is longer is answered in parts, too.
+        fitted_to: whose predictions the temperature fits.
     """
 
     def __init__(
@@ -58,9 +59,11 @@ class ServedModel:
         version: str = "",
         whisper: Whisperer | None = None,
         segment_seconds: float = 15.0,
+        fitted_to: str = calibrated.DEV,
     ) -> None:
         self.name, self.system, self.version = name, system, version
         self.temperature, self.whisper, self.segment_seconds = temperature, whisper, segment_seconds
+        self.fitted_to = fitted_to
 
     @property
     def tasks(self) -> Mapping[str, Sequence[str]]:
@@ -245,7 +248,8 @@ def load(
     """
     system = build.load(folder, keeps=False)
     run = RunFolder(folder)
-    temperature = calibrated.fitted(run, system.tasks[MAIN_TASK])
+    found = calibrated.fitted(run, system.tasks[MAIN_TASK])
+    temperature, to = (None, calibrated.DEV) if found is None else (found.temperature, found.to)
     model = run.model if run.model.is_dir() else folder
     version = folder_hash(model)[:VERSION_LENGTH]
-    return ServedModel(name or folder.resolve().name, system, temperature, version, whisper, segment_seconds)
+    return ServedModel(name or folder.resolve().name, system, temperature, version, whisper, segment_seconds, to)
