@@ -26,7 +26,6 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "classical": ("ClassicalSystem", ESTIMATOR),
 }
 TOLD = ("format", "emospeech", "tasks", "id2label", "encoders", "recipe", "started_from")  # of config.json, told anew
-UNTOLD = ("README.md", CONFIG)  # files that are not checked on load: one may be edited, the other tells of all
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def write(folder: Path, model: Path, system: System, calibration: Mapping[str, A
     recipe = scrub.recipe(_renamed(stored["recipe"], stored["encoders"], told))
     _beside(folder, model, system, recipe, told)
     labels = list(system.tasks[MAIN_TASK])
-    config = {
+    config: dict[str, Any] = {
         "model_type": portable.MODEL_TYPE,
         "architectures": [architecture],
         "format": portable.FORMAT,
@@ -98,12 +97,14 @@ def write(folder: Path, model: Path, system: System, calibration: Mapping[str, A
         "id2label": dict(enumerate(labels)),
         "label2id": {label: number for number, label in enumerate(labels)},
         "tasks": {task: list(names) for task, names in system.tasks.items()},
+        portable.VERSION: portable.version_of(model),
         portable.CALIBRATION: calibration,
         "encoders": told,
         "recipe": recipe,
         **{key: value for key, value in stored.items() if key not in TOLD},
         portable.FILES: hashes(folder),
     }
+    config[portable.OWN] = portable.own_hash(config)
     (folder / CONFIG).write_text(as_json(config), encoding="utf-8")
     return Written(config, _notes(stored["recipe"], recipe), _learned_words(system.recipe))
 
@@ -112,7 +113,7 @@ def hashes(folder: Path) -> dict[str, str]:
     """The SHA-256 of all that is read from a folder, by name."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
     named = {path.relative_to(folder).as_posix(): path for path in files}
-    return {name: content_hash(path) for name, path in named.items() if name not in UNTOLD}
+    return {name: content_hash(path) for name, path in named.items() if name not in portable.UNTOLD}
 
 
 def _encoders(folder: Path, stored: Mapping[str, Any], whole: bool) -> dict[str, Any]:

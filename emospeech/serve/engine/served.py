@@ -14,12 +14,11 @@ from emospeech.data.audio import SAMPLE_RATE
 from emospeech.experiments.scoring import calibrated
 from emospeech.metrics.calibration import tempered
 from emospeech.runtime.console import hushed
-from emospeech.runtime.files import folder_hash
 from emospeech.runtime.runs import RunFolder
 from emospeech.serve.engine.asked import PROVIDED, Glance, Part, Question, Reply, Verdict
 from emospeech.serve.engine.sound import Segment, audible, private_folder, segments
 from emospeech.serve.engine.whispering import Whisperer
-from emospeech.systems import build
+from emospeech.systems import build, portable
 from emospeech.systems.base import MAIN_TASK, System
 
 if TYPE_CHECKING:
@@ -251,5 +250,5 @@ def load(
     found = calibrated.fitted(run, system.tasks[MAIN_TASK])
     temperature, to = (None, calibrated.DEV) if found is None else (found.temperature, found.to)
     model = run.model if run.model.is_dir() else folder
-    version = folder_hash(model)[:VERSION_LENGTH]
+    version = portable.version_of(model)[:VERSION_LENGTH]
     return ServedModel(name or folder.resolve().name, system, temperature, version, whisper, segment_seconds, to)
