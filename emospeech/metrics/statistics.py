@@ -9,8 +9,8 @@ import numpy as np
 from emospeech.metrics.scores import METRICS, encode, per_class
 
 MANY = 20_000_000  # numbers drawn at once
-FEWEST = 8  # speakers or recordings; of fewer an interval over them says less than it seems to
 MOST = 50_000_000  # numbers drawn for an interval
+FEWEST = 8  # clusters, below which drawing them says nothing: the ends are then single clusters' own scores
 
 
 @dataclass(frozen=True)

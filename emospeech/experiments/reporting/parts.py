@@ -89,6 +89,5 @@ def _calibration(
     if after is None:
         return Calibration(reliability(chances, codes)), ""
     how = "for each fifth of the clips fitted to the others, so that no clip is judged by a temperature that it fitted"
-    return Calibration(
-        reliability(chances, codes), reliability(after, codes), temperature and temperature.temperature
-    ), how
+    by = None if temperature is None else temperature.temperature
+    return Calibration(reliability(chances, codes), reliability(after, codes), by), how
