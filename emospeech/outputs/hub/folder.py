@@ -4,11 +4,13 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from emospeech import __version__
 from emospeech.config import Recipe
+from emospeech.encoders import checkpoint
 from emospeech.outputs.hub import encoders, scrub
 from emospeech.runtime.errors import UserError
 from emospeech.runtime.files import as_json, content_hash, refuse_existing
@@ -85,7 +87,7 @@ def write(folder: Path, model: Path, system: System, calibration: Mapping[str, A
     architecture, trained = KINDS[system.recipe.system]
     shutil.copyfile(model / trained, folder / trained)
     told = _encoders(folder, stored["encoders"], whole)
-    recipe = scrub.recipe(_renamed(stored["recipe"], stored["encoders"], told))
+    recipe = scrub.recipe(_renamed(stored["recipe"], stored["encoders"], told), partial(_on_hub, told))
     _beside(folder, model, system, recipe, told)
     labels = list(system.tasks[MAIN_TASK])
     config: dict[str, Any] = {
@@ -129,6 +131,12 @@ def _encoders(folder: Path, stored: Mapping[str, Any], whole: bool) -> dict[str,
     return told
 
 
+def _on_hub(encoders: Mapping[str, Any], name: str) -> bool:
+    """Whether it was loaded from the Hub: as an encoder, or as the cache's own record says of a Whisper."""
+    of_run = {entry["name"] for entry in encoders.values() if entry and entry["revision"]}
+    return name in of_run or (not Path(name).exists() and checkpoint.commit(name, None) is not None)
+
+
 def _renamed(recipe: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
     """A recipe in which encoders have the names under which the exported folder knows them."""
     names = {old["name"]: new["name"] for old, new in zip(before.values(), after.values(), strict=True) if old}
@@ -167,7 +175,7 @@ def _notes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Sequence[str]
     text = after.get("text") or {}
     if text.get("transcripts", "provided") != "provided" and text["whisper"]["model"] == scrub.ELSEWHERE:
         return [
-            f"the Whisper model {before['text']['whisper']['model']} is a file of this machine and is not exported: "
-            "elsewhere give transcripts, or set text.whisper.model in config.json to a size or a Hub id"
+            f"the Whisper model {before['text']['whisper']['model']} is of this machine, and not in its cache of the "
+            "Hub, so it is not exported: elsewhere give transcripts"
         ]
     return []

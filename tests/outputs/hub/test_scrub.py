@@ -88,3 +88,12 @@ def test_recipes_that_ship_stay_what_they_are(name):
     kept = config.validate(scrub.recipe(plain.model_dump()), name)
     assert kept.data.root == scrub.ELSEWHERE
     assert (kept.speech, kept.text, kept.model, kept.train) == (plain.speech, plain.text, plain.model, plain.train)
+
+
+@pytest.mark.parametrize("name", ["whispers/juan_perez_finetuned", "checkpoints/xlsr-juan"])
+def test_a_folder_that_is_seen_from_elsewhere_alone_goes(name, tmp_path, monkeypatch):
+    """Where one stands now there is no such folder, so its name could be an id."""
+    monkeypatch.chdir(tmp_path)
+    plain = {"text": {"whisper": {"model": name}, "encoder": "owner/roberta"}}
+    found = scrub.recipe(plain, {"owner/roberta"}.__contains__)
+    assert found == {"text": {"whisper": {"model": scrub.ELSEWHERE}, "encoder": "owner/roberta"}}
