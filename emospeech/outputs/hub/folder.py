@@ -11,7 +11,7 @@ from typing import Any
 from emospeech import __version__
 from emospeech.config import Recipe
 from emospeech.encoders import checkpoint
-from emospeech.outputs.hub import encoders, scrub
+from emospeech.outputs.hub import encoders, remote, scrub
 from emospeech.runtime.errors import UserError
 from emospeech.runtime.files import as_json, content_hash, refuse_existing
 from emospeech.systems import portable
@@ -134,7 +134,12 @@ def _encoders(folder: Path, stored: Mapping[str, Any], whole: bool) -> dict[str,
 def _on_hub(encoders: Mapping[str, Any], name: str) -> bool:
     """Whether it was loaded from the Hub: as an encoder, or as the cache's own record says of a Whisper."""
     of_run = {entry["name"] for entry in encoders.values() if entry and entry["revision"]}
-    return name in of_run or (not Path(name).exists() and checkpoint.commit(name, None) is not None)
+    if name in of_run or not remote.REPOSITORY.fullmatch(name):
+        return name in of_run
+    try:
+        return not Path(name).exists() and checkpoint.commit(name, None) is not None
+    except ValueError:  # of a name that the Hub does not take
+        return False
 
 
 def _renamed(recipe: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:

@@ -313,8 +313,9 @@ def test_a_whisper_is_named_if_the_cache_says_that_the_hub_has_it(trained, tmp_p
 
 
 def test_what_was_loaded_from_a_folder_is_local_wherever_one_stands(tmp_path, monkeypatch):
-    from emospeech.outputs.hub import encoders
+    from emospeech.outputs.hub import encoders, folder
 
     monkeypatch.chdir(tmp_path)
     assert encoders.is_local({"name": "checkpoints/xlsr-juan", "revision": None, "sha256": "0" * 64})
+    assert not folder._on_hub({}, "español/x")  # no name that the Hub takes
     assert not encoders.is_local({"name": "owner/xlsr", "revision": "f" * 40, "sha256": None})
