@@ -157,7 +157,7 @@ def _scores(facts: Facts) -> Iterator[str]:
     for part in parts:
         by = facts.scores[part].get("macro_f1_interval_by")
         if by:
-            yield f"- {part}, {_drawn(by)}"
+            yield f"- {part}{_drawn(by)}"
         for task, of in facts.scores[part].get("tasks", {}).items():
             yield f"- {part}, {escaped(task)}: macro-F1 {of['macro_f1']:.4f} on {of['count']} clips"
     for part in parts:
@@ -166,8 +166,8 @@ def _scores(facts: Facts) -> Iterator[str]:
 
 def _drawn(by: Mapping[str, Any]) -> str:
     if by["clusters"] < FEWEST:
-        return f"its clips are of {by['clusters']} {by['by']}s: too few for an interval over them"
-    return f"drawn by {by['by']} ({by['clusters']}): {by['low']:.4f}-{by['high']:.4f}"
+        return f": its clips are of {by['clusters']} {by['by']}s: too few for an interval over them"
+    return f", drawn by {by['by']} ({by['clusters']}): {by['low']:.4f}-{by['high']:.4f}"
 
 
 def _row(part: str, scores: Mapping[str, Any]) -> list[str]:

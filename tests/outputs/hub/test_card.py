@@ -185,8 +185,8 @@ def test_an_interval_over_few_speakers_is_none(facts, clusters, told):
     made = facts("words")
     by = {"by": "speaker", "clusters": clusters, "low": 0.6789, "high": 0.7891, "level": 0.95}
     text = card.render(facts("words", scores={"dev": {**made.scores["dev"], "macro_f1_interval_by": by}}))
-    assert (f"drawn by speaker ({clusters}): 0.6789-0.7891" in text) is told
-    assert (f"{clusters} speakers: too few for an interval over them" in text) is not told
+    assert (f"- dev, drawn by speaker ({clusters}): 0.6789-0.7891" in text) is told
+    assert (f"- dev: its clips are of {clusters} speakers: too few for an interval over them" in text) is not told
     assert ("0.6789" in text) is told
 
 

@@ -290,32 +290,3 @@ def test_encoders_of_the_hub_are_named_unless_the_folder_is_to_be_whole(trained,
             assert told == {"name": "owner/speech", "revision": "f" * 40, "sha256": None}
             assert not (tmp_path / "False" / "encoders").exists()
             assert written.recipe["text"]["encoder"] == "owner/text"
-
-
-def test_a_whisper_is_named_if_the_cache_says_that_the_hub_has_it(trained, tmp_path, monkeypatch):
-    from emospeech.encoders import checkpoint
-    from emospeech.outputs.hub import folder
-
-    run = shutil.copytree(trained("several_tasks"), tmp_path / "run")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(checkpoint, "commit", lambda name, revision: {"owner/whisper": "f" * 40}.get(name))
-    system = build.load(run)
-    for name, kept in (("owner/whisper", True), ("whispers/juan_perez", False)):
-        stored = json.loads((run / "model" / "config.json").read_text(encoding="utf-8"))
-        stored["recipe"]["text"] |= {"transcripts": "whisper", "whisper": {"model": name}}
-        (run / "model" / "config.json").write_text(json.dumps(stored), encoding="utf-8")
-        into = tmp_path / name.replace("/", "_")
-        into.mkdir()
-        written = folder.write(into, run / "model", system, None, False)
-        assert ("juan" in (into / "config.json").read_text(encoding="utf-8")) is False
-        assert (written.recipe["text"]["whisper"]["model"] == name) is kept
-        assert len(written.notes) == (0 if kept else 1)
-
-
-def test_what_was_loaded_from_a_folder_is_local_wherever_one_stands(tmp_path, monkeypatch):
-    from emospeech.outputs.hub import encoders, folder
-
-    monkeypatch.chdir(tmp_path)
-    assert encoders.is_local({"name": "checkpoints/xlsr-juan", "revision": None, "sha256": "0" * 64})
-    assert not folder._on_hub({}, "español/x")  # no name that the Hub takes
-    assert not encoders.is_local({"name": "owner/xlsr", "revision": "f" * 40, "sha256": None})
