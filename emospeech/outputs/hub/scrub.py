@@ -13,6 +13,7 @@ PEOPLE = ("dev_speakers", "test_speakers")
 DEFAULTS: Mapping[str, Any] = {"runs_dir": "runs"}
 KEPT = ("label_map", "labels")  # their keys and values are words for classes
 LOCAL = re.compile(r"[/~\\]|\.{1,2}([/\\]|$)|[A-Za-z]:[/\\]|\w+://")
+WHISPER = re.compile(r"(tiny|base|small|medium|large|turbo)(\.en|-v\d|-v\d-turbo)?")  # sizes that OpenAI has published
 SUFFIX = re.compile(r"\.(pt|pth|bin|safetensors|ckpt|csv|wav|json|ya?ml)$")
 
 
@@ -31,6 +32,9 @@ def recipe(plain: Mapping[str, Any], on_hub: Callable[[str], bool] | None = None
         found["tune"] = None
     if found.get("cache"):
         found["cache"] = {**found["cache"], "folder": None}  # elsewhere it is that machine's own
+    whisper = (found.get("text") or {}).get("whisper") or {}
+    if (model := whisper.get("model")) and "/" not in model and not WHISPER.fullmatch(model):
+        whisper["model"] = ELSEWHERE  # a folder's name, without a slash
     return found
 
 

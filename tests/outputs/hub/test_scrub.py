@@ -129,3 +129,13 @@ def test_what_was_loaded_from_a_folder_is_local_wherever_one_stands(tmp_path, mo
     assert encoders.is_local({"name": "checkpoints/xlsr-juan", "revision": None, "sha256": "0" * 64})
     assert not folder._on_hub({}, "español/x")  # no name that the Hub takes
     assert not encoders.is_local({"name": "owner/xlsr", "revision": "f" * 40, "sha256": None})
+
+
+def test_of_words_without_a_slash_a_whisper_is_a_published_size():
+    from emospeech.encoders.transcribe.openai_whisper import published
+
+    def model(name):
+        return scrub.recipe({"text": {"whisper": {"model": name}}})["text"]["whisper"]["model"]
+
+    assert [model(size) for size in published()] == list(published())
+    assert model("juan_perez") == scrub.ELSEWHERE
