@@ -100,7 +100,7 @@ def show_page(driver: webdriver.Chrome, address: str) -> None:
         wait(driver, lambda: driver.find_elements("css selector", "#result .headline"))
         driver.execute_script("document.activeElement.blur(); scrollTo(0, 0)")
         top = 0 if size is WIDE else driver.find_element("id", "output").rect["y"] - 12
-        picture(driver, name, top, 1600 if size is WIDE else 1195)
+        picture(driver, name, top, 1600 if size is WIDE else 1216)
 
 
 def show_report(driver: webdriver.Chrome, report: Path) -> None:

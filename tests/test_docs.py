@@ -23,6 +23,12 @@ def test_the_page_of_choices_is_what_make_docs_writes():
     assert (DOCS / "choices.md").read_text(encoding="utf-8") == choices.page(), "run `make docs`"
 
 
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda path: path.name)
+def test_no_page_waits_for_what_is_to_be_filled_in(page):
+    """A word of capitals by itself on a line stands for figures that are still to come."""
+    assert re.findall(r"^\W*[A-Z]{6,}\W*$", page.read_text(encoding="utf-8"), re.MULTILINE) == []
+
+
 @pytest.fixture
 def added(monkeypatch):
     """The page's code, run as it stands; its entry goes again afterwards."""

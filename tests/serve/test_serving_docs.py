@@ -69,6 +69,21 @@ def test_options_of_the_page_are_those_of_the_command():
     assert used <= known | {"--model"}  # of `emospeech transcribe`, on the same line
 
 
+def test_how_much_it_bears_is_told_in_numbers():
+    rows = table("How much it bears")
+    assert len(rows) >= 4
+    assert all(re.search(r"\d", cell) for row in rows[1:] for cell in row)
+
+
+def test_the_proxies_hold_what_comes_slowly():
+    """A body that trickles in takes a place of the server's; and half a head, a connection."""
+    nginx, caddy = (re.search(rf"```{name}\n(.*?)```", PAGE, re.DOTALL)[1] for name in ("nginx", "caddy"))
+    assert "proxy_request_buffering on;" in nginx
+    for line in ("client_header_timeout", "limit_conn_zone", "limit_conn"):
+        assert re.search(rf"^ *{line} .*;", nginx, re.MULTILINE), line
+    assert "request_buffers 26MB" in caddy
+
+
 # ---------------------------------------------------------------------- against a server
 
 

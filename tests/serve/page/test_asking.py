@@ -120,6 +120,61 @@ def test_a_long_clip_in_parts(page, clips):
     assert page.probabilities() == whole
 
 
+@pytest.mark.parametrize(("language", "told"), [("en", "as a whole only"), ("es", "solo en su conjunto")])
+def test_a_long_clip_that_is_not_answered_in_parts(page, clips, language, told):
+    page.open(language=language)
+    page.choose(clips["joy"])
+    page.type("#text", "hola")
+    page.ask()
+    assert not page.all("#result .no-segments")  # it is short
+    page.click("#remove")
+    page.choose(clips["long"])
+    page.shown("#clip")
+    page.type("#text", "hola")
+    page.ask()
+    assert not page.all("#result .segments")
+    assert told in page.shown("#result .no-segments").text
+
+
+def test_a_long_clip_of_a_table_that_is_not_answered_in_parts(page, clips):
+    page.choose(clips["long"], clips["joy"])
+    for name in ("long.wav", "joy.wav"):
+        page.type(f'tr[data-name="{name}"] input', "hola")
+    page.click("#batch button.primary")
+    page.click('tr[data-name="long.wav"] button')
+    page.shown("#result .no-segments")
+
+
+SHOW = """
+const { showResult } = await import("/page/result.js");
+const { setLanguage } = await import("/page/texts.js");
+const [language, fitted] = given;
+setLanguage(language);
+const holder = document.createElement("div");
+const model = { name: "m", version: "v", emospeech: "0" };
+const calibration = fitted && { temperature: 1.3, fitted_to: fitted };
+const probabilities = { joy: 0.49, fear: 0.51 };
+const answer = { name: null, model, label: "fear", probabilities, calibration, modalities: ["text"], segments: [] };
+showResult(holder, { answer, clip: null, meant: null, labels: ["joy", "fear"], partsAfter: 15 });
+return holder.querySelector(".bars p").textContent
+"""
+REFIT = "dev, of the model before it was trained on dev, too"
+
+
+@pytest.mark.parametrize(
+    ("language", "off"),
+    [("en", "With other voices, microphones or languages"), ("es", "Con otras voces, micrófonos o lenguas")],
+)
+def test_what_is_said_of_the_calibration(page, language, off):
+    plain, refit, without = (page.run(SHOW, language, fitted) for fitted in ("dev", REFIT, None))
+    assert off in plain
+    assert "%" not in plain  # it promises no share of right answers
+    assert "dev" not in plain
+    assert refit.startswith(plain)
+    assert refit.endswith(f": {REFIT}.")
+    assert off not in without
+
+
 def test_a_broken_file(page, clips):
     page.choose(clips["broken"])
     assert "cannot show this clip" in page.shown("#clip-wave").text

@@ -19,7 +19,7 @@ def finished(page):
     return states(page)
 
 
-def test_a_table_and_its_file(page, clips, tmp_path):
+def test_a_table_and_its_file(page, clips, tmp_path, served_models):
     said = tmp_path / "joy.txt"
     said.write_text("¡Qué alegría!\n", encoding="utf-8")
     page.model("either")
@@ -33,7 +33,9 @@ def test_a_table_and_its_file(page, clips, tmp_path):
     page.driver.find_element("xpath", "//button[text()='Download as CSV']").click()
     page.until(lambda: (page.downloads / "predictions.csv").is_file())
     table = pd.read_csv(page.downloads / "predictions.csv")
-    assert list(table.columns) == ["id", "label", *(f"p_{label}" for label in LABELS)]
+    assert list(table.columns) == ["id", "label", *(f"p_{label}" for label in LABELS), "temperature"]
+    either = next(model for model in served_models if model.name == "either")
+    assert table["temperature"].tolist() == pytest.approx([either.temperature] * 2, abs=1e-4)
     assert table["id"].tolist() == ["joy.wav", "fear.wav"]
     chances = table[[f"p_{label}" for label in LABELS]]
     assert chances.sum(axis=1).tolist() == pytest.approx([1, 1])
@@ -93,7 +95,7 @@ def test_clips_are_dropped_anywhere(page):
 
 
 def test_cells_that_spreadsheets_would_run(page):
-    answer = {"label": "a,b", "probabilities": {"a,b": 0.75, 'c"d': 0.25}, "tasks": {}}
+    answer = {"label": "a,b", "probabilities": {"a,b": 0.75, 'c"d': 0.25}, "tasks": {}, "calibration": None}
     with_task = {**answer, "tasks": {"gender": {"label": "x", "probabilities": {"x": 1, "y": 1e-9}}}}
     names = ["=1+1.wav", "+1", "-1", "@x", "\tx", 'he said "hi".wav', "two\nlines", "plain", "ñandú.wav"]
     text = page.run(
@@ -103,7 +105,8 @@ def test_cells_that_spreadsheets_would_run(page):
         with_task,
     )
     table = pd.read_csv(io.StringIO(text))
-    assert list(table.columns) == ["id", "label", "p_a,b", 'p_c"d', "gender", "p_gender_x", "p_gender_y"]
+    assert list(table.columns) == ["id", "label", "p_a,b", 'p_c"d', "gender", "p_gender_x", "p_gender_y", "temperature"]
     guarded = [f"'{name}" if name[0] in "=+-@\t" else name for name in names]
     assert table["id"].tolist() == guarded
-    assert table.iloc[0, 1:].tolist() == ["a,b", 0.75, 0.25, "x", 1, 1e-9]
+    assert table.iloc[0, 1:-1].tolist() == ["a,b", 0.75, 0.25, "x", 1, 1e-9]
+    assert table["temperature"].isna().all()  # as the model gives them

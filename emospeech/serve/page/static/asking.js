@@ -26,7 +26,7 @@ export async function send() {
   await attempt(async () => {
     clear(); // nobody should take the last answer for this one's
     const answer = await predict({ clip, text, model: model.name, explain: model.attends });
-    show({ answer, clip, labels: model.labels, meant });
+    show({ answer, clip, labels: model.labels, meant, partsAfter: limits.segment_seconds });
   });
 }
 
@@ -63,7 +63,8 @@ export function openBatch(clips) {
   byId("batch").hidden = false;
   const open = async (row) => {
     const clip = await heard(row.clip);
-    show({ answer: row.answer, clip, meant: null, labels: state.batch.model.labels });
+    const { model, limits } = state.batch;
+    show({ answer: row.answer, clip, meant: null, labels: model.labels, partsAfter: limits.segment_seconds });
   };
   state.batch = new Batch(byId("batch"), clips, { model: state.model, limits: state.limits, open, tell, close: closeBatch });
   clear();

@@ -61,7 +61,8 @@ const texts = {
   byValue: "By value",
   byModel: "In the model's order",
   order: "Order",
-  calibrated: "Calibrated on {on}: of the answers given at {percent} to clips like those, about {percent} are right.",
+  calibrated: "These probabilities were adjusted on validation clips of the training corpus. With other voices, microphones or languages they may be off.",
+  calibratedTo: "Adjusted on: {on}.",
   uncalibrated: "Not calibrated: read the numbers as scores, not as chances of being right.",
   voice: "Voice over time",
   position: "Position in the clip",
@@ -86,6 +87,7 @@ const texts = {
   attentionNote: "Attention is what the model weighed, not why it decided.",
   segments: "Parts of the clip",
   segmentsNote: "Choose a part to hear it and to see its probabilities.",
+  noSegments: "This long clip is answered as a whole only: its parts are answered where the model needs no transcript, or where the server writes one (with Whisper).",
   segmentName: "{from}–{to} s: {label}, {percent}",
   silence: "silence",
   segmentSilent: "{from}–{to} s: nothing to be heard",
@@ -120,7 +122,7 @@ const texts = {
 
   limitsTitle: "What this can and cannot say",
   limitsModel: "The probabilities are a model's, of how a voice and words come across. They are not what a person feels, and the model is often wrong, most of all with voices and languages that it has not been trained on.",
-  limitsKept: "Recordings and texts are not kept: the server forgets them once it has answered.",
+  limitsKept: "Recordings and texts are not kept: the server forgets them once it has answered. Its log may note the address that asked, not what was sent.",
   limitsLaw: "In the EU it is forbidden to infer the emotions of people at work and in education, unless for medical or safety reasons (Regulation (EU) 2024/1689, the AI Act, Article 5(1)(f)). Where it is allowed, people must be told.",
 };
 

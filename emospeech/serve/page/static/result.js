@@ -13,7 +13,8 @@ let wave = null;
 
 /** Show an answer in `holder`, or say that there is none.
  *
- * `shown`: {answer, clip, meant, labels}; `clip` and `meant` (the label that an example was spoken as) may be null.
+ * `shown`: {answer, clip, meant, labels, partsAfter}; `clip` and `meant` (the label that an example was spoken as) may be
+ * null; a clip of more than `partsAfter` seconds is one to answer in parts.
  */
 export function showResult(holder, shown) {
   wave?.close();
@@ -22,20 +23,20 @@ export function showResult(holder, shown) {
     holder.replaceChildren(make("p", { class: "empty" }, say("nothingYet")));
     return;
   }
-  const { answer, clip, meant, labels } = shown;
+  const { answer, clip, meant, labels, partsAfter } = shown;
   const bars = make("div", { class: "bars" });
   let current = answer; // or one of its segments
   const show = (part) => {
     current = part;
     fill(bars, part !== answer && make("p", { class: "note" }, partName(part)), barList(part.probabilities, labels),
-      make("p", { class: "note" }, calibration(answer, part)));
+      make("p", { class: "note" }, calibration(answer)));
   };
   show(answer);
   fill(
     holder,
     headline(answer, meant),
     probabilities(answer, bars, () => show(current)),
-    timeline(answer, clip, show),
+    timeline(answer, clip, partsAfter, show),
     attentionOn(answer),
     furtherTasks(answer),
     details(answer),
@@ -94,13 +95,12 @@ function probabilities(answer, bars, redraw) {
   );
 }
 
-function calibration(answer, part) {
-  if (!answer.calibration) return say("uncalibrated");
-  const share = percent(part.probabilities[part.label]);
-  return say("calibrated", { on: answer.calibration.fitted_to, percent: share });
+function calibration({ calibration: told }) {
+  if (!told) return say("uncalibrated");
+  return told.fitted_to === "dev" ? say("calibrated") : `${say("calibrated")} ${say("calibratedTo", { on: told.fitted_to })}`;
 }
 
-function timeline(answer, clip, show) {
+function timeline(answer, clip, partsAfter, show) {
   if (!clip) return null;
   const weights = answer.attention?.speech?.weights;
   const attention = weights?.length ? new Attention(weights) : null;
@@ -109,6 +109,7 @@ function timeline(answer, clip, show) {
   const section = make("section", {}, make("h3", {}, say("voice")), field);
   wave = new Wave(field, { clip, seconds, attention });
   if (answer.segments?.length) section.append(segmentStrip(answer, seconds, wave, show));
+  else if (answer.audio?.seconds > partsAfter) section.append(make("p", { class: "note no-segments" }, say("noSegments")));
   if (!clip.sound) section.append(make("p", { class: "note" }, say("notDecoded")));
   if (attention) section.append(legend(attention, seconds));
   return section;

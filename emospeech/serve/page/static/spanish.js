@@ -61,7 +61,8 @@ const texts = {
   byValue: "Por valor",
   byModel: "En el orden del modelo",
   order: "Orden",
-  calibrated: "Calibrado con {on}: de las respuestas dadas al {percent} a audios como esos, cerca del {percent} aciertan.",
+  calibrated: "Estas probabilidades se ajustaron con audios de validación del corpus de entrenamiento. Con otras voces, micrófonos o lenguas pueden estar desviadas.",
+  calibratedTo: "Ajustadas con: {on}.",
   uncalibrated: "Sin calibrar: lea los números como puntuaciones, no como la probabilidad de acertar.",
   voice: "La voz en el tiempo",
   position: "Posición en el audio",
@@ -86,6 +87,7 @@ const texts = {
   attentionNote: "La atención es lo que el modelo ha ponderado, no por qué ha decidido.",
   segments: "Partes del audio",
   segmentsNote: "Elija una parte para oírla y ver sus probabilidades.",
+  noSegments: "Este audio largo se responde solo en su conjunto: sus partes se responden cuando el modelo no necesita transcripción, o cuando el servidor la escribe (con Whisper).",
   segmentName: "{from}–{to} s: {label}, {percent}",
   silence: "silencio",
   segmentSilent: "{from}–{to} s: no se oye nada",
@@ -120,7 +122,7 @@ const texts = {
 
   limitsTitle: "Lo que esto puede decir y lo que no",
   limitsModel: "Las probabilidades son de un modelo, sobre cómo suenan una voz y unas palabras. No son lo que siente una persona, y el modelo se equivoca a menudo, sobre todo con voces y lenguas con las que no se ha entrenado.",
-  limitsKept: "Las grabaciones y los textos no se guardan: el servidor los olvida en cuanto responde.",
+  limitsKept: "Las grabaciones y los textos no se guardan: el servidor los olvida en cuanto responde. Su registro puede anotar la dirección que preguntó, no lo que se envió.",
   limitsLaw: "En la UE está prohibido inferir las emociones de las personas en el trabajo y en la enseñanza, salvo por motivos médicos o de seguridad (Reglamento (UE) 2024/1689 de IA, artículo 5.1.f). Donde está permitido, hay que informar a las personas.",
 };
 
