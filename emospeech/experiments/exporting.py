@@ -145,10 +145,11 @@ def _loaded(source: RunFolder, wishes: Wishes) -> System:
 
 def fill(into: Path, source: RunFolder, system: System, wishes: Wishes) -> Iterator[str]:
     """All files of an export, into an empty folder; notes on what could not be done."""
-    temperature = calibrated.fitted(source, system.tasks[MAIN_TASK])
-    written = folder.write(into, source.model, system, temperature, wishes.whole)
+    fitted = calibrated.fitted(source, system.tasks[MAIN_TASK])
+    told = None if fitted is None else {"temperature": fitted.temperature, "fitted_to": fitted.to}
+    written = folder.write(into, source.model, system, told, wishes.whole)
     yield from (f"note: {note}" for note in written.notes)
-    facts = gathered(source, system, written, temperature, wishes)
+    facts = gathered(source, system, written, fitted, wishes)
     if wishes.onnx:
         kept = onnx.write(into, system)
         facts = replace(facts, onnx=[f"{onnx.FOLDER}/{one.name}" for one in kept if one.told is not None])
@@ -163,7 +164,7 @@ def _told(kept: onnx.Kept) -> str:
 
 
 def gathered(
-    source: RunFolder, system: System, written: folder.Written, temperature: float | None, wishes: Wishes
+    source: RunFolder, system: System, written: folder.Written, fitted: calibrated.Fitted | None, wishes: Wishes
 ) -> Facts:
     """What a card tells."""
     recipe = read_config(source.model).recipe
@@ -180,12 +181,14 @@ def gathered(
         may_lack=system.may_lack,
         scores=scores,
         clips={} if split is None else _counts(split),
-        origins=_origins(source),
+        origins=_origins(source, ("train", "dev") if recipe.data.refit is not None else ("train",)),
         corpora=corpora,
         languages=wishes.languages or _languages(corpora),
         split=[*_protocol(recipe), *([SOUP] if (source.path / "soup.json").exists() else [])],
         environment=starts[0] if starts else {},
-        temperature=temperature,
+        temperature=None if fitted is None else fitted.temperature,
+        fitted_to=calibrated.DEV if fitted is None else fitted.to,
+        refit=recipe.data.refit is not None,
         licence=wishes.licence,
         repository=wishes.repository,
     )
@@ -196,11 +199,11 @@ def _counts(split: pd.DataFrame) -> dict[str, int]:
     return {part: int(found[part]) for part in ("train", "dev", "test") if part in found}
 
 
-def _origins(source: RunFolder) -> dict[str, int]:
+def _origins(source: RunFolder, parts: Sequence[str]) -> dict[str, int]:
     if not source.origins.is_file():
         return {}
     kept = table.read(source.origins, ["part", *COLUMNS], "a list of whom a run has heard")
-    trained = kept[kept["part"] == "train"].replace("", None)
+    trained = kept[kept["part"].isin(parts)].replace("", None)
     return {what: int(trained[["corpus", name]].dropna(subset=[name]).drop_duplicates().shape[0])
             for name, what in KNOWN_BY.items()}  # fmt: skip
 
@@ -223,14 +226,20 @@ def _protocol(recipe: Recipe) -> Iterator[str]:
         elif split.dev_speakers or split.test_speakers:
             rule = f"named speakers: {len(split.dev_speakers)} steer, {len(split.test_speakers)} test"
         yield f"Split of `{part.corpus}`: {rule}; what is drawn is disjoint by {APART[split.disjoint]}."
-    if recipe.system == "neural":
-        kept = (
-            "chose the weights that are kept"
-            if recipe.train.keep == "best"
-            else "chose nothing: the last step's are kept"
+    yield from _steered(recipe)
+
+
+def _steered(recipe: Recipe) -> Iterator[str]:
+    """What dev was for."""
+    best = recipe.system == "neural" and recipe.train.keep == "best"
+    if recipe.data.refit is not None:
+        chose = "chose how long the model trained" if best else "chose nothing"
+        yield (
+            f"Dev {chose}. The model was then trained afresh on train and dev together; dev's score and the "
+            "temperature are of the model before that, and no score of dev is of the model that is here."
         )
+    elif recipe.system == "neural":
+        kept = "chose the weights that are kept" if best else "chose nothing: the last step's are kept"
         yield f"Dev {kept}; the temperature is fitted to it, and its own score may flatter the model."
     else:
         yield "Dev chose nothing; the temperature is fitted to it."
-    if recipe.data.refit is not None:
-        yield "The model was trained again on train and dev together; dev's score is of the model before that."

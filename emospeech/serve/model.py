@@ -2,7 +2,7 @@
 
 model = emospeech.load("runs/xlsr_roberta")
 answer = model("clip.wav", text="¡Qué alegría verte!")
-answer.label, answer.probabilities["joy"]
+answer.label, answer.probabilities["joy"]  # and answer.calibrated["joy"], at the temperature that fits dev
 """
 
 import tempfile
@@ -16,8 +16,11 @@ import pandas as pd
 
 from emospeech.data import manifest
 from emospeech.experiments import inference
+from emospeech.experiments.scoring import calibrated
+from emospeech.metrics.calibration import tempered
 from emospeech.outputs.hub import remote
 from emospeech.runtime.errors import UserError
+from emospeech.runtime.runs import RunFolder
 from emospeech.systems import build
 from emospeech.systems.base import MAIN_TASK, System
 
@@ -29,15 +32,21 @@ class Answer:
     """What a system says of a clip, of one task."""
 
     label: str
-    probabilities: Mapping[str, float]  # class -> probability, in the order of the system's classes
+    probabilities: Mapping[str, float]  # class -> probability, in the order of the system's classes; not calibrated
     tasks: Mapping[str, "Answer"] = field(default_factory=dict)  # of further tasks
+    # of the main task at the run's temperature, as the HTTP API gives them; None: the run has none
+    calibrated: Mapping[str, float] | None = None
 
 
 class Model:
-    """A trained system that is asked about one clip after the other."""
+    """A trained system that is asked about one clip after the other.
 
-    def __init__(self, system: System) -> None:
-        self.system = system
+    Args:
+        temperature: of its calibrated probabilities; None: it has none.
+    """
+
+    def __init__(self, system: System, temperature: float | None = None) -> None:
+        self.system, self.temperature = system, temperature
 
     @property
     def labels(self) -> Sequence[str]:
@@ -73,7 +82,14 @@ class Model:
             rows = manifest.make(id=[CLIP], audio=[path], transcription=[text])
             found = inference.predict(self.system, rows).iloc[0]
         answers = {task: _answer(found, task, labels) for task, labels in self.system.tasks.items()}
-        return replace(answers.pop(MAIN_TASK), tasks=answers)
+        main = answers.pop(MAIN_TASK)
+        return replace(main, tasks=answers, calibrated=self._calibrated(main.probabilities))
+
+    def _calibrated(self, probabilities: Mapping[str, float]) -> Mapping[str, float] | None:
+        if self.temperature is None:
+            return None
+        found = tempered(np.array([list(probabilities.values())]), self.temperature)[0]
+        return dict(zip(probabilities, found.tolist(), strict=True))
 
 
 def load(name: str | Path, *, revision: str | None = None) -> Model:
@@ -86,7 +102,10 @@ def load(name: str | Path, *, revision: str | None = None) -> Model:
     Raises:
         UserError: if there is none, it is damaged, or an encoder that it needs cannot be loaded.
     """
-    return Model(build.load(folder_of(name, revision)))
+    folder = folder_of(name, revision)
+    system = build.load(folder)
+    found = calibrated.fitted(RunFolder(folder), system.tasks[MAIN_TASK])
+    return Model(system, None if found is None else found.temperature)
 
 
 def folder_of(name: str | Path, revision: str | None = None) -> Path:

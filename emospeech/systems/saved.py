@@ -96,6 +96,11 @@ def read_config(folder: Path) -> Saved:
         raise UserError(
             f"{folder / CONFIG} has format {told!r}; this version reads formats {FORMAT} and {portable.FORMAT}"
         )
+    if told == FORMAT and portable.FILES in stored:
+        raise UserError(
+            f"{folder / CONFIG} is damaged: it has {portable.FILES!r}, as exported models have, which are of format "
+            f"{portable.FORMAT}, and not {FORMAT}"
+        )
     try:
         return _saved(portable.opened(folder, stored) if told == portable.FORMAT else stored, folder)
     except (KeyError, TypeError, AttributeError) as error:

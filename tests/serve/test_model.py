@@ -8,6 +8,8 @@ import soundfile
 import emospeech
 from emospeech.cli.main import main
 from emospeech.runtime.errors import UserError
+from emospeech.serve.engine import served
+from emospeech.serve.engine.asked import Question
 
 TEXT = """
 data: {corpus: emospeech2024, root: ROOT}
@@ -88,6 +90,23 @@ def test_what_cannot_be_answered(runs, clip, run, asked, message):
     asked = {key: clip if isinstance(value, str) and value == "CLIP" else value for key, value in asked.items()}
     with pytest.raises(UserError, match=message):
         emospeech.load(runs / run)(**asked)
+
+
+def test_calibrated_are_those_of_the_served_model(runs, clip):
+    """And a softmax of the logarithms at the temperature, worked out here."""
+    model = emospeech.load(runs / "both")
+    answer = model(clip, text="hola")
+    samples, _ = soundfile.read(clip, dtype="float32")
+    reply = served.load(runs / "both").answer([Question(samples, "hola")])[0].verdicts["label"]
+    assert list(answer.calibrated) == list(model.labels)
+    assert answer.calibrated == pytest.approx(reply.probabilities, abs=1e-5)
+    sharpened = np.array(list(answer.probabilities.values())) ** (1 / model.temperature)
+    assert list(answer.calibrated.values()) == pytest.approx((sharpened / sharpened.sum()).tolist(), abs=1e-6)
+
+
+def test_without_a_temperature_nothing_is_calibrated(runs):
+    """A model folder alone brings no predictions of dev."""
+    assert emospeech.load(runs / "text" / "model")(text="hola").calibrated is None
 
 
 def test_folders_that_hold_no_model(tmp_path):

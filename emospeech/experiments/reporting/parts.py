@@ -8,7 +8,7 @@ import pandas as pd
 
 from emospeech.experiments.reporting.breakdown import breakdowns, by_class
 from emospeech.experiments.scoring import calibrated
-from emospeech.experiments.scoring.calibrated import Calibration
+from emospeech.experiments.scoring.calibrated import Calibration, Fitted
 from emospeech.metrics.calibration import cross_tempered, reliability
 from emospeech.metrics.scores import chance_macro_f1, encode
 from emospeech.outputs.report.content import Part
@@ -22,7 +22,7 @@ def part(
     predictions: pd.DataFrame | None,
     truth: pd.Series,
     manifest: pd.DataFrame | None,
-    temperature: float | None,
+    temperature: Fitted | None,
 ) -> Part:
     """
     Args:
@@ -73,7 +73,7 @@ def _known(clips: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
 
 
 def _calibration(
-    name: str, predictions: pd.DataFrame, clips: pd.DataFrame, labels: Sequence[str], temperature: float | None
+    name: str, predictions: pd.DataFrame, clips: pd.DataFrame, labels: Sequence[str], temperature: Fitted | None
 ) -> tuple[Calibration | None, str]:
     known = clips["truth"].isin(list(labels)).to_numpy(dtype=bool)
     chances = calibrated.chances_of(predictions[known], labels)
@@ -81,7 +81,7 @@ def _calibration(
         return None, ""
     truth = clips["truth"][known].tolist()
     if name != "dev":
-        how = "" if temperature is None else "fitted to the dev predictions"
+        how = "" if temperature is None else f"fitted to the predictions of {temperature.to}"
         return calibrated.of_predictions(predictions[known], truth, labels, temperature), how
     codes = encode(truth, labels)
     folds = np.random.default_rng(0).permutation(len(codes)) % FIFTHS
@@ -89,4 +89,5 @@ def _calibration(
     if after is None:
         return Calibration(reliability(chances, codes)), ""
     how = "for each fifth of the clips fitted to the others, so that no clip is judged by a temperature that it fitted"
-    return Calibration(reliability(chances, codes), reliability(after, codes), temperature), how
+    by = None if temperature is None else temperature.temperature
+    return Calibration(reliability(chances, codes), reliability(after, codes), by), how

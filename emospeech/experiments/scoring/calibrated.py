@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from emospeech.data import table
 from emospeech.metrics.calibration import Reliability, cross_tempered, reliability, temperature, tempered
@@ -16,6 +17,17 @@ from emospeech.runtime.runs import RunFolder
 from emospeech.systems import portable
 from emospeech.systems.base import MAIN_TASK
 
+DEV = "dev"
+BEFORE = "dev, of the model before it was trained on dev, too"
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A temperature, and whose predictions it fits."""
+
+    temperature: float
+    to: str = DEV  # DEV; BEFORE, where a refit has seen dev since
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -24,12 +36,15 @@ class Calibration:
     plain: Reliability
     tempered: Reliability | None = None  # None where there is nothing to fit a temperature to
     temperature: float | None = None  # None of several: each fold's, fitted to the other folds
+    fitted_to: str | None = None  # whose predictions the temperature fits; None: there is none, or several
 
 
 def of_values(values: Mapping[str, Any]) -> Calibration:
     """Back from `dataclasses.asdict`."""
     after = values["tempered"]
-    return Calibration(Reliability(**values["plain"]), after and Reliability(**after), values["temperature"])
+    return Calibration(
+        Reliability(**values["plain"]), after and Reliability(**after), values["temperature"], values.get("fitted_to")
+    )
 
 
 def chances_of(predictions: pd.DataFrame, labels: Sequence[str], task: str = MAIN_TASK) -> np.ndarray | None:
@@ -42,7 +57,7 @@ def chances_of(predictions: pd.DataFrame, labels: Sequence[str], task: str = MAI
 
 
 def of_predictions(
-    predictions: pd.DataFrame, truth: Sequence[str], labels: Sequence[str], by: float | None = None
+    predictions: pd.DataFrame, truth: Sequence[str], labels: Sequence[str], by: Fitted | None = None
 ) -> Calibration | None:
     """
     Args:
@@ -56,8 +71,10 @@ def of_predictions(
     if chances is None or not len(truth):
         return None
     codes = encode(truth, labels)
-    after = None if by is None else reliability(tempered(chances, by), codes)
-    return Calibration(reliability(chances, codes), after, by)
+    if by is None:
+        return Calibration(reliability(chances, codes))
+    after = reliability(tempered(chances, by.temperature), codes)
+    return Calibration(reliability(chances, codes), after, by.temperature, by.to)
 
 
 def over_folds(
@@ -73,12 +90,17 @@ def over_folds(
     return Calibration(plain, None if after is None else reliability(after, codes, repeats=seeds))
 
 
-def fitted(folder: RunFolder, labels: Sequence[str]) -> float | None:
+def fitted(folder: RunFolder, labels: Sequence[str]) -> Fitted | None:
     """The temperature of a run, fitted to its dev predictions, as their rows did not train; None where it has none.
-    An exported model brings its own."""
+    An exported model brings its own.
+
+    Raises:
+        UserError: if that of an exported model is damaged.
+    """
     path = folder.predictions("dev")
     if not (path.is_file() and folder.split.is_file()):
-        return portable.temperature_of(folder.path / "config.json")  # of an exported model
+        told = portable.calibration_of(folder.path / "config.json")  # of an exported model
+        return None if told is None else Fitted(*told)
     known = table.read(folder.split, ["id", "label", "split"], "a run's split")
     truth = known[known["split"] == "dev"].drop_duplicates("id").set_index("id")["label"]
     rows = table.read(path, ["id"], "a run's predictions")
@@ -86,7 +108,18 @@ def fitted(folder: RunFolder, labels: Sequence[str]) -> float | None:
     chances = chances_of(rows.apply(pd.to_numeric, errors="coerce"), labels)
     if chances is None or not len(rows):
         return None
-    return temperature(chances, encode(rows["id"].map(truth).tolist(), labels))
+    codes = encode(rows["id"].map(truth).tolist(), labels)
+    return Fitted(temperature(chances, codes), BEFORE if _refitted(folder) else DEV)
+
+
+def _refitted(folder: RunFolder) -> bool:
+    """Whether a run's model has seen dev after it predicted it."""
+    try:
+        recipe = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return False
+    data = recipe.get("data") if isinstance(recipe, dict) else None
+    return isinstance(data, dict) and data.get("refit") is not None
 
 
 def told(values: Mapping[str, Any]) -> str:
@@ -98,7 +131,8 @@ def told(values: Mapping[str, Any]) -> str:
     before = f"ECE {values['plain']['ece']:.3f}"
     if values["tempered"] is None:
         return before
-    return f"{before}; {values['tempered']['ece']:.3f} at temperature {values['temperature']:.2f}, fitted to dev"
+    to = values.get("fitted_to") or DEV
+    return f"{before}; {values['tempered']['ece']:.3f} at temperature {values['temperature']:.2f}, fitted to {to}"
 
 
 def drawn(found: Calibration, title: str) -> Any:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from emospeech.metrics.statistics import FEWEST
 from emospeech.outputs.hub import limits
 from emospeech.outputs.hub.facts import Facts
 from emospeech.runtime.columns import markdown
@@ -20,6 +21,12 @@ METRICS = {  # of scores.json -> the Hub's type, and the name
     "accuracy": ("accuracy", "accuracy"),
     "weighted_f1": ("f1", "weighted F1"),
 }
+AVERAGES = {
+    "macro_f1": "macro",
+    "uar": "macro",
+    "weighted_f1": "weighted",
+}  # over the classes
+CUSTOM = "custom"  # the type of a dataset that is not on the Hub, as none of the corpora is under our names
 PARTS = {"dev": "validation", "test": "test"}  # of scores.json -> the Hub's word
 WINNER = ("arXiv 2407.12467", "https://arxiv.org/abs/2407.12467")
 MARKED = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~&$@:])")
@@ -79,12 +86,13 @@ def _results(facts: Facts) -> Iterator[Any]:
                 yield EvalResult(
                     task_type="audio-classification" if facts.hears else "text-classification",
                     task_name="emotion recognition",
-                    dataset_type=", ".join(facts.corpora) or "unknown",
+                    dataset_type=CUSTOM,
                     dataset_name=", ".join(one.title for one in facts.corpora.values()) or "unknown",
                     dataset_split=split,
                     metric_type=kind,
                     metric_name=name,
                     metric_value=round(float(value), 6),
+                    metric_args={"average": AVERAGES[key]} if key in AVERAGES else None,
                 )
 
 
@@ -149,11 +157,17 @@ def _scores(facts: Facts) -> Iterator[str]:
     for part in parts:
         by = facts.scores[part].get("macro_f1_interval_by")
         if by:
-            yield f"- {part}, drawn by {by['by']} ({by['clusters']}): {by['low']:.4f}-{by['high']:.4f}"
+            yield f"- {part}{_drawn(by)}"
         for task, of in facts.scores[part].get("tasks", {}).items():
             yield f"- {part}, {escaped(task)}: macro-F1 {of['macro_f1']:.4f} on {of['count']} clips"
     for part in parts:
         yield from _by_class(part, facts.scores[part])
+
+
+def _drawn(by: Mapping[str, Any]) -> str:
+    if by["clusters"] < FEWEST:
+        return f": its clips are of {by['clusters']} {by['by']}s: too few for an interval over them"
+    return f", drawn by {by['by']} ({by['clusters']}): {by['low']:.4f}-{by['high']:.4f}"
 
 
 def _row(part: str, scores: Mapping[str, Any]) -> list[str]:
@@ -202,8 +216,9 @@ def _calibration(facts: Facts) -> Iterator[str]:
         yield "- It was not measured."
     if facts.temperature is not None:
         yield (
-            f"- A temperature of {facts.temperature:.4f} fits dev; it is in config.json under `calibration`. Divide "
-            "the logarithms of the probabilities by it, and normalise. `model(...)` gives them as they are."
+            f"- A temperature of {facts.temperature:.4f} fits {facts.fitted_to}; it is in config.json under "
+            "`calibration`. Divide the logarithms of the probabilities by it, and normalise: "
+            "`model(...).calibrated` are those, `model(...).probabilities` are as the model gives them."
         )
 
 
@@ -217,7 +232,9 @@ def _data(facts: Facts) -> Iterator[str]:
             f"from: {escaped(corpus.source)}."
         )
     counts = ", ".join(f"{count} clips {part}" for part, count in facts.clips.items())
-    yield f"- Used here: {counts or 'not told'}."
+    both = facts.clips.get("train", 0) + facts.clips.get("dev", 0)
+    again = f"; {both} clips, those of train and dev, trained the model that is here" if facts.refit and both else ""
+    yield f"- Used here: {counts or 'not told'}{again}."
     heard = " and ".join(f"{count} {what}" for what, count in facts.origins.items() if count)
     yield f"- Different ones among the training clips: {heard or 'speakers and recordings are not told'}."
     yield f"- Languages: {', '.join(facts.languages) or 'not told'}."

@@ -17,8 +17,10 @@ RANDOM = "random"  # the name of weights that a seed makes
 
 
 def is_local(entry: Entry) -> bool:
-    """Whether it is a file or folder of this machine, which nobody else can find."""
-    return Path(entry["name"]).expanduser().exists()
+    """Whether it is a file or folder of this machine, which nobody else can find, wherever one stands now: what came
+    from the Hub has a commit; what came from a folder the hash of its files."""
+    by_content = bool(entry.get("sha256")) and not entry["revision"]
+    return by_content or Path(entry["name"]).expanduser().exists()
 
 
 def copied(kind: str, entry: Entry, folder: Path, taken: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,6 +29,8 @@ class Facts:
     split: Sequence[str]  # sentences: who trained, steered and tested, and by what rule
     environment: Mapping[str, Any]  # of its first start: versions, commit, device
     temperature: float | None = None
+    fitted_to: str = "dev"  # whose predictions the temperature fits
+    refit: bool = False  # whether the rows of dev have trained it in the end
     licence: str | None = None
     repository: str = REPOSITORY
     onnx: Sequence[str] = ()  # files that agree with the model

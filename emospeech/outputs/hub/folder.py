@@ -4,12 +4,14 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from emospeech import __version__
 from emospeech.config import Recipe
-from emospeech.outputs.hub import encoders, scrub
+from emospeech.encoders import checkpoint
+from emospeech.outputs.hub import encoders, remote, scrub
 from emospeech.runtime.errors import UserError
 from emospeech.runtime.files import as_json, content_hash, refuse_existing
 from emospeech.systems import portable
@@ -26,7 +28,6 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "classical": ("ClassicalSystem", ESTIMATOR),
 }
 TOLD = ("format", "emospeech", "tasks", "id2label", "encoders", "recipe", "started_from")  # of config.json, told anew
-UNTOLD = ("README.md", CONFIG)  # files that are not checked on load: one may be edited, the other tells of all
 
 
 @dataclass(frozen=True)
@@ -71,12 +72,12 @@ def is_export(folder: Path) -> bool:
     return isinstance(stored, dict) and stored.get("model_type") == portable.MODEL_TYPE
 
 
-def write(folder: Path, model: Path, system: System, temperature: float | None, whole: bool) -> Written:
+def write(folder: Path, model: Path, system: System, calibration: Mapping[str, Any] | None, whole: bool) -> Written:
     """Fill a folder from the model folder of a run.
 
     Args:
         system: loaded from `model`.
-        temperature: fitted to dev; None: there is none.
+        calibration: temperature, and fitted_to, whose predictions it fits; None: there is none.
         whole: whether pre-trained encoders that have a Hub id are copied, too.
 
     Raises:
@@ -86,10 +87,10 @@ def write(folder: Path, model: Path, system: System, temperature: float | None, 
     architecture, trained = KINDS[system.recipe.system]
     shutil.copyfile(model / trained, folder / trained)
     told = _encoders(folder, stored["encoders"], whole)
-    recipe = scrub.recipe(_renamed(stored["recipe"], stored["encoders"], told))
+    recipe = scrub.recipe(_renamed(stored["recipe"], stored["encoders"], told), partial(_on_hub, told))
     _beside(folder, model, system, recipe, told)
     labels = list(system.tasks[MAIN_TASK])
-    config = {
+    config: dict[str, Any] = {
         "model_type": portable.MODEL_TYPE,
         "architectures": [architecture],
         "format": portable.FORMAT,
@@ -98,12 +99,14 @@ def write(folder: Path, model: Path, system: System, temperature: float | None, 
         "id2label": dict(enumerate(labels)),
         "label2id": {label: number for number, label in enumerate(labels)},
         "tasks": {task: list(names) for task, names in system.tasks.items()},
-        portable.CALIBRATION: None if temperature is None else {"temperature": temperature, "fitted_to": "dev"},
+        portable.VERSION: portable.version_of(model),
+        portable.CALIBRATION: calibration,
         "encoders": told,
         "recipe": recipe,
         **{key: value for key, value in stored.items() if key not in TOLD},
         portable.FILES: hashes(folder),
     }
+    config[portable.OWN] = portable.own_hash(config)
     (folder / CONFIG).write_text(as_json(config), encoding="utf-8")
     return Written(config, _notes(stored["recipe"], recipe), _learned_words(system.recipe))
 
@@ -112,7 +115,7 @@ def hashes(folder: Path) -> dict[str, str]:
     """The SHA-256 of all that is read from a folder, by name."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
     named = {path.relative_to(folder).as_posix(): path for path in files}
-    return {name: content_hash(path) for name, path in named.items() if name not in UNTOLD}
+    return {name: content_hash(path) for name, path in named.items() if name not in portable.UNTOLD}
 
 
 def _encoders(folder: Path, stored: Mapping[str, Any], whole: bool) -> dict[str, Any]:
@@ -126,6 +129,17 @@ def _encoders(folder: Path, stored: Mapping[str, Any], whole: bool) -> dict[str,
         else:
             told[kind] = entry
     return told
+
+
+def _on_hub(encoders: Mapping[str, Any], name: str) -> bool:
+    """Whether it was loaded from the Hub: as an encoder, or as the cache's own record says of a Whisper."""
+    of_run = {entry["name"] for entry in encoders.values() if entry and entry["revision"]}
+    if name in of_run or not remote.REPOSITORY.fullmatch(name):
+        return name in of_run
+    try:
+        return not Path(name).exists() and checkpoint.commit(name, None) is not None
+    except ValueError:  # of a name that the Hub does not take
+        return False
 
 
 def _renamed(recipe: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
@@ -166,7 +180,7 @@ def _notes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Sequence[str]
     text = after.get("text") or {}
     if text.get("transcripts", "provided") != "provided" and text["whisper"]["model"] == scrub.ELSEWHERE:
         return [
-            f"the Whisper model {before['text']['whisper']['model']} is a file of this machine and is not exported: "
-            "elsewhere give transcripts, or set text.whisper.model in config.json to a size or a Hub id"
+            f"the Whisper model {before['text']['whisper']['model']} is of this machine, and not in its cache of the "
+            "Hub, so it is not exported: elsewhere give transcripts"
         ]
     return []

@@ -15,12 +15,11 @@ from emospeech.data.audio import SAMPLE_RATE
 from emospeech.experiments.scoring import calibrated
 from emospeech.metrics.calibration import tempered
 from emospeech.runtime.console import hushed
-from emospeech.runtime.files import folder_hash
 from emospeech.runtime.runs import RunFolder
 from emospeech.serve.engine.asked import PROVIDED, Glance, Part, Question, Reply, Verdict
 from emospeech.serve.engine.sound import Segment, audible, private_folder, segments
 from emospeech.serve.engine.whispering import Whisperer
-from emospeech.systems import build
+from emospeech.systems import build, portable
 from emospeech.systems.base import MAIN_TASK, System
 
 if TYPE_CHECKING:
@@ -45,10 +44,11 @@ class ServedModel:
 
     Args:
         system: loaded so that it keeps nothing (`build.load(…, keeps=False)`).
-        temperature: fitted to its dev predictions; None: its probabilities are given as they are.
+        temperature: divides the logarithms of its probabilities; None: its probabilities are given as they are.
         version: tells its weights from others.
         whisper: writes transcripts where a question brings none.
         segment_seconds: what is longer is answered in parts, too.
+        fitted_to: whose predictions the temperature fits.
     """
 
     def __init__(
@@ -59,9 +59,11 @@ class ServedModel:
         version: str = "",
         whisper: Whisperer | None = None,
         segment_seconds: float = 15.0,
+        fitted_to: str = calibrated.DEV,
     ) -> None:
         self.name, self.system, self.version = name, system, version
         self.temperature, self.whisper, self.segment_seconds = temperature, whisper, segment_seconds
+        self.fitted_to = fitted_to
 
     @property
     def tasks(self) -> Mapping[str, Sequence[str]]:
@@ -247,7 +249,8 @@ def load(
     """
     system = build.load(folder, keeps=False)
     run = RunFolder(folder)
-    temperature = calibrated.fitted(run, system.tasks[MAIN_TASK])
+    found = calibrated.fitted(run, system.tasks[MAIN_TASK])
+    temperature, to = (None, calibrated.DEV) if found is None else (found.temperature, found.to)
     model = run.model if run.model.is_dir() else folder
-    version = folder_hash(model)[:VERSION_LENGTH]
-    return ServedModel(name or folder.resolve().name, system, temperature, version, whisper, segment_seconds)
+    version = portable.version_of(model)[:VERSION_LENGTH]
+    return ServedModel(name or folder.resolve().name, system, temperature, version, whisper, segment_seconds, to)

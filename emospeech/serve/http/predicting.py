@@ -196,7 +196,7 @@ def prediction(
     further = {task: one for task, one in reply.verdicts.items() if task != MAIN_TASK}
     calibration = None
     if model.temperature is not None:
-        calibration = schemas.Calibration(temperature=round(model.temperature, 4), fitted_to="dev")
+        calibration = schemas.Calibration(temperature=round(model.temperature, 4), fitted_to=model.fitted_to)
     transcript = None
     if reply.transcript is not None and reply.source is not None:
         transcript = schemas.TranscriptAnswer(text=reply.transcript, source=reply.source)

@@ -88,7 +88,8 @@ def _loaded(run: Path, wanted: Wanted) -> ServedModel:
     whisper = _whisper(model, wanted)
     if whisper is None:
         return model
-    return ServedModel(model.name, model.system, model.temperature, model.version, whisper, segment_seconds)
+    told = (model.temperature, model.version, whisper, segment_seconds, model.fitted_to)
+    return ServedModel(model.name, model.system, *told)
 
 
 def _whisper(model: ServedModel, wanted: Wanted) -> Whisperer | None:

@@ -40,13 +40,13 @@ class ProblemDetails(BaseModel):
 
 class ModelName(BaseModel):
     name: str
-    version: str = Field(description="Begins the hash of the model's files.")
+    version: str = Field(description="Begins a hash of what decides the answers: weights, tokenizer, labels, encoders.")
     emospeech: str
 
 
 class Calibration(BaseModel):
     temperature: float = Field(gt=0)
-    fitted_to: str
+    fitted_to: str = Field(description="Whose predictions it fits: `dev`, or in words what else is to be known.")
 
 
 class TaskAnswer(BaseModel):

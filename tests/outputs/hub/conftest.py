@@ -13,6 +13,7 @@ import torch
 from emospeech.cli.main import main
 from emospeech.encoders.deepspectrum import layouts
 from emospeech.encoders.deepspectrum.vgg16 import VGG16
+from emospeech.systems import portable
 
 LABELS = ("joy|*[x](y)", "anger")  # one that Markdown would take for something else
 SPEAKERS = ("Xiomara Zubizarreta", "Pelayo Quintanilla", "Iratxe Goikoetxea")
@@ -229,6 +230,7 @@ def altered(exported, tmp_path):
             config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
             config["files"] = {name: content_hash(folder / name) for name in config["files"]}
             change(config)
+            config["sha256"] = portable.own_hash(config)
             (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
 
         return folder, sign

@@ -2,13 +2,17 @@
 
 import dataclasses
 import json
+import shutil
 
 import pandas as pd
 import pytest
+import yaml
 from huggingface_hub import ModelCard
 
 from emospeech.corpora import CORPORA
 from emospeech.experiments import exporting
+from emospeech.experiments.scoring.calibrated import BEFORE, Fitted, fitted
+from emospeech.metrics.statistics import FEWEST
 from emospeech.outputs.hub import card, limits
 from emospeech.runtime.runs import RunFolder
 from emospeech.systems import build
@@ -23,7 +27,7 @@ def facts(trained, exported, tmp_path_factory):
         system = build.load(run.path)
         config = json.loads((exported(kind) / "config.json").read_text(encoding="utf-8"))
         written = exporting.folder.Written(config, (), False)
-        found = exporting.gathered(run, system, written, 1.25, exporting.Wishes(licence="mit"))
+        found = exporting.gathered(run, system, written, Fitted(1.25), exporting.Wishes(licence="mit"))
         return dataclasses.replace(found, **changes)
 
     return make
@@ -152,3 +156,43 @@ def test_the_winners_paper_is_cited_for_its_recipe_alone(exported, facts):
 def test_the_split_is_counted(trained, facts):
     split = pd.read_csv(trained("words") / "split.csv")["split"].value_counts()
     assert facts("words").clips == {"train": split["train"], "dev": split["dev"]}
+
+
+def test_a_refit_is_told_as_what_it_is(facts, trained, tmp_path):
+    """Dev has trained the model that is here, and its temperature fits the one before."""
+    run = shutil.copytree(trained("words"), tmp_path / "refitted")
+    for path, of in ((run / "config.yaml", yaml), (run / "model" / "config.json", json)):
+        with path.open(encoding="utf-8") as file:
+            told = of.safe_load(file) if of is yaml else of.load(file)
+        (told if of is yaml else told["recipe"])["data"]["refit"] = "train+dev"
+        path.write_text(yaml.safe_dump(told) if of is yaml else json.dumps(told), encoding="utf-8")
+    system, source = build.load(run), RunFolder(run)
+    found = fitted(source, system.tasks["label"])
+    assert found.to == BEFORE
+    assert found.temperature == fitted(RunFolder(trained("words")), system.tasks["label"]).temperature
+    text = card.render(exporting.gathered(source, system, facts("words").written, found, exporting.Wishes()))
+    assert "chose the weights" not in text
+    assert "trained afresh on train and dev together" in text
+    assert f"fits {BEFORE}" in text
+    clips = facts("words").clips
+    assert f"; {clips['train'] + clips['dev']} clips, those of train and dev, trained the model that is here." in text
+    assert "training clips: 3 speakers" in text
+    assert "training clips: 2 speakers" in card.render(facts("words"))
+
+
+@pytest.mark.parametrize(("clusters", "told"), [(2, False), (FEWEST - 1, False), (FEWEST, True)])
+def test_an_interval_over_few_speakers_is_none(facts, clusters, told):
+    made = facts("words")
+    by = {"by": "speaker", "clusters": clusters, "low": 0.6789, "high": 0.7891, "level": 0.95}
+    text = card.render(facts("words", scores={"dev": {**made.scores["dev"], "macro_f1_interval_by": by}}))
+    assert (f"- dev, drawn by speaker ({clusters}): 0.6789-0.7891" in text) is told
+    assert (f"- dev: its clips are of {clusters} speakers: too few for an interval over them" in text) is not told
+    assert ("0.6789" in text) is told
+
+
+def test_the_index_tells_how_scores_are_averaged_and_that_the_corpus_is_not_on_the_hub(exported):
+    told = {one.metric_name: one for one in ModelCard.load(exported("words") / "README.md").data.eval_results}
+    args = {name: one.metric_args for name, one in told.items()}
+    macro, weighted = {"average": "macro"}, {"average": "weighted"}
+    assert args == {"macro-F1": macro, "UAR": macro, "accuracy": None, "weighted F1": weighted}
+    assert {one.dataset_type for one in told.values()} == {"custom"}

@@ -13,7 +13,7 @@ from emospeech.cli.main import main
 from emospeech.experiments.scoring import calibrated
 from emospeech.runtime.errors import UserError
 from emospeech.runtime.runs import RunFolder
-from emospeech.systems import build
+from emospeech.systems import build, portable
 
 KINDS = ["scratch", "frozen", "cut", "tuned", "several_tasks", "sentence", "words", "vectors"]
 PICKLES = (".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt", ".joblib")
@@ -155,6 +155,16 @@ def test_an_encoder_that_lacks_weights_is_refused(altered):
         ("encoders", None, "it has no encoders"),
         ("recipe", None, "damaged|recipe"),
         ("tasks", [], "damaged"),
+        ("tasks", {"label": ["anger", "anger"]}, "do not name the same labels in the same order"),
+        ("id2label", {"0": "anger"}, "do not name the same labels in the same order"),
+        ("label2id", {}, "do not name the same labels in the same order"),
+        ("format", 2, "has 'files', as exported models have"),
+        *(
+            ("calibration", {"temperature": value, "fitted_to": "dev"}, "should have a temperature above 0")
+            for value in (-3, 0, "x", None, True, float("nan"), float("inf"))
+        ),
+        ("calibration", [1.5], "should have a temperature above 0"),
+        ("calibration", {"temperature": 1.5}, "under 'fitted_to'"),
     ],
 )
 def test_a_config_that_cannot_be(altered, key, value, message):
@@ -162,6 +172,88 @@ def test_a_config_that_cannot_be(altered, key, value, message):
     sign(lambda config: config.update({key: value}))
     with pytest.raises(UserError, match=message):
         build.load(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda config: config["recipe"].update(name="another"),
+        lambda config: config["calibration"].update(temperature=1.5),
+        lambda config: config.pop("sha256"),
+        lambda config: (
+            [config[key].reverse() for key in config["tasks"] if key in config]
+            or config["tasks"]["label"].reverse()
+            or config.update(
+                id2label={str(k): label for k, label in enumerate(config["tasks"]["label"])},
+                label2id={label: k for k, label in enumerate(config["tasks"]["label"])},
+            )
+        ),
+    ],
+)
+def test_what_config_json_says_is_protected(altered, change):
+    """Labels in another order would be answered as one another."""
+    folder, _ = altered("words")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    change(config)
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(UserError, match="is not as it was exported: its 'sha256' differs"):
+        build.load(folder)
+
+
+def test_the_layout_of_config_json_does_not_count(altered):
+    folder, _ = altered("words")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps(config, sort_keys=True, indent=7), encoding="utf-8")
+    assert build.load(folder).tasks
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("scratch", "model.safetensors"), ("scratch", "tokenizer.json"), ("words", "estimator.skops")],
+)
+def test_what_is_read_must_be_listed(altered, kind, name):
+    folder, sign = altered(kind)
+    sign(lambda config: config["files"].pop(name))
+    with pytest.raises(UserError, match=f"{name} is no file that was exported" if kind == "scratch" else "damaged"):
+        build.load(folder)
+
+
+def test_nothing_is_read_that_was_not_exported(altered):
+    folder, _ = altered("frozen")
+    for name in ("LICENSE.txt", "onnx/onnx.json", ".cache/huggingface/a.json"):  # nothing reads these
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("{}", encoding="utf-8")
+    assert build.load(folder).tasks
+    (folder / "encoders" / "speech" / "adapter_config.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(UserError, match=r"encoders/speech/adapter_config\.json is no file that was exported"):
+        build.load(folder)
+
+
+@pytest.mark.parametrize("kind", ["scratch", "frozen", "words", "vectors"])
+def test_a_run_and_its_export_are_of_one_version(kind, trained, exported, altered):
+    version = portable.version_of(trained(kind) / "model")
+    assert portable.version_of(exported(kind)) == version
+    folder, _ = altered(kind)
+    (folder / "README.md").write_text("edited", encoding="utf-8")
+    (folder / "onnx").mkdir(exist_ok=True)
+    (folder / "onnx" / "onnx.json").write_text("{}", encoding="utf-8")
+    assert portable.version_of(folder) == version
+
+
+def test_another_model_is_another_version(trained, tmp_path):
+    made = {portable.version_of(trained(kind) / "model") for kind in ("scratch", "frozen", "words")}
+    assert len(made) == 3
+    model = shutil.copytree(trained("scratch") / "model", tmp_path / "model")
+    (model / "README.md").write_text("of mine", encoding="utf-8")
+    assert portable.version_of(model) in made
+    weights = load_file(model / "model.safetensors")
+    save_file({key: value * 1.5 for key, value in weights.items()}, model / "model.safetensors")
+    assert portable.version_of(model) not in made
+    changed = portable.version_of(model)
+    config = json.loads((model / "config.json").read_text(encoding="utf-8"))
+    config["tasks"]["label"].reverse()
+    (model / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    assert portable.version_of(model) not in (*made, changed)
 
 
 def test_a_config_that_is_no_json(altered):

@@ -1,5 +1,7 @@
 """No word of a recipe that leaves the machine is a place on it, or a person; the recipe is one all the same."""
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 
 from emospeech import config
 from emospeech.outputs.hub import scrub
+from emospeech.systems import build
 
 SECRET = "/home/maria/clinic"
 RECIPE = {
@@ -88,3 +91,51 @@ def test_recipes_that_ship_stay_what_they_are(name):
     kept = config.validate(scrub.recipe(plain.model_dump()), name)
     assert kept.data.root == scrub.ELSEWHERE
     assert (kept.speech, kept.text, kept.model, kept.train) == (plain.speech, plain.text, plain.model, plain.train)
+
+
+@pytest.mark.parametrize("name", ["whispers/juan_perez_finetuned", "checkpoints/xlsr-juan"])
+def test_a_folder_that_is_seen_from_elsewhere_alone_goes(name, tmp_path, monkeypatch):
+    """Where one stands now there is no such folder, so its name could be an id."""
+    monkeypatch.chdir(tmp_path)
+    plain = {"text": {"whisper": {"model": name}, "encoder": "owner/roberta"}}
+    found = scrub.recipe(plain, {"owner/roberta"}.__contains__)
+    assert found == {"text": {"whisper": {"model": scrub.ELSEWHERE}, "encoder": "owner/roberta"}}
+
+
+def test_a_whisper_is_named_if_the_cache_says_that_the_hub_has_it(trained, tmp_path, monkeypatch):
+    from emospeech.encoders import checkpoint
+    from emospeech.outputs.hub import folder
+
+    run = shutil.copytree(trained("several_tasks"), tmp_path / "run")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(checkpoint, "commit", lambda name, revision: {"owner/whisper": "f" * 40}.get(name))
+    system = build.load(run)
+    for name, kept in (("owner/whisper", True), ("whispers/juan_perez", False)):
+        stored = json.loads((run / "model" / "config.json").read_text(encoding="utf-8"))
+        stored["recipe"]["text"] |= {"transcripts": "whisper", "whisper": {"model": name}}
+        (run / "model" / "config.json").write_text(json.dumps(stored), encoding="utf-8")
+        into = tmp_path / name.replace("/", "_")
+        into.mkdir()
+        written = folder.write(into, run / "model", system, None, False)
+        assert ("juan" in (into / "config.json").read_text(encoding="utf-8")) is False
+        assert (written.recipe["text"]["whisper"]["model"] == name) is kept
+        assert len(written.notes) == (0 if kept else 1)
+
+
+def test_what_was_loaded_from_a_folder_is_local_wherever_one_stands(tmp_path, monkeypatch):
+    from emospeech.outputs.hub import encoders, folder
+
+    monkeypatch.chdir(tmp_path)
+    assert encoders.is_local({"name": "checkpoints/xlsr-juan", "revision": None, "sha256": "0" * 64})
+    assert not folder._on_hub({}, "español/x")  # no name that the Hub takes
+    assert not encoders.is_local({"name": "owner/xlsr", "revision": "f" * 40, "sha256": None})
+
+
+def test_of_words_without_a_slash_a_whisper_is_a_published_size():
+    from emospeech.encoders.transcribe.openai_whisper import published
+
+    def model(name):
+        return scrub.recipe({"text": {"whisper": {"model": name}}})["text"]["whisper"]["model"]
+
+    assert [model(size) for size in published()] == list(published())
+    assert model("juan_perez") == scrub.ELSEWHERE

@@ -70,7 +70,9 @@ def predicted(run, questions, folder, asks=("audio", "transcription")):
 @pytest.mark.parametrize("name", ["both", "frozen", "heard", "text", "tasks", "speech", "lacking"])
 def test_it_says_what_predict_says_at_the_temperature_of_the_run(name, load, trained, questions, tmp_path):
     model, run = load(name), trained(name)
-    temperature = calibrated.fitted(RunFolder(run), model.labels)
+    fitted = calibrated.fitted(RunFolder(run), model.labels)
+    temperature = fitted.temperature
+    assert (model.fitted_to, fitted.to) == ("dev", "dev")
     assert model.temperature == temperature
     assert temperature != 1
     replies = model.answer(questions)
