@@ -10,6 +10,7 @@ from emospeech.metrics.scores import METRICS, encode, per_class
 
 MANY = 20_000_000  # numbers drawn at once
 MOST = 50_000_000  # numbers drawn for an interval
+FEWEST = 8  # clusters, below which drawing them says nothing: the ends are then single clusters' own scores
 
 
 @dataclass(frozen=True)
