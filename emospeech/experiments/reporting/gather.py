@@ -60,7 +60,7 @@ def gather(
     if anonymous:
         report = private.anonymous(report, sources.recipe)
     else:
-        holds = private.held(report, sources.recipe, other and other.name)
+        holds = private.held(report, sources.recipe, None if other is None else other.name)
         report = dataclasses.replace(report, holds=holds)
     return private.shortened(report, private.folders(run, sources.recipe))
 
