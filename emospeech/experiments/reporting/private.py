@@ -133,7 +133,7 @@ def held(report: Report, recipe: Recipe | None, other: str | None = None) -> tup
         (sum(clip.audio is not None for clip in clips), "the sound of {} clips"),
         (sum(bool(clip.transcript) for clip in clips), "the transcripts of {} clips"),
         (ids, "the ids of {} clips"),
-        (len(speakers), "the names or codes of {} speakers"),
+        (len(speakers), "names or codes of speakers"),
     )
     told = [words.format(count) for count, words in counts if count]
     if not told:
