@@ -58,7 +58,7 @@ def gather(
     sources = read(run)
     report = _whole(sources, 0 if anonymous else count, other, sound)
     if anonymous:
-        report = private.anonymous(report, sources.recipe)
+        report = private.anonymous(report, sources.recipe, private.from_hub(sources.folder.model))
     else:
         holds = private.held(report, sources.recipe, None if other is None else other.name)
         report = dataclasses.replace(report, holds=holds)

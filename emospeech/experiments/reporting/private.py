@@ -1,9 +1,11 @@
 """What a report holds that is not everybody's: told, shortened, or left out."""
 
 import dataclasses
+import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -19,6 +21,7 @@ NOTHING_OF_ANYBODY = (
     "This page was made to hold scores and figures alone: no sound, transcripts, ids, paths, or names of speakers and "
     "recordings (--anonymous)."
 )
+REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")  # as ids of the Hub look, and folders
 ABSOLUTE = re.compile(
     r"(?:file://(?=/)|(?<![\w./~\\]))(?:~\w*/|/(?!/)|[A-Za-z]:[\\/](?![\\/]))"
     r"(?:[^\s/\\'\"<>]+[/\\])*(?=[^\s/\\'\"<>])"
@@ -77,16 +80,28 @@ def folders(run: Path, recipe: Recipe | None) -> list[str]:
     return [*told, *(str(one.expanduser().resolve()) for one in (*roots, run, Path.cwd(), Path.home()))]
 
 
-def anonymous(report: Report, recipe: Recipe | None) -> Report:
+def from_hub(model: Path) -> frozenset[str]:
+    """Names of the encoders that a model folder records with a commit of the Hub."""
+    try:
+        entries = json.loads((model / "config.json").read_text(encoding="utf-8"))["encoders"].values()
+        return frozenset(one["name"] for one in entries if one and one["revision"])
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return frozenset()
+
+
+def anonymous(report: Report, recipe: Recipe | None, hub: Collection[str] = ()) -> Report:
     """Scores and figures alone: nobody's voice, words or name, no clip's id, no path.
 
     Groups of speakers and recordings get numbers, in the order in which they are shown.
+
+    Args:
+        hub: names that are ids of the Hub; any other `owner/name` may be a folder, which may be named after somebody.
     """
     return dataclasses.replace(
         report,
         holds=(NOTHING_OF_ANYBODY,),
         missing=tuple(one if one.startswith(UNFAIR) else one.partition(":")[0] for one in report.missing),
-        facts=tuple(_public(report.facts)),
+        facts=tuple(_public(report.facts, hub)),
         parts=tuple(
             dataclasses.replace(
                 part, clips=part.clips.iloc[:0], breakdowns=tuple(_numbered(one) for one in part.breakdowns)
@@ -96,16 +111,28 @@ def anonymous(report: Report, recipe: Recipe | None) -> Report:
         audit=None,
         shown=(),
         recipe="" if recipe is None else yaml.safe_dump(
-            scrub.recipe(recipe.model_dump(mode="json")), sort_keys=False, allow_unicode=True
+            _without_places(scrub.recipe(recipe.model_dump(mode="json")), hub), sort_keys=False, allow_unicode=True
         ),
         environment=tuple((key, value) for key, value in report.environment if key != "command"),
         notes=(),
     )  # fmt: skip
 
 
-def _public(facts: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+def _without_places(value: Any, hub: Collection[str]) -> Any:
+    if isinstance(value, dict):
+        return {key: own if key in scrub.KEPT else _without_places(own, hub) for key, own in value.items()}
+    if isinstance(value, list):
+        return [_without_places(one, hub) for one in value]
+    return scrub.ELSEWHERE if isinstance(value, str) and _is_place(value, hub) else value
+
+
+def _is_place(value: str, hub: Collection[str]) -> bool:
+    return value not in hub and (scrub.is_local(value) or REPOSITORY.fullmatch(value) is not None)
+
+
+def _public(facts: Sequence[tuple[str, str]], hub: Collection[str]) -> Iterator[tuple[str, str]]:
     for key, value in facts:
-        if key in ENCODERS and scrub.is_local(value.partition(" (")[0]):
+        if key in ENCODERS and _is_place(value.partition(" (")[0], hub):
             yield key, "a checkpoint that is nobody else's"
         elif key != "corpus" and not key.startswith("split of "):
             yield key, value
