@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 KNOWN_BY = {"speaker": "speakers", "group": "recordings"}  # column of a manifest -> what it names
+ALONE = "\0"  # begins the name of a clip of which it is not told, and which is drawn by itself
 SINGULAR = {"speaker": "speaker", "group": "recording"}
 
 
@@ -45,5 +46,5 @@ def _by(rows: pd.DataFrame, column: str) -> Origins | None:
     names = named(rows, column)
     if names.isna().mean() >= 0.5:
         return None
-    alone = [name if isinstance(name, str) else f"\0{at}" for at, name in enumerate(names)]
+    alone = [name if isinstance(name, str) else f"{ALONE}{at}" for at, name in enumerate(names)]
     return Origins(SINGULAR[column], tuple(alone))

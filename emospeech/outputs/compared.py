@@ -9,7 +9,7 @@ import pandas as pd
 
 from emospeech.metrics.differences import Difference, McNemar, difference, holm, mcnemar
 from emospeech.metrics.scores import METRICS, score
-from emospeech.metrics.statistics import Interval, interval
+from emospeech.metrics.statistics import FEWEST, Interval, interval
 from emospeech.outputs import submission
 from emospeech.runtime.columns import aligned
 from emospeech.runtime.console import say
@@ -122,7 +122,9 @@ def _clusters(known: pd.DataFrame, by: str, gold: Path) -> Sequence[str]:
 def lines(found: Comparison) -> Iterator[str]:
     """To print."""
     drawn = "" if found.by is None else f", drawn by {found.by} ({found.clusters})"
-    yield f"{found.clips} clips{drawn}; 95 % intervals of the bootstrap, p of approximate randomisation"
+    few = found.clusters is not None and found.clusters < FEWEST
+    ends = "too few for 95 % intervals: these are too narrow" if few else "95 % intervals of the bootstrap"
+    yield f"{found.clips} clips{drawn}; {ends}, p of approximate randomisation"
     head = ["predictions", NAMES[found.metric], "interval", "to the first", "interval", "p", "p (Holm)", "McNemar p"]
     yield from aligned([head, *map(_cells, found.files)], left=1)
 

@@ -109,11 +109,25 @@ def refuse_existing(path: Path, remedy: str = "name another file, or remove it f
     try:
         if path.exists():
             raise UserError(f"{path} exists already; {remedy}")
-        path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}; name another file") from None
-    if not os.access(path.parent, os.W_OK):
-        raise UserError(f"cannot write {path}: no right to write into {path.parent}")
+    refuse_unwritable(path)
+
+
+def refuse_unwritable(path: Path) -> None:
+    """Before the work that makes a result: its folder must be one that can be written; it is made where it is not.
+
+    Raises:
+        UserError: if it is not.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(path.parent, os.W_OK):
+            raise UserError(f"cannot write {path}: no right to write into {path.parent}")
+        with tempfile.TemporaryFile(dir=path.parent):  # root may write everywhere but into the likes of /proc
+            pass
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}; name another file") from None
 
 
 def content_hashes(paths: Iterable[str]) -> dict[str, str]:

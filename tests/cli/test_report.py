@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from emospeech.cli.main import main
+from emospeech.systems import portable
 from tests.browser import chromium, complaints, requested
 
 EVIL = "<b onmouseover=alert(1)>"
@@ -106,6 +107,60 @@ def test_an_earlier_report_is_not_overwritten_unasked(here, capsys):
     assert Path("figures/dev_confusion.svg").exists()
 
 
+def test_another_page_leaves_the_first_ones_figures_alone(here, capsys):
+    assert main(["report", "runs/plain", "--clips", "0"]) == 0
+    own = Path("runs/plain/figures/report/dev_confusion.svg")
+    own.write_text("kept")
+    assert main(["report", "runs/plain", "--clips", "0", "-o", "other.html"]) == 0
+    assert own.read_text() == "kept"
+    assert Path("other_figures/dev_confusion.svg").exists()
+    Path("other.html").unlink()
+    assert "other_figures is not empty" in failed(capsys, "runs/plain", "-o", "other.html")
+    for name in ("gone_by_speaker.svg", "gone_by_speaker.png", "mine.svg"):
+        Path("other_figures", name).touch()
+    assert main(["report", "runs/plain", "--clips", "0", "-o", "other.html", "--overwrite"]) == 0
+    assert {path.name for path in Path("other_figures").glob("*gone*")} == set(), "an earlier report's"
+    assert Path("other_figures/mine.svg").exists(), "no figure of a report has a PNG or an SVG alone"
+
+
+def test_what_it_holds_is_told_and_folders_are_not(here):
+    recipe = Path("runs/plain/config.yaml")
+    recipe.write_text(recipe.read_text().replace("root: corpus", f"root: {here / 'corpus'}"))
+    environment = json.loads(Path("runs/plain/environment.json").read_text())
+    environment[-1]["command"] = [str(here / "bin/emospeech"), "train", f"data.root={here / 'corpus'}"]
+    Path("runs/plain/environment.json").write_text(json.dumps(environment))
+    assert main(["report", "runs/plain", "--clips", "6", "--without-sound"]) == 0
+    text = Path("runs/plain/report.html").read_text(encoding="utf-8")
+    assert "This page holds the transcripts of 6 clips, the ids of 24 clips, names or codes of speakers." in text
+    assert "Licence of audiofolder:" in text
+    assert "No sound: left out (--without-sound)." in text
+    assert text.count('class="sound"') == 6, "waveforms stay"
+    assert "<audio " not in text
+    assert str(here) not in text
+    assert "emospeech train data.root=corpus" in text
+    shutil.rmtree("corpus")
+    assert main(["report", "runs/plain", "--overwrite"]) == 0
+    text = Path("runs/plain/report.html").read_text(encoding="utf-8")
+    assert "the corpus is not at hand: no folder corpus" in text
+    assert str(here) not in text
+
+
+def test_an_anonymous_report_has_scores_and_figures_alone(here, spanish_sentences):
+    environment = json.loads(Path("runs/net/environment.json").read_text())
+    environment[-1]["command"] = ["emospeech", "train", "data.split.dev_speakers=[s2]"]
+    Path("runs/net/environment.json").write_text(json.dumps(environment))
+    assert main(["report", "runs/net", "--anonymous"]) == 0
+    files = [Path("runs/net/report_anonymous.html"), *Path("runs/net/figures/report_anonymous").glob("*.svg")]
+    assert len(files) > 5
+    text = " ".join(path.read_text(encoding="utf-8") for path in files)
+    for secret in (r"clip\d\d", r"\bs[0-3]\b", "<audio ", str(here), r"root: (?!not_exported)", *spanish_sentences):
+        assert not re.search(secret, text), secret
+    scores = json.loads(Path("runs/net/scores.json").read_text())
+    assert f"{scores['test']['macro_f1']:.3f}" in text
+    assert "made to hold scores and figures alone" in text
+    assert "dev_speakers: []" in text
+
+
 def test_a_classical_run_has_clips_without_attention(here):
     assert main(["report", "runs/plain", "--clips", "6"]) == 0
     text = Path("runs/plain/report.html").read_text(encoding="utf-8")
@@ -161,6 +216,10 @@ def spoiled(run, **changes):
     (run / "scores.json").write_text(json.dumps({**scores, "dev": {**scores["dev"], **changes}}))
 
 
+def exported(run):
+    (run / "config.json").write_text(json.dumps({"model_type": portable.MODEL_TYPE}))
+
+
 @pytest.mark.parametrize(
     ("spoil", "arguments", "said"),
     [
@@ -176,6 +235,9 @@ def spoiled(run, **changes):
         (None, ["runs/net", "-o", "corpus"], "corpus is a folder"),
         (None, ["runs/net", "-o", "net.yaml/report.html"], "cannot write"),
         (None, ["runs/net", "--figures", "net.yaml"], "is a file"),
+        (None, ["runs/net", "-o", "/proc/x.html"], "cannot write /proc/x.html"),
+        (None, ["runs/net", "--figures", "/proc/x"], "cannot write /proc/x"),
+        (exported, ["runs/net"], "runs/net is an exported model, which has no scores of clips; report on the run"),
         (None, ["runs/net", "--on", "absent.csv"], "absent.csv"),
     ],
 )  # fmt: skip

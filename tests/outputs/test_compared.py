@@ -64,6 +64,12 @@ def test_by_speaker_and_another_metric(files, capsys):
     assert told[3].split()[-2:] == [f"{test.p:.4f}"] * 2, "McNemar's test knows no speakers"
 
 
+def test_few_speakers_get_no_95_percent(files, capsys):
+    rewrite("gold.csv", lambda f: f.assign(speaker=[f"s{k % 3}" for k in range(len(f))]))
+    assert compare("a.csv", "b.csv", "--by", "speaker") == 0
+    assert capsys.readouterr().out.startswith("120 clips, drawn by speaker (3); too few for 95 % intervals: ")
+
+
 def rewrite(name, change):
     change(pd.read_csv(name, dtype=str)).to_csv(name, index=False)
 

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -201,6 +202,12 @@ def test_refuse_existing(tmp_path):
     (tmp_path / "a.csv").touch()
     with pytest.raises(UserError, match=r"a\.csv exists already; give another -o"):
         files.refuse_existing(tmp_path / "a.csv", "give another -o")
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc")
+def test_a_folder_that_nobody_can_write_into_is_refused_with_the_path_that_was_named():
+    with pytest.raises(UserError, match=r"^cannot write /proc/x\.html: "):
+        files.refuse_existing(Path("/proc/x.html"))
 
 
 def test_content_hash(tmp_path):

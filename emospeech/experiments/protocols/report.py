@@ -9,7 +9,7 @@ import pandas as pd
 from emospeech.config import Benchmark
 from emospeech.experiments.protocols import confounds, cross
 from emospeech.experiments.protocols.outcomes import Answers, Contrast, Outcome
-from emospeech.metrics.statistics import Interval
+from emospeech.metrics.statistics import FEWEST, Interval
 from emospeech.runtime.columns import aligned
 from emospeech.systems.base import MAIN_TASK
 
@@ -104,10 +104,17 @@ def _cells(one: Outcome, apart: bool, clustered: bool) -> list[str]:
         *([one.tested_on or "all"] if apart else []),
         _number(one.mean()) + (f" ± {_number(seeds)}" if seeds is not None else ""),
         _ends(one.interval),
-        *([_ends(one.clustered.interval) if one.clustered else ""] if clustered else []),
+        *([_clustered(one)] if clustered else []),
         f"{_number(mean)} ± {_number(deviation)}" if len({fold.fold for fold in one.folds}) > 1 else "",
         *(_number(value) for value in (one.mean("weighted_f1"), one.mean("uar"), one.mean("accuracy"), one.chance)),
     ]
+
+
+def _clustered(one: Outcome) -> str:
+    """The interval over speakers or recordings; of few of them how many there are, as their interval is too narrow."""
+    if one.clustered is None:
+        return ""
+    return _ends(one.clustered.interval) if one.clustered.count >= FEWEST else f"of {one.clustered.count}: too few"
 
 
 def _ends(interval: Interval) -> str:

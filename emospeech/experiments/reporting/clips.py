@@ -41,17 +41,23 @@ class Heard:
 
 
 def shown(
-    part: Part, predictions: pd.DataFrame, manifest: pd.DataFrame | None, system: System | None, count: int
+    part: Part,
+    predictions: pd.DataFrame,
+    manifest: pd.DataFrame | None,
+    system: System | None,
+    count: int,
+    audible: bool = True,
 ) -> tuple[tuple[Shown, ...], list[str]]:
     """Clips of a part, by reason, and notes on what they lack.
 
     Args:
         manifest: rows of their corpus; None: not at hand.
         system: to ask for its attention; None: not at hand, or it has none.
+        audible: whether their sound is to be on the page; their waveforms are, in any case.
     """
     places = chosen(part.clips, count)
     ids = [part.clips["id"].iloc[k] for own in places.values() for k in own]
-    heard, notes = _heard(ids, manifest, system)
+    heard, notes = _heard(ids, manifest, system, audible)
     by_id = predictions.drop_duplicates("id").set_index("id")
     labels = part.scores["labels"]
     groups = []
@@ -62,7 +68,9 @@ def shown(
     return tuple(groups), notes
 
 
-def _heard(ids: Sequence[str], manifest: pd.DataFrame | None, system: System | None) -> tuple[Heard, list[str]]:
+def _heard(
+    ids: Sequence[str], manifest: pd.DataFrame | None, system: System | None, audible: bool
+) -> tuple[Heard, list[str]]:
     if manifest is None:
         return Heard(pd.DataFrame(), {}, {}, {}, {}), []
     rows = manifest[manifest["id"].isin(list(ids))].drop_duplicates("id").reset_index(drop=True)
@@ -77,6 +85,9 @@ def _heard(ids: Sequence[str], manifest: pd.DataFrame | None, system: System | N
         except (UserError, WorkError, OSError) as error:
             notes.append(f"no attention of these clips: {error}")
     sounds, without = _sounds(listened.loc[[id for id in ids if id in listened.index]])
+    if not audible:
+        without |= dict.fromkeys(sounds, "left out (--without-sound)")
+        return Heard(rows.set_index("id", drop=False), sounds, {}, weighed, without), notes
     players = sound.embedded(sounds)
     lost = [id for id in sounds if id not in players]
     if lost:

@@ -1,5 +1,6 @@
 """All that a report tells of a run."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +12,7 @@ import pandas as pd
 from emospeech.data.audit import audit
 from emospeech.data.audit.report import Report as Audit
 from emospeech.experiments import inference
-from emospeech.experiments.reporting import clips, facts, parts
+from emospeech.experiments.reporting import clips, facts, parts, private
 from emospeech.experiments.reporting.sources import Sources, predictions, read
 from emospeech.experiments.scoring import calibrated
 from emospeech.outputs.report.content import Part, Report, Shown
@@ -40,10 +41,14 @@ class Told:
     manifest: pd.DataFrame | None  # of its rows
 
 
-def gather(run: Path, count: int, other: Other | None = None) -> Report:
+def gather(
+    run: Path, count: int, other: Other | None = None, sound: bool = True, anonymous: bool = False
+) -> Report:  # fmt: skip
     """
     Args:
         count: of clips shown by themselves, at most `MOST_CLIPS`.
+        sound: whether these can be heard.
+        anonymous: scores and figures alone.
 
     Raises:
         UserError: if the run cannot be read, or not be asked about the other rows.
@@ -51,10 +56,21 @@ def gather(run: Path, count: int, other: Other | None = None) -> Report:
     if not 0 <= count <= MOST_CLIPS:
         raise UserError(f"--clips {count}: a report shows 0 to {MOST_CLIPS} clips by themselves")
     sources = read(run)
+    report = _whole(sources, 0 if anonymous else count, other, sound)
+    if anonymous:
+        report = private.anonymous(report, sources.recipe, private.from_hub(sources.folder.model))
+    else:
+        holds = private.held(report, sources.recipe, None if other is None else other.name)
+        report = dataclasses.replace(report, holds=holds)
+    return private.shortened(report, private.folders(run, sources.recipe))
+
+
+def _whole(sources: Sources, count: int, other: Other | None, sound: bool) -> Report:
+    run = sources.folder.path
     system = _system(sources, needed=other is not None)
     say(f"reporting on {run}")
     told = [_own(name, sources) for name in sources.scores] if other is None else [_other(other, system, sources)]
-    shown, notes = _shown(told, system, count, sources)
+    shown, notes = _shown(told, system, count, sources, sound)
     return Report(
         name=run.resolve().name,
         summary=_summary(sources, told, other),
@@ -99,7 +115,7 @@ def _other(other: Other, system: System | None, sources: Sources) -> Told:
     seen = inference.seen_in_training(sources.folder.path, other.rows)
     if seen:
         share = f"{len(seen)} of these {len(other.rows)} clips"
-        sources.missing.append(f"a fair score of {other.name}: {share} trained or steered the run, which flatters it")
+        sources.missing.append(f"{private.UNFAIR} {other.name}: {share} trained or steered the run, which flatters it")
     found = inference.evaluated(system, other.rows, run=sources.folder.path)
     truth = found.rows.set_index("id")["label"]
     by = calibrated.fitted(sources.folder, found.scores["labels"])
@@ -116,7 +132,7 @@ def _summary(sources: Sources, told: list[Told], other: Other | None) -> tuple[s
 
 
 def _shown(
-    told: list[Told], system: System | None, count: int, sources: Sources
+    told: list[Told], system: System | None, count: int, sources: Sources, sound: bool
 ) -> tuple[tuple[Shown, ...], list[str]]:
     """Clips of dev, or of what the report is about; of test only where there is nothing else."""
     able = [one for one in told if one.predictions is not None and one.part.clips["p"].notna().any()]
@@ -124,7 +140,7 @@ def _shown(
         return (), []
     one = able[0]
     assert one.predictions is not None
-    shown, notes = clips.shown(one.part, one.predictions, one.manifest, system, count)
+    shown, notes = clips.shown(one.part, one.predictions, one.manifest, system, count, sound)
     if one.part.name == "dev" and len(able) > 1:
         notes.insert(0, "These clips are of dev: who changes a system after looking at test has no test any more.")
     if system is None and sources.recipe is not None and sources.recipe.system != "neural":

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from emospeech.data.origins import Origins, origins
+from emospeech.data.origins import ALONE, Origins, origins
 from emospeech.data.unseen import Unseen
 from emospeech.experiments.scoring import calibrated
 from emospeech.metrics import statistics
@@ -78,6 +78,10 @@ def scores_of(
 
     Args:
         together: whom the clips come from.
+
+    Returns:
+        `macro_f1_interval_by` has, too, the `lowest` and `highest` macro-F1 of a single speaker or recording, which of
+        few of them (see `statistics.FEWEST`) is all that can be told.
     """
     found = {
         **score(truth, prediction, labels).as_dict(),
@@ -85,15 +89,24 @@ def scores_of(
     }
     if together is not None:
         by = statistics.interval(truth, [prediction], labels, clusters=together.names)
-        found["macro_f1_interval_by"] = {"by": together.by, "clusters": together.count, **vars(by)}
+        singles = [score(*pair, labels).macro_f1 for pair in _apart(truth, prediction, together)]
+        ends = {"lowest": min(singles), "highest": max(singles)} if singles else {}
+        found["macro_f1_interval_by"] = {"by": together.by, "clusters": together.count, **vars(by), **ends}
     return found
+
+
+def _apart(truth: Sequence[str], prediction: Sequence[str], together: Origins) -> Iterator[tuple[list[str], list[str]]]:
+    """Truth and prediction of each speaker or recording that has a name."""
+    rows = pd.DataFrame({"truth": list(truth), "prediction": list(prediction), "of": list(together.names)})
+    for _, own in rows[~rows["of"].str.startswith(ALONE)].groupby("of"):
+        yield own["truth"].tolist(), own["prediction"].tolist()
 
 
 def below(scores: Mapping[str, Any]) -> Iterator[str]:
     """Under the main task's line its interval by origin, the scores of clips whose origin is new, its calibration; the
     scores of its corpora and of further tasks."""
     if by := scores.get("macro_f1_interval_by"):
-        yield f"  95 % interval by {by['by']} ({by['clusters']}): {by['low']:.4f}-{by['high']:.4f}"
+        yield f"  {interval_by(by)}"
     if new := scores.get("unseen"):
         whole = new["count"] in (0, scores["count"])
         how_many = "all" if new["count"] else "none"
@@ -106,6 +119,20 @@ def below(scores: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {summary(task, of)}   weighted F1 {of['weighted_f1']:.4f}"
         for corpus, one in of.get("by_corpus", {}).items():
             yield f"    {summary(corpus, one)}"
+
+
+def interval_by(by: Mapping[str, Any]) -> str:
+    """The interval over speakers or recordings in words; of fewer than `FEWEST` their own scores, which is no interval.
+
+    >>> interval_by({"by": "speaker", "clusters": 12, "low": 0.4, "high": 0.6, "lowest": 0.1, "highest": 0.9})
+    '95 % interval by speaker (12): 0.4000-0.6000'
+    >>> interval_by({"by": "speaker", "clusters": 3, "low": 0.4, "high": 0.6, "lowest": 0.41, "highest": 0.62})
+    'single speakers (3): 0.4100-0.6200, too few for an interval by speaker'
+    """
+    if by["clusters"] >= statistics.FEWEST:
+        return f"95 % interval by {by['by']} ({by['clusters']}): {by['low']:.4f}-{by['high']:.4f}"
+    own = f": {by['lowest']:.4f}-{by['highest']:.4f}" if "lowest" in by else ""
+    return f"single {by['by']}s ({by['clusters']}){own}, too few for an interval by {by['by']}"
 
 
 def summary(name: str, scores: Mapping[str, Any]) -> str:

@@ -116,3 +116,4 @@ class Report:
     recipe: str  # YAML
     environment: tuple[tuple[str, str], ...]
     notes: tuple[str, ...] = field(default=())  # on the clips shown
+    holds: tuple[str, ...] = field(default=())  # sentences: whose voices and words are on the page, and who may have it

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from emospeech.metrics.statistics import FEWEST
 from emospeech.outputs.report import waves
 from emospeech.outputs.report.content import Clip, Part, Report
 from emospeech.outputs.report.pictures import Picture, inline, name_of
@@ -51,6 +52,8 @@ def page(report: Report, pictures: Mapping[str, Picture]) -> str:
         clips=shown,
         left_out=left_out,
         chances=chances,
+        over=over,
+        fewest=FEWEST,
         strongest=strongest,
         unchecked=_unchecked(report),
     )
@@ -90,6 +93,22 @@ def ends(pair: Any) -> str:
         return "–"
     low, high = (pair["low"], pair["high"]) if isinstance(pair, Mapping) else pair
     return f"{low:.3f}–{high:.3f}"
+
+
+def over(part: Part) -> str:
+    """The interval of macro-F1 over speakers or recordings; of few of them the range of their own scores."""
+    by = part.scores["macro_f1_interval_by"]
+    who = f"{by['clusters']} {by['by']}s"
+    if by["clusters"] >= FEWEST:
+        return f"{ends(by)} over {who}"
+    own = [by["lowest"], by["highest"]] if "lowest" in by else _singles(part, by["by"])
+    told = f", by themselves {ends((min(own), max(own)))}," if own else ""
+    return f"its {who}{told} are too few for an interval over {by['by']}s"
+
+
+def _singles(part: Part, by: str) -> list[float]:
+    """Macro-F1 of each speaker or recording, of scores that are older than their telling it."""
+    return [group.macro_f1 for one in part.breakdowns if one.by.endswith(by) for group in one.groups]
 
 
 def lines(part: Part) -> Iterator[tuple[str, Mapping[str, Any]]]:

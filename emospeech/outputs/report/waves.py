@@ -6,12 +6,12 @@ from markupsafe import Markup
 from emospeech.outputs.report.content import Clip
 
 WIDTH, WAVE, GAP, STRIP = 480, 56, 4, 28  # units of the drawing: its width; heights of waveform, space, attention
-
+PARTS = 4  # of the time axis
 SAME = 1e-3  # weights that differ by less, as a share of the largest, are the same
 
 
 def drawn(clip: Clip) -> Markup:
-    """The waveform, and below it the attention over time where it is known; empty without sound."""
+    """The waveform, below it the attention over time where it is known, then seconds; empty without sound."""
     if clip.envelope is None:
         return Markup("")
     height = WAVE + (0 if clip.attention is None else GAP + STRIP)
@@ -19,8 +19,10 @@ def drawn(clip: Clip) -> Markup:
     attention = "" if clip.attention is None else f'<path class="weights" d="{_strip(clip.attention)}"/>'
     return Markup(
         '<svg class="wave" role="img" viewBox="0 0 {} {}" preserveAspectRatio="none" aria-label="{}"><title>{}</title>'
-        '<path class="sound" d="{}"/>{}</svg>'
-    ).format(WIDTH, height, told, told, _band(clip.envelope), Markup(attention))
+        '<path class="sound" d="{}"/>{}<path class="ticks" d="{}"/></svg>{}<p class="soft legend">{}</p>'
+    ).format(
+        WIDTH, height, told, told, _band(clip.envelope), Markup(attention), _ticks(height), _axis(clip), _legend(clip)
+    )
 
 
 def described(clip: Clip) -> str:
@@ -28,6 +30,31 @@ def described(clip: Clip) -> str:
     told = f"Waveform of {clip.seconds:.1f} s" if clip.seconds is not None else "Waveform"
     at = peak(clip)
     return told if at is None else f"{told}; below it attention over time, the most at {at:.1f} s"
+
+
+def _ticks(height: int) -> str:
+    """Lines from top to bottom at the seconds of `_axis`."""
+    return "".join(f"M{WIDTH * part / PARTS:.0f} 0V{height}" for part in range(PARTS + 1))
+
+
+def _axis(clip: Clip) -> Markup:
+    """Seconds at the start, the end, and between; as text beside the drawing, which is stretched."""
+    if clip.seconds is None:
+        return Markup("")
+    digits = 1 if clip.seconds >= PARTS else 2
+    marks = (f"{clip.seconds * part / PARTS:.{digits}f}" for part in range(PARTS + 1))
+    told = Markup("").join(Markup("<span>{}&nbsp;s</span>").format(mark) for mark in marks)
+    return Markup('<p class="axis" aria-hidden="true">{}</p>').format(told)
+
+
+def _legend(clip: Clip) -> str:
+    """What the drawing shows, for who sees it."""
+    assert clip.envelope is not None
+    top = float(np.abs(clip.envelope).max())
+    wave = f"Waveform, scaled to this clip’s own peak ({top:.2f} of full scale)"
+    if clip.attention is None:
+        return f"{wave}."
+    return f"Above: {wave[0].lower()}{wave[1:]}. Below: attention over time, its highest step at full height."
 
 
 def peak(clip: Clip) -> float | None:

@@ -107,6 +107,17 @@ def test_intervals_and_tests_by_speaker():
     assert all("by speaker" in text for text in papers.tables(found, asked).values())
 
 
+def test_few_speakers_have_no_interval_in_tables():
+    few, enough = (
+        replace(
+            answered(f"of {count}", "jjff" * 10), clustered=Clustered("speaker", count, Interval(0.2, 0.8, 0.95, 100))
+        )
+        for count in (7, 8)
+    )
+    cells = report.columns([few, enough], None)
+    assert [row[cells[0].index("by speaker")] for row in cells[1:]] == ["of 7: too few", "0.200-0.800"]
+
+
 def test_systems_that_lack_different_clips_are_not_tested():
     """As speech without a broken clip, and text without an empty one: as many clips, of the same labels in a row."""
     found = [answered("base", "f" * 39, "f" * 20 + "j" * 19, without=0)]

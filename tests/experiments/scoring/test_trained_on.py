@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from sklearn.metrics import f1_score
 
 from emospeech.cli.main import main
 from emospeech.config import as_yaml, validate
@@ -126,11 +127,15 @@ def test_evaluate_as_typed(run, capsys, painted):
     assert (scores["accuracy"], scores["unseen"]["accuracy"]) == (pytest.approx(23 / 24), pytest.approx(11 / 12))
     assert scores["macro_f1_interval_by"]["clusters"] == 2
     assert told[0].startswith("all   macro-F1")
-    assert [line.split()[0] for line in told[-3:]] == ["95", "new", "ECE"]
-    assert told[-3].startswith("  95 % interval by speaker (2): ")
+    assert [line.split()[0] for line in told[-3:]] == ["single", "new", "ECE"]
     assert Path("r.png").stat().st_size > 1000
     assert main(["predict", str(run), "new.csv", "-o", "p.csv"]) == 0
     given, truth = pd.read_csv("p.csv"), pd.read_csv("new.csv")["label"]
+    rows = pd.read_csv("new.csv").merge(given[["id", "label"]], on="id", suffixes=("", "_given"))
+    singles = [f1_score(own["label"], own["label_given"], average="macro") for _, own in rows.groupby("speaker")]
+    by, ends = scores["macro_f1_interval_by"], (min(singles), max(singles))
+    assert (by["lowest"], by["highest"]) == pytest.approx(ends)
+    assert told[-3] == f"  single speakers (2): {ends[0]:.4f}-{ends[1]:.4f}, too few for an interval by speaker"
     labels = [name.removeprefix("p_") for name in given if name.startswith("p_")]
     own = reliability(given[[f"p_{one}" for one in labels]].to_numpy(), truth.map(labels.index).to_numpy())
     assert scores["calibration"]["plain"]["ece"] == pytest.approx(own.ece)

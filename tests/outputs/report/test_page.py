@@ -110,6 +110,30 @@ def text():
     return written(made())
 
 
+@pytest.mark.parametrize(
+    ("by", "told"),
+    [
+        ({"clusters": 8, "lowest": 0.1, "highest": 0.9}, "; 0.200–0.300 over 8 speakers."),
+        ({"clusters": 3, "lowest": 0.1, "highest": 0.9},
+         "; its 3 speakers, by themselves 0.100–0.900, are too few for an interval over speakers."),
+        ({"clusters": 2}, None),
+    ],
+)  # fmt: skip
+def test_few_speakers_have_no_interval(by, told):
+    report = made()
+    (part,) = report.parts
+    part.scores["macro_f1_interval_by"] = {"by": "speaker", "low": 0.2, "high": 0.3, **by}
+    own = [group.macro_f1 for group in part.breakdowns[0].groups]  # what scores of earlier versions do not hold
+    told = told or f"its 2 speakers, by themselves {min(own):.3f}–{max(own):.3f}, are too few"
+    assert told in written(report)
+
+
+def test_a_waveform_has_seconds_and_a_legend(text):
+    axis = re.search(r'<p class="axis"[^>]*>(.*?)</p>', text)[1]
+    assert re.findall(r"[\d.]+", axis) == ["0.00", "0.38", "0.75", "1.12", "1.50"]
+    assert "scaled to this clip’s own peak (0.50 of full scale). Below: attention over time" in text
+
+
 def test_nothing_told_becomes_markup(text):
     tags = Tags(text)
     assert tags.open == [], "every tag is closed, in order"
