@@ -38,7 +38,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": "A problem.", "content": content} for status in statuses}
 
 
-OFTEN = problems(400, 401, 404, 408, 413, 415, 421, 422, 429, 500, 503, 504)
+OFTEN = problems(400, 401, 403, 404, 408, 413, 415, 421, 422, 429, 500, 503, 504)
 
 
 @dataclass(frozen=True)

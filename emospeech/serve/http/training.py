@@ -86,7 +86,7 @@ def router(jobs: Jobs) -> APIRouter:
         "",
         status_code=202,
         response_model=TrainJob,
-        responses=problems(400, 401, 404, 408, 409, 413, 422, 429),
+        responses=problems(400, 401, 403, 404, 408, 409, 413, 422, 429),
         summary="Begin a training, in the background",
     )
     def begin(asked: TrainRequest) -> TrainJob:
@@ -103,7 +103,7 @@ def router(jobs: Jobs) -> APIRouter:
     @routes.post(
         "/{id}/cancel",
         response_model=TrainJob,
-        responses=problems(401, 404),
+        responses=problems(401, 403, 404),
         summary="Stop a training; it can be resumed",
     )
     def cancel(id: str) -> TrainJob:

@@ -82,7 +82,7 @@ def test_more_than_can_wait_are_refused_and_told_when_to_come_again(serve, fake,
 
 
 def test_a_batch_for_which_there_is_no_room_at_all(serve, fake, together, problem):
-    client = serve(fake, queue=2, batch=1, max_batch_files=2)
+    client = serve(fake, queue=2, batch=2, max_batch_files=2)
     fake.free.clear()
 
     async def ask():
