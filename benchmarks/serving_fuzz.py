@@ -33,10 +33,10 @@ from service.soak import Attacks, Good, attack_until, good_until, once
 
 ATTACKERS, GOOD = 4, 2  # threads
 WARM_UPS = 10  # times that each good request is asked before anything is measured
-SETTLE = 15.0  # seconds until kept-open connections and what stalled must be gone
+SETTLE = 20.0  # seconds until kept-open connections and what stalled must be gone, and memory back
 MEMORY = Path("/dev/shm")
 SPARE_FILES = 8  # descriptors that may be more than at the beginning
-SPARE_MEGABYTES = 800.0  # that allocators keep of the longest batches
+SPARE_MEGABYTES = 250.0  # that allocators keep of the longest batches
 
 
 @dataclass
@@ -93,7 +93,7 @@ def _soaked(server: Running, seconds: float, seed: int, batch: int) -> Soaked:
         thread.result()
     soaked = Soaked(watched, contract, attacks, good)
     if server.alive:
-        _settle(server, watched)
+        _settle()
         good.last = once(server.port, good)
         watched.after, watched.files_after = server.megabytes(), server.files()
     ended.set()
@@ -109,10 +109,8 @@ def _watch(server: Running, watched: Watched, ended: threading.Event) -> None:
         watched.most = max(watched.most, server.most_megabytes())
 
 
-def _settle(server: Running, watched: Watched) -> None:
-    until = time.monotonic() + SETTLE
-    while time.monotonic() < until and server.files() > watched.files_before:
-        time.sleep(0.5)
+def _settle() -> None:
+    time.sleep(SETTLE)
 
 
 def wrong(server: Running, soaked: Soaked) -> list[str]:

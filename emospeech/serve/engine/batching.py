@@ -46,7 +46,8 @@ class _Waiting(Generic[T, R]):
 class Batcher(Generic[T, R]):
     """Gives items to `work` in batches, from a thread of its own.
 
-    While a batch is worked on, the next gathers; an idle worker waits `wait` seconds for company after the first item.
+    While a batch is worked on, the next gathers. After a batch of several an idle worker waits `wait` seconds for company
+    of the first item; who asks alone is answered at once.
     An item whose batch fails is tried again by itself, so that it fails for its own reasons only.
 
     Args:
@@ -71,7 +72,7 @@ class Batcher(Generic[T, R]):
         self._work, self.most, self.wait, self.room, self._size = work, most, wait, room, size
         self._queue: deque[_Waiting[T, R]] = deque()
         self._change = threading.Condition()
-        self._closed = False
+        self._closed = self._had_company = False
         self._pace = 0.05  # seconds an item, smoothed
         self.answered = 0  # items so far, whatever became of them
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -125,7 +126,7 @@ class Batcher(Generic[T, R]):
             self._change.wait_for(lambda: self._queue or self._closed)
             if not self._queue:
                 return None
-            until = self._queue[0].since + self.wait
+            until = self._queue[0].since + (self.wait if self._had_company else 0.0)
             while not self._closed and self._waiting_size() < self.most and (left := until - time.monotonic()) > 0:
                 self._change.wait(left)
             return self._taken()
@@ -141,6 +142,7 @@ class Batcher(Generic[T, R]):
             if waiting.future.set_running_or_notify_cancel():
                 taken.append(waiting)
                 total += waiting.size
+        self._had_company = len(taken) > 1
         return taken
 
     def _drop_cancelled(self, future: "Future[Done[R]]") -> None:

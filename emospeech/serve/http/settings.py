@@ -18,7 +18,7 @@ class Limits:
     max_characters: int = 5_000  # of a transcript
     queue: int = 64  # questions that may wait; one of a long clip counts as its segments
     batch: int = 16  # questions, counted so, that a model gets at once
-    batch_wait_ms: float = 5.0  # that an idle model waits for company
+    batch_wait_ms: float = 5.0  # that an idle model waits for company, if it had some before
     timeout: float = 60.0  # seconds until a request is answered or given up
 
     def __post_init__(self) -> None:

@@ -100,10 +100,20 @@ def test_what_gathers_meanwhile_is_one_batch(make):
 def test_an_idle_worker_waits_for_company(make):
     work = Work()
     batcher = make(work, most=3, wait=5.0)
+    work.hold(batcher)
+    before = [batcher.submit(k) for k in range(3)]
+    work.free.set()
+    assert [future.result(4).batch for future in before] == [3, 3, 3], "it has had company"
     began = time.monotonic()
     futures = [batcher.submit(k) for k in range(3)]
     assert [future.result(4).batch for future in futures] == [3, 3, 3]
     assert time.monotonic() - began < 4, "a full batch does not wait longer"
+
+
+def test_who_asks_alone_is_answered_at_once(make):
+    batcher = make(Work(), most=3, wait=60.0)
+    for k in range(3):
+        assert batcher.submit(k).result(5).batch == 1
 
 
 def test_one_that_is_larger_than_a_batch_goes_alone(make):
