@@ -46,7 +46,7 @@ def test_one_part_is_told_once():
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg"])
-def test_the_figure(tmp_path, suffix):
+def test_the_figure(tmp_path, painted, suffix):
     counts = {"mesd train": {"joy": 3, "$fear": 1}, "mesd test": {"sadness": 2}}
     for number, seconds in enumerate(
         [{"mesd train": [1.0, 2.0], "mesd test": []}, {"mesd train": [], "mesd test": []}]

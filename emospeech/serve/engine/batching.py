@@ -47,8 +47,8 @@ class Batcher(Generic[T, R]):
     """Gives items to `work` in batches, from a thread of its own.
 
     While a batch is worked on, the next gathers. After a batch of several an idle worker waits `wait` seconds for
-    company of the first item; who asks alone is answered at once. An item whose batch fails is tried again by itself, so
-    that it fails for its own reasons only.
+    company of the first item; who asks alone is answered at once. An item whose batch fails is tried again by itself,
+    so that it fails for its own reasons only.
 
     Args:
         work: items -> an answer each, in order.

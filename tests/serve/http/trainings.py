@@ -51,4 +51,6 @@ def wait_until(condition, seconds=20):
 
 
 def children():
-    return [one for one in psutil.Process(os.getpid()).children(recursive=True) if one.status() != "zombie"]
+    """Trainings that live: each leads a session of its own, which helpers of other tests do not."""
+    found = psutil.Process(os.getpid()).children(recursive=True)
+    return [one for one in found if one.status() != "zombie" and os.getsid(one.pid) == one.pid]

@@ -144,6 +144,7 @@ const problems = {
   bad_request: "The server does not understand the request.",
   no_key: "The server asks for a key.",
   wrong_host: "The server does not answer under this address.",
+  foreign_page: "The server answers only to its own page.",
   not_found: "The server does not have what was asked for.",
   wrong_method: "The server does not understand the request.",
   slow_body: "The upload took too long.",

@@ -164,6 +164,7 @@ const problems = {
   bad_request: "El servidor no entiende la petición.",
   no_key: "El servidor pide una clave.",
   wrong_host: "El servidor no responde en esta dirección.",
+  foreign_page: "El servidor solo responde a su propia página.",
   not_found: "El servidor no tiene lo que se pide.",
   wrong_method: "El servidor no entiende la petición.",
   slow_body: "El envío ha tardado demasiado.",
