@@ -69,7 +69,9 @@ def test_a_network_and_its_graphs_agree(graphed, kind):
     for one in told["files"].values():
         assert one["greatest_difference"] <= 1e-4
         assert [out["labels"] for out in one["outputs"]] == [list(labels) for labels in system.tasks.values()]
-        assert all()
+        assert {given["shape"][0] for given in one["inputs"]} == {"batch"}
+        times = {given["name"]: given["shape"][-1] for given in one["inputs"] if given["name"].endswith("_mask")}
+        assert all(isinstance(axis, str) for axis in times.values()), "of any length"
     # batches of sizes and lengths that neither trace nor check has seen, through the classifier by hand
     generator = torch.Generator().manual_seed(9)
     for lengths in ((31, 4, 17, 1, 9, 9, 2), (57,)):
