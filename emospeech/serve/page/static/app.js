@@ -88,7 +88,11 @@ async function takeExample(example) {
 // what the reader does
 
 function listen() {
-  byId("files").addEventListener("change", (event) => takeFiles(event.target.files));
+  byId("files").addEventListener("change", (event) => {
+    const files = [...event.target.files];
+    event.target.value = "";  // so that the same file can be chosen again
+    takeFiles(files);
+  });
   byId("remove").addEventListener("click", removeClip);
   byId("record").addEventListener("click", record);
   byId("stop").addEventListener("click", () => state.recorder?.stop());
