@@ -21,7 +21,7 @@ from emospeech.runtime.console import say
 from emospeech.runtime.errors import UserError, faults, gather, some
 from emospeech.runtime.runs import RunFolder
 from emospeech.systems import build
-from emospeech.systems.base import MAIN_TASK, System
+from emospeech.systems.base import MAIN_TASK, System, must_hear
 
 
 def read_rows(sources: Sequence[Path], audio_folder: Path | None = None) -> pd.DataFrame:
@@ -230,7 +230,7 @@ def _predictor(
     if text_alone and task not in text_alone and not system.needs_audio:
         say(f"note: {task} is speech and text, but {run} reads text alone")
     if task in text_alone:
-        if system.needs_audio and not system.may_lack:
+        if must_hear(system):
             raise UserError(
                 f"{run} hears speech, but {task} is text alone; give a run that was trained with speech=null, "
                 "or one with model.modality_dropout, which also reads alone"

@@ -22,7 +22,7 @@ from emospeech.outputs.hub import remote
 from emospeech.runtime.errors import UserError
 from emospeech.runtime.runs import RunFolder
 from emospeech.systems import build
-from emospeech.systems.base import MAIN_TASK, System
+from emospeech.systems.base import MAIN_TASK, System, must_hear, must_read
 
 CLIP = "clip"  # the id of what is asked about
 
@@ -55,11 +55,11 @@ class Model:
 
     @property
     def needs_audio(self) -> bool:
-        return self.system.needs_audio and not self.system.may_lack
+        return must_hear(self.system)
 
     @property
     def needs_text(self) -> bool:
-        return self.system.needs_text and not self.system.may_lack
+        return must_read(self.system)
 
     def __call__(
         self,

@@ -75,6 +75,16 @@ class System(Protocol):
         """What it runs on, for the run's record."""
 
 
+def must_hear(system: System) -> bool:
+    """Whether a row without audio cannot be predicted."""
+    return system.needs_audio and not system.may_lack
+
+
+def must_read(system: System) -> bool:
+    """Whether a row without a transcript cannot be predicted."""
+    return system.needs_text and not system.may_lack
+
+
 Chances = Sequence[Sequence[float]]  # (rows, classes)
 
 

@@ -20,7 +20,7 @@ from emospeech.serve.engine.asked import PROVIDED, Glance, Part, Question, Reply
 from emospeech.serve.engine.sound import Segment, audible, private_folder, segments
 from emospeech.serve.engine.whispering import Whisperer
 from emospeech.systems import build, portable
-from emospeech.systems.base import MAIN_TASK, System
+from emospeech.systems.base import MAIN_TASK, System, must_hear, must_read
 
 if TYPE_CHECKING:
     from emospeech.systems.attention import Attended
@@ -76,12 +76,12 @@ class ServedModel:
     @property
     def needs_audio(self) -> bool:
         """Whether a question without a clip cannot be answered."""
-        return self.system.needs_audio and not self.system.may_lack
+        return must_hear(self.system)
 
     @property
     def needs_text(self) -> bool:
         """Whether a question without a transcript cannot be answered, if it is not written from its clip."""
-        return self.system.needs_text and not self.system.may_lack
+        return must_read(self.system)
 
     def lacks(self, question: Question) -> str | None:
         """What a question must bring: `audio`, `text`, or None."""

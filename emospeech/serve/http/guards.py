@@ -76,8 +76,7 @@ class Guards:
             await self.app(scope, receive, send)
             return
         predicts = scope["path"].startswith(PREDICT) and scope["method"] == "POST"
-        most = self.limits.max_bytes + BODY_SLACK if predicts else SMALL_BODY
-        body = _Body(scope, receive, most, self.limits, self.traffic if predicts else None)
+        body = _Body(scope, receive, self._most(predicts), self.limits, self.traffic if predicts else None)
         answer = _Answer(send, body)
         try:
             await self._answered(scope, body, answer, predicts)
@@ -126,11 +125,14 @@ class Guards:
         length = header(scope, b"content-length") or "0"
         if not (length.isdecimal() and len(length) < LONGEST_NUMBER):
             raise Problem("bad_request", "Content-Length is no number")
-        most = self.limits.max_bytes + BODY_SLACK if predicts else SMALL_BODY
-        if int(length) > most:
-            raise Problem("too_large", _too_large(most))
+        if int(length) > self._most(predicts):
+            raise Problem("too_large", _too_large(self._most(predicts)))
         if predicts:
             self.traffic.require_place()
+
+    def _most(self, predicts: bool) -> int:
+        """Bytes of a request's body."""
+        return self.limits.max_bytes + BODY_SLACK if predicts else SMALL_BODY
 
     def _require_own_page(self, scope: Scope, name: str) -> None:
         """A page of another site may not use the server through its visitor's browser; with a key it cannot anyway.
