@@ -69,8 +69,9 @@ def test_two_processes_are_one(typed, way, tmp_path):
     assert alone.keys() == shared.keys()
     heeded = [name for name in alone if "k_proj.bias" not in name and "key.bias" not in name]  # attention ignores these
     apart = torch.cat([(shared[name] - alone[name]).abs().flatten() for name in heeded])
-    # Adam moves a weight whose gradient is no more than the rounding of sums as far as any other, this way or that
-    assert (apart <= 1e-3).float().mean() >= 0.999
+    # Adam moves a weight whose gradient is no more than the rounding of sums as far as any other, this way or that;
+    # where all of an encoder trains there may be such
+    assert (apart <= 1e-3).float().mean() >= (0.999 if way == "full" else 1.0)
     assert typed(1, *words, "speech.train.spec_augment=false", "--overwrite") != pytest.approx(one, abs=1e-3)
 
 
